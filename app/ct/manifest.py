@@ -1,0 +1,160 @@
+"""What a model folder says about itself, read with checks and written whole."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.ct.errors import BrokenModel
+
+FILE_NAME = "manifest.json"
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Decision(_Part):
+    """A threshold and the band around it in which the verdict is inconclusive (all probabilities)."""
+
+    threshold: float = Field(ge=0, le=1)
+    band: tuple[float, float]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.band
+        if not 0 <= low <= self.threshold <= high <= 1:
+            raise ValueError("0 <= low <= threshold <= high <= 1 does not hold")
+        return self
+
+
+class ExamRule(_Part):
+    """How slice logits become one probability: mean of the strongest ``top_share``, then ``slope * x + intercept``."""
+
+    name: Literal["top-share-mean"] = "top-share-mean"
+    top_share: float = Field(gt=0, le=1)
+    slope: float = 1.0
+    intercept: float = 0.0
+    decision: Decision
+    rests_on: str
+
+
+class NetworkSpec(_Part):
+    """Which network the weights fit; see ``app.ct.network.build_network``.
+
+    Attributes:
+        head: ``attention`` (served) or ``linear`` (the paper's).
+        size: rows and columns of the input.
+        stages: backbone stages the head reads, of 3, 4, 5.
+        evidence_channels: hidden channels of the evidence map.
+        dropout: rate while training.
+    """
+
+    head: Literal["attention", "linear"]
+    size: int = Field(default=299, ge=32)
+    stages: tuple[int, ...] = (3, 4, 5)
+    evidence_channels: int = Field(default=64, ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+
+
+class PreprocessingSpec(_Part):
+    """Which preprocessor made the training inputs, and the fingerprint of what it does."""
+
+    name: Literal["paper", "lung-box"]
+    size: int = Field(ge=32)
+    fingerprint: str
+
+
+class EngineSpec(_Part):
+    """Files of an engine other than the reference, the precision it runs in and how far it may differ from the reference.
+
+    Attributes:
+        file: graph file in the model folder.
+        precision: ``f32`` or ``bf16`` where the processor has it; what the CPU engine is told to use.
+        tolerance: largest allowed difference of a probability from the reference on the self-test.
+    """
+
+    file: str
+    precision: Literal["f32", "bf16"]
+    tolerance: float = Field(gt=0, le=0.1)
+
+
+class Measured(_Part):
+    """One measured figure with its 95 % interval, from an ``evaluate`` run."""
+
+    data: str
+    by: Literal["slice", "patient", "exam"]
+    metric: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+    groups: int
+
+
+class Manifest(_Part):
+    """The whole manifest.
+
+    Attributes:
+        files: sha256 of every other file of the folder that serving needs, by name.
+        image: threshold and band for slices and single images.
+        exam_rule: how an exam is judged.
+        calibration: slope and intercept applied to the network's logit before anything else.
+        tolerance: largest allowed difference of a probability of the reference engine on the self-test.
+        measured: figures produced by ``covidct-train evaluate``.
+        trained_with: command, recipe, data and date, for people.
+    """
+
+    format: Literal[1] = FORMAT
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    positive_class: Literal["COVID-19"] = "COVID-19"
+    files: dict[str, str]
+    network: NetworkSpec
+    preprocessing: PreprocessingSpec
+    calibration: tuple[float, float] = (1.0, 0.0)
+    image: Decision
+    exam_rule: ExamRule
+    engines: dict[Literal["openvino"], EngineSpec] = {}
+    tolerance: float = Field(default=0.001, gt=0)
+    measured: tuple[Measured, ...] = ()
+    trained_with: dict[str, str] = {}
+
+    @property
+    def sha256(self) -> str:
+        """Digest over the digests of all files: names the model."""
+        joined = "".join(f"{name}:{digest}\n" for name, digest in sorted(self.files.items()))
+        return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check ``folder``'s manifest and the digest of every file it names.
+
+    Raises:
+        BrokenModel: a file is missing or altered, or the manifest is not valid.
+    """
+    try:
+        manifest = Manifest.model_validate_json((folder / FILE_NAME).read_bytes())
+    except OSError as error:
+        raise BrokenModel(f"No {FILE_NAME} in the model folder.") from error
+    except ValidationError as error:
+        raise BrokenModel(f"{FILE_NAME} is not valid: {error.error_count()} fields.") from error
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise BrokenModel(f"The model folder lacks {name}.")
+        if file_sha256(path) != digest:
+            raise BrokenModel(f"{name} is not the file the manifest names.")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write ``manifest`` into ``folder``."""
+    (folder / FILE_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The package that produces the served weights. The server runs without it."""
