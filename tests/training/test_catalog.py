@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.training.builders import a_data_set, a_gray
+from training.catalog import Catalog, CatalogError, Part, Record
+
+
+def a_record(**changes: object) -> Record:
+    return Record(**({"file": Path("/d/a.png"), "label": 1, "dataset": "d", "group": "g"} | changes))  # type: ignore[arg-type]
+
+
+def test_only_file_and_label_are_required(tmp_path: Path) -> None:
+    folder = a_data_set(tmp_path / "data", [{"file": "site/a.png", "label": 1}])
+
+    (record,) = Catalog.read(folder).records
+
+    assert (record.label, record.dataset, record.part) == (1, "site", None)
+
+
+def test_a_file_without_a_group_is_its_own_group(tmp_path: Path) -> None:
+    first, second = Catalog.read(a_data_set(tmp_path, [{}, {}])).records
+
+    assert first.group != second.group
+
+
+def test_a_written_catalog_reads_back_the_same(tmp_path: Path) -> None:
+    rows = [{"flags": "tiny;style=plain", "orig_width": 512, "part": "train"}, {"patient": "p", "split": "val"}]
+    catalog = Catalog.read(a_data_set(tmp_path / "data", rows))
+
+    catalog.write(tmp_path / "catalog.csv")
+
+    assert Catalog.read(tmp_path).records == catalog.records
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("file\na.png\n", "lacks the column label"),
+        ("file,label\na.png,2\n", "Line 2 of manifest.csv: label must be 0 or 1"),
+        ("file,label\nb.png,1\n", "there is no such file"),
+        ("file,label\n../a.png,1\n", "in the folder of the manifest"),
+        ("file,label,part\na.png,1,trial\n", "part must be one of train"),
+        ("file,label\na.png,1\na.png,1\n", "more than once"),
+    ],
+)
+def test_a_manifest_that_is_wrong_is_refused_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
+    Image.fromarray(a_gray()).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text(text)
+
+    with pytest.raises(CatalogError, match=complaint):
+        Catalog.read(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"no manifest\.csv"):
+        Catalog.read(tmp_path)
+
+
+@pytest.mark.parametrize("where", [{"dataset": "medseg48"}, {"file": Path("/data/exams/P002")}])
+@pytest.mark.parametrize("part", [Part.TRAIN, Part.VALIDATION, Part.TEST, Part.HOLDOUT])
+def test_measure_only_data_can_be_nothing_but_measured(where: dict[str, object], part: Part) -> None:
+    with pytest.raises(ValueError, match="it can never be part"):
+        a_record(**where, part=part)
+
+
+def test_a_catalog_edited_to_train_on_masks_is_refused(tmp_path: Path) -> None:
+    folder = a_data_set(tmp_path, [{"dataset": "medseg48", "part": "train"}])
+
+    with pytest.raises(CatalogError, match="it can never be part train"):
+        Catalog.read(folder)
+
+
+def test_only_records_of_part_train_train() -> None:
+    records = tuple(a_record(file=Path(f"/d/{part}.png"), part=part) for part in Part)
+
+    assert [r.part for r in Catalog(records).training()] == [Part.TRAIN]
+
+
+def test_an_unprepared_catalog_does_not_train() -> None:
+    with pytest.raises(CatalogError, match="prepare"):
+        Catalog((a_record(),)).training()
+
+
+def test_where_selects_by_any_column(tmp_path: Path) -> None:
+    rows = [{"split": "test", "age": 4}, {"split": "test", "age": 5, "flags": "tiny;style=plain"}, {"split": "val"}]
+    catalog = Catalog.read(a_data_set(tmp_path, rows))
+
+    assert len(catalog.where("split=test").records) == 2
+    assert len(catalog.where("split=test", "age=5").records) == 1
+    assert len(catalog.where("flags=style=plain").records) == 1
+    assert len(catalog.where("flags!=tiny").records) == 2
+
+
+def test_where_on_an_unknown_column_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="is not a condition"):
+        Catalog.read(a_data_set(tmp_path, [{}])).where("colour=red")
+
+
+def test_the_pictures_of_the_builder_differ() -> None:
+    assert not np.array_equal(a_gray(0), a_gray(1))

@@ -1,0 +1,175 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+from tests.training.builders import a_data_set, a_gray
+from training.catalog import Catalog, Part, Record
+from training.duplicates import Fingerprint, pairs
+from training.prepare import LeakError, prepare
+from training.split import CONFLICT_FLAG, GAP, split
+
+MANY = [{"dataset": "d", "label": i % 2, "group": f"g{i // 4}"} for i in range(80)]
+
+
+def records(rows: list[dict[str, object]]) -> list[Record]:
+    defaults = {"label": 1, "dataset": "d", "group": "g"}
+    return [Record(**(defaults | {"file": Path(f"/d/{i:04}.png")} | row)) for i, row in enumerate(rows)]  # type: ignore[arg-type]
+
+
+def parts_by_file(rows: list[Record]) -> dict[Path, Part | None]:
+    return {r.file: r.part for r in split(rows).catalog.records}
+
+
+def test_no_group_is_split() -> None:
+    parts: dict[str, set[Part | None]] = {}
+    for record in split(records(MANY)).catalog.records:
+        parts.setdefault(record.group, set()).add(record.part)
+
+    assert all(len(found) == 1 for found in parts.values())
+    assert {p for found in parts.values() for p in found} == {Part.TRAIN, Part.VALIDATION}
+
+
+def test_the_split_does_not_depend_on_the_order_of_records() -> None:
+    rows = records(MANY)
+
+    assert parts_by_file(rows) == parts_by_file(rows[::-1])
+
+
+def test_another_seed_is_another_split() -> None:
+    assert split(records(MANY), seed=1).catalog.records != split(records(MANY)).catalog.records
+
+
+def test_every_look_and_label_is_in_validation() -> None:
+    rows = records(
+        [
+            {"dataset": "drenet", "label": i % 2, "group": f"p{i}", "flags": frozenset({f"style={'ab'[i % 4 // 2]}"})}
+            for i in range(40)
+        ]
+    )
+    held = [r for r in split(rows).catalog.records if r.part is Part.VALIDATION]
+
+    assert len(held) == 8
+    assert len({(r.label, r.flags) for r in held}) == 4
+
+
+def test_official_parts_are_kept() -> None:
+    parts = parts_by_file(records([{"split": s, "group": s} for s in ("train", "val", "test")]))
+
+    assert list(parts.values()) == [Part.TRAIN, Part.VALIDATION, Part.TEST]
+
+
+def test_one_official_part_alone_is_split_by_group() -> None:
+    rows = records([{"split": "train", "group": f"g{i}"} for i in range(20)])
+
+    assert sum(p is Part.VALIDATION for p in parts_by_file(rows).values()) == 3
+
+
+def test_train_slices_beside_a_validation_block_are_dropped() -> None:
+    rows = records([{"dataset": "s", "group": f"covid-block{i // 30:02}"} for i in range(30 * 8)])
+    kept = {int(r.file.stem): r.part for r in split(rows).catalog.records}
+    held = [n for n, part in kept.items() if part is Part.VALIDATION]
+
+    assert len(held) == 30
+    assert min(abs(n - v) for n, part in kept.items() if part is Part.TRAIN for v in held) == GAP + 1
+
+
+def test_a_held_out_data_set_takes_its_relatives_along() -> None:
+    rows = records([{"dataset": name, "group": name} for name in ("drenet", "sy575demo", "luna")])
+    parts = [r.part for r in split(rows, holdout={"drenet"}).catalog.records]
+
+    assert parts == [Part.HOLDOUT, Part.HOLDOUT, Part.TRAIN]
+
+
+def test_masks_and_exams_are_for_measuring(tmp_path: Path) -> None:
+    (tmp_path / "exam").mkdir()
+    rows = records([{"dataset": "medseg48"}, {"dataset": "mine", "file": tmp_path / "exam"}])
+
+    assert set(parts_by_file(rows).values()) == {Part.MEASURE}
+
+
+def test_a_picture_in_both_classes_is_dropped() -> None:
+    parted = split(records([{"flags": frozenset({CONFLICT_FLAG})}, {}]))
+
+    assert [d.why for d in parted.dropped] == [CONFLICT_FLAG]
+    assert len(parted.catalog.records) == 1
+
+
+def test_copies_recodings_and_mirror_images_are_found_and_strangers_are_not() -> None:
+    picture = Image.fromarray(a_gray(0, height=200, width=240))
+    half = picture.resize((120, 100), resample=Image.Resampling.BILINEAR)
+    pictures = [picture, picture.copy(), half, ImageOps.mirror(half), Image.fromarray(a_gray(1))]
+
+    import numpy as np
+
+    found = {(p.first, p.second): p.kind for p in pairs([Fingerprint.of(np.asarray(p)) for p in pictures])}
+
+    assert found == {
+        (0, 1): "exact",
+        (0, 2): "near",
+        (1, 2): "near",
+        (0, 3): "mirrored",
+        (1, 3): "mirrored",
+        (2, 3): "mirrored",
+    }
+
+
+def test_prepare_writes_a_catalog_that_trains_and_a_report(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [*MANY, {"dataset": "medseg48", "label": 1}])
+
+    prepare([data], tmp_path / "work")
+
+    training = Catalog.read(tmp_path / "work").training()
+    report = json.loads((tmp_path / "work/prepare.json").read_text())
+    assert training
+    assert all(not r.measure_only for r in training)
+    assert sum(row["records"] for row in report["counts"]) == report["records"] == 81
+    assert set(report["shortcut_auc"]["d"]) == {"train", "validation"}
+
+
+LEAKS = {
+    "the same picture": [{"split": "train", "seed": 1}, {"split": "val", "seed": 1}, {"split": "train", "seed": 2}],
+    "the same group": [{"split": "train", "group": "p"}, {"split": "val", "group": "p"}, {"split": "train"}],
+    "a measured picture": [{"seed": 1}, {"dataset": "medseg48", "seed": 1}, {"seed": 2}],
+}
+
+
+@pytest.mark.parametrize("rows", LEAKS.values(), ids=LEAKS.keys())
+def test_a_leak_is_refused_and_leaves_no_catalog(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "d"} | row for row in rows])
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/catalog.csv").write_text("of an earlier run")
+
+    with pytest.raises(LeakError, match="1 pairs"):
+        prepare([data], tmp_path / "work")
+
+    assert not (tmp_path / "work/catalog.csv").exists()
+
+
+@pytest.mark.parametrize("rows", LEAKS.values(), ids=LEAKS.keys())
+def test_dropping_leaks_drops_the_training_side(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "d"} | row for row in rows])
+
+    report = prepare([data], tmp_path / "work", drop_leaks=True)
+
+    assert report["dropped"] == {"leak": 1}
+    assert report["dropped_records"][0]["file"].endswith("000.png")
+
+
+def test_a_file_that_does_not_open_is_dropped_and_named(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", MANY)
+    (data / "000.png").write_bytes(b"not a picture")
+
+    report = prepare([data], tmp_path / "work")
+
+    assert report["dropped"] == {"unreadable: UnidentifiedImageError": 1}
+
+
+def test_a_mask_of_another_size_is_no_mask(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [*MANY, {"dataset": "medseg48", "mask": "mask.png"}])
+    Image.new("L", (9, 9)).save(data / "mask.png")
+
+    report = prepare([data], tmp_path / "work")
+
+    assert report["dropped"] == {"unreadable: ValueError": 1}
