@@ -1,12 +1,21 @@
 """One file of an upload."""
 
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from app.ct.errors import Unreadable
+
+Part = TypeVar("Part", bound="NumberedFile")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file of an upload: its name as sent (used for ordering only, then dropped) and its bytes, in memory or on disk."""
+    """A file of an upload: its name as sent (used for ordering only, then dropped) and its bytes, here or on disk."""
 
     name: str
     content: bytes | Path
@@ -15,7 +24,79 @@ class NamedFile:
         """All bytes of the file."""
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
+    def open(self) -> BinaryIO:
+        """The bytes as a file to read from; the caller closes it."""
+        return BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
     @property
     def size(self) -> int:
         """Number of bytes."""
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+
+
+@dataclass(frozen=True)
+class NumberedFile:
+    """A file and its 1-based number in the upload, in the order sent."""
+
+    number: int
+    file: NamedFile
+
+
+class Damaged(Exception):  # noqa: N818 - named for what the file is
+    """One file cannot be read. Its text ends the sentence "File 3 ..." and says nothing of the file's content."""
+
+
+def read_each(parts: Sequence[Part], read: Callable[[Part], Result], *, total: int) -> list[Result]:
+    """``read`` every part; one that cannot be read refuses them all, after every such file was found.
+
+    Args:
+        parts: files of the upload.
+        read: what to do with each; raises ``Damaged``.
+        total: how many files the upload holds, for the message.
+
+    Raises:
+        Unreadable: names every damaged file by its number.
+    """
+    results: list[Result] = []
+    damaged: list[tuple[int, Damaged]] = []
+    for part in parts:
+        try:
+            results.append(read(part))
+        except Damaged as error:
+            damaged.append((part.number, error))
+    if damaged:
+        raise Unreadable(_sentences(damaged, total)) from damaged[0][1]
+    return results
+
+
+def _sentences(damaged: Sequence[tuple[int, Damaged]], total: int) -> str:
+    """One sentence for each kind of damage, every file named by its number."""
+    by_reason: dict[str, list[int]] = {}
+    for number, error in damaged:
+        by_reason.setdefault(str(error), []).append(number)
+    return " ".join(f"{named(numbers, total)} {reason}." for reason, numbers in by_reason.items())
+
+
+def named(numbers: Sequence[int], total: int) -> str:
+    """How messages name files: "File 17 of 133 (in the order sent)", "Files 3, 5-9 of 133 (in the order sent)"."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    listed = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return f"File{'' if len(numbers) == 1 else 's'} {listed} of {total} (in the order sent)"
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sorts names as people do: slice2 before slice10, folders before their content's order."""
+    return tuple(_natural_part(part) for part in re.split(r"(\d+)", name.replace("\\", "/").casefold()))
+
+
+def _natural_part(part: str) -> tuple[int, int, str]:
+    """Numbers by value, without ``int()``: a name may hold more digits than it converts."""
+    if not part.isdecimal():
+        return (1, 0, part)
+    digits = part.lstrip("0")
+    return (0, len(digits), digits)

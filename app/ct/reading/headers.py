@@ -1,0 +1,225 @@
+"""What a DICOM file says of its slice, without its pixels and without the patient."""
+
+import logging
+import math
+import warnings
+import zlib
+from dataclasses import dataclass
+from io import BytesIO
+
+import pydicom
+import pydicom.config
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from app.ct.errors import TooLarge, UnsupportedEncoding
+from app.ct.reading.files import Damaged
+from app.ct.reading.kinds import Kind, KnownFile
+
+# Real exams break the rules on values; what pydicom says about that quotes the values, which may name the patient.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+MAX_INFLATED_BYTES = 64 * 2**20
+_DEFLATED = DeflatedExplicitVRLittleEndian.encode()
+_TAGS = [
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "Modality",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "SliceLocation",
+    "InstanceNumber",
+    "SliceThickness",
+    "PixelSpacing",
+    "ConvolutionKernel",
+]
+
+
+@dataclass(frozen=True)
+class Header(KnownFile):
+    """The tags of one DICOM file that choosing, ordering and orienting need; they never leave ``reading``.
+
+    Attributes:
+        orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
+        position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
+        spacing_mm: (between rows, between columns), None where unknown.
+        has_pixels: the file goes on after its header.
+    """
+
+    sop_class: str
+    sop_instance: str
+    study: str
+    series: str
+    series_number: int | None
+    description: str
+    modality: str
+    image_type: frozenset[str]
+    rows: int
+    columns: int
+    samples: int
+    frames: int
+    orientation: tuple[float, ...] | None
+    position: tuple[float, ...] | None
+    slice_location: float | None
+    instance_number: int | None
+    thickness_mm: float | None
+    spacing_mm: tuple[float, ...] | None
+    kernel: str
+    has_pixels: bool
+
+
+def read_header(file: KnownFile) -> Header:
+    """Read the header of ``file``.
+
+    Raises:
+        Damaged: empty, cut off, or no DICOM at all.
+        TooLarge, UnsupportedEncoding: deflated beyond what is inflated here.
+    """
+    if file.kind is Kind.EMPTY:
+        raise Damaged("is empty")
+    if file.kind is not Kind.DICOM:
+        raise Damaged("is damaged or of no known kind")
+    content = plain(file)
+    try:
+        opened = BytesIO(content)
+        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
+        return _header_of(file, dataset, has_pixels=opened.tell() < len(content))
+    except Exception as error:
+        raise Damaged("is damaged or cut off") from error
+
+
+def read_whole(file: KnownFile) -> Dataset:
+    """Everything in ``file``, with a transfer syntax even where the file names none.
+
+    Raises:
+        Damaged: cannot be parsed.
+    """
+    content = plain(file)
+    try:
+        dataset = pydicom.dcmread(BytesIO(content), force=True)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
+    except Exception as error:
+        raise Damaged("is damaged or cut off") from error
+    return dataset
+
+
+def plain(file: KnownFile) -> bytes:
+    """The bytes of ``file``; a deflated data set is inflated within a bound (pydicom has none), without its meta group.
+
+    Raises:
+        Damaged: the deflated stream is broken.
+        TooLarge: it inflates beyond ``MAX_INFLATED_BYTES``.
+        UnsupportedEncoding: the deflated syntax is named in a place that cannot be told apart safely.
+    """
+    content = file.file.read()
+    if _DEFLATED not in content:
+        return content
+    try:
+        opened = BytesIO(content)
+        read_preamble(opened, force=True)
+        meta = read_dataset(
+            opened, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag >> 16 != 2
+        )
+        deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+        stream = zlib.decompressobj(-zlib.MAX_WBITS)
+        inflated = stream.decompress(opened.read(), MAX_INFLATED_BYTES) if deflated else b""
+    except Exception as error:
+        raise Damaged("is damaged or cut off") from error
+    if not deflated or _DEFLATED in inflated:
+        raise UnsupportedEncoding(f"File {file.number} (in the order sent) is deflated in a way that is not read here.")
+    if stream.unconsumed_tail:
+        raise TooLarge(f"File {file.number} (in the order sent) inflates to more than {MAX_INFLATED_BYTES >> 20} MB.")
+    if not stream.eof:
+        raise Damaged("is damaged or cut off")
+    return inflated
+
+
+def _guessed_syntax(dataset: Dataset) -> UID:
+    """The uncompressed syntax pydicom parsed the file with."""
+    implicit, little = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
+    if not dataset and "MediaStorageSOPClassUID" not in dataset.file_meta:
+        raise Damaged("is damaged or cut off")
+    return Header(
+        file.number,
+        file.file,
+        file.kind,
+        sop_class=_text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID"),
+        sop_instance=_text(dataset, "SOPInstanceUID"),
+        study=_text(dataset, "StudyInstanceUID"),
+        series=_text(dataset, "SeriesInstanceUID"),
+        series_number=_whole(dataset, "SeriesNumber"),
+        description=_text(dataset, "SeriesDescription"),
+        modality=_text(dataset, "Modality").upper(),
+        image_type=frozenset(_text(dataset, "ImageType").upper().split("\\")),
+        rows=_whole(dataset, "Rows") or 0,
+        columns=_whole(dataset, "Columns") or 0,
+        samples=_whole(dataset, "SamplesPerPixel") or 1,
+        frames=_whole(dataset, "NumberOfFrames") or 1,
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
+        position=_numbers(dataset, "ImagePositionPatient", 3),
+        slice_location=_number(dataset, "SliceLocation"),
+        instance_number=_whole(dataset, "InstanceNumber"),
+        thickness_mm=_number(dataset, "SliceThickness"),
+        spacing_mm=_numbers(dataset, "PixelSpacing", 2),
+        kernel=_text(dataset, "ConvolutionKernel").upper(),
+        has_pixels=has_pixels,
+    )
+
+
+def _values(dataset: Dataset, keyword: str) -> list[object]:
+    """The values of an element as a list, empty where it is missing or cannot be parsed."""
+    try:
+        value = dataset.get(keyword)
+    except (TypeError, ValueError, ArithmeticError):
+        return []
+    if value is None or value == "":
+        return []
+    return list(value) if not isinstance(value, str) and hasattr(value, "__iter__") else [value]
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return "\\".join(str(v) for v in _values(dataset, keyword)).strip(" \0")
+
+
+def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Exactly ``count`` finite numbers, or None."""
+    try:
+        numbers = tuple(float(str(v)) for v in _values(dataset, keyword))
+    except ValueError:
+        return None
+    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
+
+
+def _number(dataset: Dataset, keyword: str) -> float | None:
+    numbers = _numbers(dataset, keyword, 1)
+    return numbers[0] if numbers else None
+
+
+def _whole(dataset: Dataset, keyword: str) -> int | None:
+    number = _number(dataset, keyword)
+    return None if number is None else int(number)

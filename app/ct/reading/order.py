@@ -1,0 +1,105 @@
+"""Head to feet: what the slices are ordered by, and what is odd about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.ct.exam import Order
+from app.ct.reading.files import natural_key
+from app.ct.reading.geometry import along, normal_of
+from app.ct.reading.headers import Header
+
+# A second pass doubles every position; with fewer distinct ones than that, positions were reset or made up.
+MIN_DISTINCT_SHARE = 0.5
+GAP_FACTOR = 1.5
+_STANDARD = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Slices of one series, head first.
+
+    Attributes:
+        headers: in order.
+        z_mm: position of each along the slice normal, falling; None where the order is not by position.
+        order: what they were ordered by.
+        warnings: whole sentences.
+    """
+
+    headers: tuple[Header, ...]
+    z_mm: tuple[float | None, ...]
+    order: Order
+    warnings: tuple[str, ...]
+
+
+def ordered(headers: Sequence[Header]) -> Ordered:
+    """Order a series by the best thing it has: position, SliceLocation, InstanceNumber, file name, upload."""
+    by_position = positions(headers)
+    if _tell_apart(list(by_position)):
+        ranked = sorted(zip(by_position, headers, strict=True), key=lambda pair: (-(pair[0] or 0.0), _tie(pair[1])))
+        z_mm = [z for z, _ in ranked if z is not None]
+        return Ordered(tuple(h for _, h in ranked), tuple(z_mm), Order.POSITION, _position_warnings(z_mm))
+    order, by_fallback = _fallback(headers)
+    warning = (
+        f"No usable slice positions: the slices are ordered by {_NAMES[order]}, and missing slices cannot be noticed."
+    )
+    return Ordered(tuple(by_fallback), (None,) * len(headers), order, (warning,))
+
+
+def positions(headers: Sequence[Header]) -> tuple[float | None, ...]:
+    """Position of each slice along the series' mean normal, in mm, growing towards the head; None where unknown."""
+    normals = np.sum([normal_of(h.orientation or _STANDARD) for h in headers], axis=0)
+    normal = normals / np.linalg.norm(normals)
+    return tuple(None if h.position is None else along(normal, h.position) for h in headers)
+
+
+_NAMES = {
+    Order.SLICE_LOCATION: "slice location",
+    Order.INSTANCE_NUMBER: "instance number",
+    Order.FILE_NAME: "file name",
+    Order.UPLOAD: "the order they were sent in",
+}
+
+
+def _fallback(headers: Sequence[Header]) -> tuple[Order, list[Header]]:
+    """The best order without positions."""
+    if _tell_apart([h.slice_location for h in headers]):
+        return Order.SLICE_LOCATION, sorted(headers, key=lambda h: (-(h.slice_location or 0.0), _tie(h)))
+    if _tell_apart([h.instance_number for h in headers]):
+        return Order.INSTANCE_NUMBER, sorted(headers, key=_tie)
+    if len({h.file.name for h in headers}) == len(headers):
+        return Order.FILE_NAME, sorted(headers, key=lambda h: natural_key(h.file.name))
+    return Order.UPLOAD, sorted(headers, key=lambda h: h.number)
+
+
+def _tell_apart(values: Sequence[float | int | None]) -> bool:
+    """Whether every slice has a value and the values differ enough to order by."""
+    distinct = len(set(values))
+    return None not in values and (len(values) == 1 or distinct > 1) and distinct >= MIN_DISTINCT_SHARE * len(values)
+
+
+def _tie(header: Header) -> tuple[int, tuple[tuple[int, int, str], ...], int]:
+    """Between slices at one place: what the sender said before the order of sending."""
+    return (header.instance_number or 0, natural_key(header.file.name), header.number)
+
+
+def _position_warnings(z_mm: Sequence[float]) -> tuple[str, ...]:
+    """Sentences about gaps and doubled positions.
+
+    Args:
+        z_mm: falling.
+    """
+    steps = -np.diff(z_mm)
+    warnings = []
+    if doubled := int(np.sum(steps == 0)):
+        warnings.append(f"{doubled} slices lie at the position of another one.")
+    apart = steps[steps > 0]
+    usual = float(np.median(apart)) if apart.size else 0.0
+    gaps = apart[apart > GAP_FACTOR * usual]
+    if gaps.size:
+        warnings.append(
+            f"Slices may be missing: {gaps.size} of the distances between slices are larger than usual"
+            f" (up to {gaps.max():.1f} mm; usual {usual:.1f} mm)."
+        )
+    return tuple(warnings)
