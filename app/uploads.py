@@ -1,0 +1,201 @@
+"""What may come in: limits, and archives opened without trusting them."""
+
+import re
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
+from app.ct.reading.files import NamedFile, named
+from app.ct.reading.kinds import Kind, kind_of
+
+MEGABYTE = 2**20
+_CHUNK_BYTES = MEGABYTE
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_NESTED = re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08)|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!")
+# End of the central directory, its comment at most 65535 bytes long (APPNOTE 4.3.16), and the zip64 parts before it.
+_END, _END_BYTES, _COMMENT_BYTES = b"PK\x05\x06", 22, 65535
+_LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20
+_END64, _END64_BYTES = b"PK\x06\x06", 56
+# Room for a name and extra fields of an ordinary length; what is longer on average is made to exhaust memory.
+_DIRECTORY_BYTES_PER_FILE = 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one upload may hold.
+
+    Attributes:
+        max_files: files sent, and files in the archive.
+        max_upload_mb: all files together, as sent.
+        max_file_mb: one file, or one file of the archive once inflated.
+        max_unpacked_mb: all files of the archive once inflated.
+        max_ratio: inflated over compressed size of the archive, where it inflates to more than ``ratio_floor_mb``.
+            CT slices reach 2 to 5, blank ones more; deflate itself ends at 1032.
+    """
+
+    max_files: int = 4096
+    max_upload_mb: int = 2048
+    max_file_mb: int = 256
+    max_unpacked_mb: int = 4096
+    max_ratio: int = 100
+    ratio_floor_mb: int = 64
+
+
+def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[NamedFile]:
+    """The files of an upload, a ZIP opened.
+
+    Args:
+        files: as sent.
+        limits: what is more is refused.
+        spool: an existing, empty folder for the files of the archive; they are named by their number, and the caller
+            removes it, also after an error.
+
+    Returns:
+        ``files`` themselves, or the archive's files without directories, hidden files and ``__MACOSX``.
+
+    Raises:
+        NoFiles: nothing was sent, or an archive without files.
+        TooManyFiles, TooLarge: beyond the limits.
+        UnsupportedType: several archives, or an archive among other files.
+        UnsafeArchive: encrypted, nested, with links, inflating absurdly, or damaged.
+    """
+    check_limits(files, limits)
+    archives = [number for number, f in enumerate(files, start=1) if _is_archive(f)]
+    if not archives:
+        return list(files)
+    others = [f for f in files if kind_of(f) is not Kind.JUNK]
+    if len(others) > 1:
+        raise UnsupportedType(f"{named(archives, len(files))} is an archive; send one ZIP alone, or no ZIP.")
+    return _unpacked(files[archives[0] - 1], limits, spool)
+
+
+def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:
+    """Refuse an upload that is empty or beyond the limits as sent.
+
+    Raises:
+        NoFiles, TooManyFiles, TooLarge.
+    """
+    if not files:
+        raise NoFiles("The upload holds no files.")
+    if len(files) > limits.max_files:
+        raise TooManyFiles(f"The upload holds {len(files)} files; at most {limits.max_files} are taken.")
+    sizes = [f.size for f in files]
+    if sum(sizes) > limits.max_upload_mb * MEGABYTE:
+        raise TooLarge(f"The upload is larger than {limits.max_upload_mb} MB.")
+    too_large = [
+        number
+        for number, (file, size) in enumerate(zip(files, sizes, strict=True), start=1)
+        if size > limits.max_file_mb * MEGABYTE and not _is_archive(file)
+    ]
+    if too_large:
+        raise TooLarge(f"{named(too_large, len(files))}: larger than {limits.max_file_mb} MB.")
+
+
+def _is_archive(file: NamedFile) -> bool:
+    with file.open() as opened:
+        return opened.read(4) in _ZIP
+
+
+def _unpacked(file: NamedFile, limits: Limits, spool: Path) -> list[NamedFile]:
+    """Extract the files of the archive into ``spool``."""
+    budget = min(limits.max_unpacked_mb * MEGABYTE, max(limits.ratio_floor_mb * MEGABYTE, limits.max_ratio * file.size))
+    unpacked: list[NamedFile] = []
+    with file.open() as opened:
+        archive = _opened(opened, limits)
+        for member in _members(archive, limits):
+            path = spool / f"{len(unpacked) + 1:04d}"
+            budget -= _extract(archive, member, path, limits=limits, budget=budget)
+            unpacked.append(NamedFile(member.filename, path))
+    if not unpacked:
+        raise NoFiles("The archive holds no files.")
+    return unpacked
+
+
+def _opened(opened: BinaryIO, limits: Limits) -> zipfile.ZipFile:
+    """The archive, its list of files read once it is known not to be absurdly long."""
+    try:
+        directory_bytes = max(_directory_sizes(opened), default=0)
+        if directory_bytes <= limits.max_files * _DIRECTORY_BYTES_PER_FILE:
+            return zipfile.ZipFile(opened)
+    except Exception as error:
+        raise UnsafeArchive("The archive is damaged.") from error
+    raise TooManyFiles(f"The archive lists too many files; at most {limits.max_files} are taken.")
+
+
+def _directory_sizes(opened: BinaryIO) -> Iterator[int]:
+    """What every end record that could be meant says of the size of the list of files, in bytes."""
+    size = opened.seek(0, 2)
+    start = max(0, size - _END_BYTES - _COMMENT_BYTES)
+    opened.seek(start)
+    tail = opened.read()
+    for found in re.finditer(re.escape(_END), tail):
+        at = found.start()
+        yield int.from_bytes(tail[at + 12 : at + 16], "little") % 0xFFFFFFFF
+        yield from _directory_sizes_64(opened, start + at - _LOCATOR_BYTES)
+
+
+def _directory_sizes_64(opened: BinaryIO, at: int) -> Iterator[int]:
+    """The same of a zip64 end record: readers look for it where the locator at ``at`` points, or right before that."""
+    opened.seek(max(0, at))
+    locator = opened.read(_LOCATOR_BYTES)
+    if not locator.startswith(_LOCATOR):
+        return
+    for place in (int.from_bytes(locator[8:16], "little"), at - _END64_BYTES):
+        opened.seek(max(0, place))
+        end = opened.read(_END64_BYTES)
+        if end.startswith(_END64):
+            yield int.from_bytes(end[40:48], "little")
+
+
+def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
+    """The files of the archive that may be slices; none is opened before all are allowed."""
+    members = [m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)]
+    if len(members) > limits.max_files:
+        raise TooManyFiles(f"The archive holds {len(members)} files; at most {limits.max_files} are taken.")
+    for member in members:
+        _check_member(member)
+    return members
+
+
+def _is_hidden(name: str) -> bool:
+    return any(p.startswith(".") or p == "__MACOSX" for p in PurePosixPath(name.replace("\\", "/")).parts)
+
+
+def _check_member(member: zipfile.ZipInfo) -> None:
+    if member.flag_bits & 0x1:
+        raise UnsafeArchive("The archive is encrypted.")
+    mode = member.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise UnsafeArchive("The archive holds links or other things that are not files.")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UnsafeArchive("The archive is compressed in an unusual way.")
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, limits: Limits, budget: int) -> int:
+    """Write one file of the archive to ``path``, counting real bytes; what the archive says of sizes is not trusted."""
+    written = 0
+    with path.open("xb") as target:
+        for chunk in _chunks(archive, member):
+            if not written and _NESTED.match(chunk):
+                raise UnsafeArchive("The archive holds another archive.")
+            written += len(chunk)
+            if written > limits.max_file_mb * MEGABYTE:
+                raise TooLarge(f"A file of the archive is larger than {limits.max_file_mb} MB.")
+            if written > budget:
+                raise UnsafeArchive("The archive inflates to far more than it should.")
+            target.write(chunk)
+    return written
+
+
+def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The bytes of one file; only what goes wrong while reading is the archive's fault."""
+    try:
+        with archive.open(member) as source:
+            while chunk := source.read(_CHUNK_BYTES):
+                yield chunk
+    except Exception as error:
+        raise UnsafeArchive("The archive is damaged.") from error
