@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from app.ct.errors import CovidCTError
+from app.ct.exam import Exam
+from app.ct.reading import NamedFile, read_exam
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -94,6 +96,15 @@ class Record:
         """Width and height before the data set was scaled down, where the manifest gives them."""
         width, height = self.value("orig_width"), self.value("orig_height")
         return (int(width), int(height)) if width.isdigit() and height.isdigit() else None
+
+    def read(self) -> Exam:
+        """Read the image or the exam as the service would.
+
+        Raises:
+            ExamError: it cannot be read.
+        """
+        paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.is_exam else [self.file]
+        return read_exam([NamedFile(p.name, p) for p in paths])
 
     def value(self, column: str) -> str:
         """What the record holds in a column of the manifest, as text; empty where there is nothing."""

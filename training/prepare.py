@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from app.ct.errors import ExamError
-from app.ct.reading.files import NamedFile
+from app.ct.errors import ExamError, Unreadable
 from training.catalog import CATALOG, Catalog, CatalogError, Part, Record
 from training.duplicates import Fingerprint, pairs
 from training.shortcuts import shortcut_aucs, trivial_features
@@ -118,36 +117,27 @@ def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tupl
     for number, record in enumerate(records, start=1):
         try:
             looks.append(_look(record))
-        except (ExamError, OSError, ValueError, Image.DecompressionBombError) as error:
-            unreadable.append(Dropped(record, f"unreadable: {type(error).__name__}"))
+        except ExamError as error:
+            unreadable.append(Dropped(record, f"{error.code}: {error.message}"))
+        except (OSError, Image.DecompressionBombError):
+            unreadable.append(Dropped(record, "unreadable: The mask cannot be read."))
         if number % 500 == 0 or number == len(records):
             progress(f"read {number} of {len(records)} files")
     return looks, unreadable
 
 
 def _look(record: Record) -> Look:
-    slices = _exam_slices(record.file) if record.is_exam else [_gray(record.file)]
-    if record.mask is not None and _gray(record.mask).shape != slices[0].shape:
-        raise ValueError("the mask has another size than the image")
+    slices = [s.gray for s in record.read().slices]
+    if record.mask is not None and _size(record.mask) != slices[0].shape:
+        raise Unreadable("The mask has another size than the image.")
     features = trivial_features(slices[len(slices) // 2], record.original_size)
     return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
 
 
-def _gray(path: Path) -> np.ndarray:
-    if path.suffix.lower() not in (".jpg", ".jpeg", ".png"):
-        return _read([path])[0]
-    with Image.open(path, formats=("JPEG", "PNG")) as picture:
-        return np.asarray(picture.convert("L"))
-
-
-def _exam_slices(folder: Path) -> list[np.ndarray]:
-    return _read(sorted(p for p in folder.rglob("*") if p.is_file()))
-
-
-def _read(paths: Sequence[Path]) -> list[np.ndarray]:
-    from app.ct.reading import read_exam
-
-    return [s.gray for s in read_exam([NamedFile(p.name, p) for p in paths]).slices]
+def _size(mask: Path) -> tuple[int, int]:
+    """Height and width."""
+    with Image.open(mask, formats=("PNG", "JPEG")) as picture:
+        return picture.height, picture.width
 
 
 def _alike_pictures(looks: Sequence[Look]) -> Iterator[Alike]:

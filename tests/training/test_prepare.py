@@ -163,7 +163,9 @@ def test_a_file_that_does_not_open_is_dropped_and_named(tmp_path: Path) -> None:
 
     report = prepare([data], tmp_path / "work")
 
-    assert report["dropped"] == {"unreadable: UnidentifiedImageError": 1}
+    (why,) = report["dropped"]
+    assert report["dropped_records"][0]["file"].endswith("000.png")
+    assert "000.png" not in why
 
 
 def test_a_mask_of_another_size_is_no_mask(tmp_path: Path) -> None:
@@ -172,4 +174,4 @@ def test_a_mask_of_another_size_is_no_mask(tmp_path: Path) -> None:
 
     report = prepare([data], tmp_path / "work")
 
-    assert report["dropped"] == {"unreadable: ValueError": 1}
+    assert report["dropped"] == {"unreadable: The mask has another size than the image.": 1}

@@ -1,0 +1,161 @@
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.ct.exam import Exam, Slice
+from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.scores import SliceScores
+from tests.training.builders import a_data_set, a_gray
+from training.catalog import CatalogError
+from training.evaluate import evaluate
+from training.scoring import By
+
+MANIFEST = Manifest(
+    name="gray-1",
+    files={"weights.safetensors": "00"},
+    network=NetworkSpec(head="linear"),
+    preprocessing=PreprocessingSpec(name="paper", size=299, fingerprint="00"),
+    image=Decision(threshold=0.4, band=(0.3, 0.5)),
+    exam_rule=ExamRule(top_share=1.0, decision=Decision(threshold=0.6, band=(0.5, 0.7)), rests_on="nothing"),
+)
+
+
+class GrayScorer:
+    """The brighter, the more COVID-19; the map is the slice itself."""
+
+    manifest = MANIFEST
+    engine_name = "gray"
+    on_gpu = False
+
+    def score(self, slices: Sequence[Slice], indices: Sequence[int] | None = None) -> SliceScores:
+        maps = np.stack([np.asarray(Image.fromarray(s.gray).resize((6, 5)), dtype=np.float32) / 255 for s in slices])
+        return SliceScores(
+            tuple(indices or range(len(slices))),
+            logits=np.array([(s.gray.mean() - 128) / 10 for s in slices], dtype=np.float32),
+            heat=maps,
+            evidence=maps,
+            boxes=np.array([(0, 0, s.height, s.width) for s in slices], dtype=np.int32),
+            evidence_in_lung=np.ones(len(slices), dtype=np.float32),
+        )
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+        for start in range(0, len(indices), chunk):
+            part = indices[start : start + chunk]
+            yield self.score([exam.slices[i] for i in part], indices=part)
+
+
+def run(data: Path, out: Path, by: By = By.SLICE, **options: object) -> dict[str, object]:
+    evaluate(GrayScorer(), [data], out, by=by, draws=50, **options)  # type: ignore[arg-type]
+    report: dict[str, object] = json.loads((out / "metrics.json").read_text())
+    return report
+
+
+def scores(out: Path) -> list[dict[str, str]]:
+    with (out / "scores.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_evaluation_writes_what_the_interfaces_promise(tmp_path: Path) -> None:
+    data = a_data_set(
+        tmp_path / "data", [{"group": f"g{i // 2}", "label": i % 2, "dataset": "ab"[i % 2]} for i in range(9)]
+    )
+
+    report = run(data, tmp_path / "out")
+
+    assert (report["n"], report["positives"], report["groups"], report["by"]) == (9, 4, 5, "slice")
+    assert report["threshold"] == MANIFEST.image.threshold
+    assert set(report["metrics"]["auc"]) == {"value", "low", "high"}  # type: ignore[index]
+    assert report["per_source"]["a"]["metrics"]["auc"]["value"] is None  # type: ignore[index]
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"roc.png", "reliability.png"}
+
+
+def test_scores_name_files_as_the_manifest_does(tmp_path: Path) -> None:
+    run(a_data_set(tmp_path / "data", [{}, {}]), tmp_path / "out")
+
+    assert [(s["file"], s["label"]) for s in scores(tmp_path / "out")] == [("000.png", "0"), ("001.png", "1")]
+
+
+def test_what_serving_would_refuse_is_scored_all_the_same(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{}, {}])
+    Image.new("L", (64, 48), 255).save(data / "001.png")
+
+    run(data, tmp_path / "out")
+
+    white = scores(tmp_path / "out")[1]
+    assert (white["refused"], white["why"]) == ("1", "no-lung")
+    assert float(white["probability"]) > 0.99
+
+
+def test_what_cannot_be_read_is_counted_and_listed(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{}, {}, {}])
+    (data / "001.png").write_bytes(b"\x89PNG broken")
+
+    report = run(data, tmp_path / "out")
+
+    assert (report["n"], report["unscored"]) == (2, 1)
+    assert {"file": "001.png", "why": "unreadable"} in report["refusals"]  # type: ignore[operator]
+    assert scores(tmp_path / "out")[1]["probability"] == ""
+
+
+def test_a_patients_slices_become_one_small_exam(tmp_path: Path) -> None:
+    rows = [{"patient": f"p{i // 3}", "group": f"p{i // 3}", "label": i // 3 % 2} for i in range(12)]
+    data = a_data_set(tmp_path / "data", rows)
+
+    report = run(data, tmp_path / "out", By.PATIENT)
+
+    first = np.mean([(a_gray(k).mean() - 128) / 10 for k in range(3)])
+    assert (report["n"], report["threshold"]) == (4, MANIFEST.exam_rule.decision.threshold)
+    assert float(scores(tmp_path / "out")[0]["probability"]) == pytest.approx(1 / (1 + np.exp(-first)), abs=1e-4)
+
+
+def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"file": "exam/1.png", "seed": 0}, {"file": "exam/2.png", "seed": 0}])
+    (data / "manifest.csv").write_text("file,label\nexam,1\n")
+
+    report = run(data, tmp_path / "out", By.EXAM)
+
+    assert (report["n"], scores(tmp_path / "out")[0]["slices"]) == (1, "2")
+
+
+def test_an_exam_is_not_scored_as_a_slice(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"file": "exam/1.png"}])
+    (data / "manifest.csv").write_text("file,label\nexam,1\n")
+
+    with pytest.raises(CatalogError, match="--by exam"):
+        run(data, tmp_path / "out")
+
+
+def test_where_masks_are_given_maps_are_measured(tmp_path: Path) -> None:
+    rows = [{"dataset": "medseg48", "label": 1, "group": f"g{i}", "mask": f"{i}-mask.png"} for i in range(3)]
+    data = a_data_set(tmp_path / "data", rows)
+    for i in range(3):
+        Image.fromarray(np.where(a_gray(i) > 160, 255, 0).astype(np.uint8)).save(data / f"{i}-mask.png")
+
+    report = run(data, tmp_path / "out")
+
+    found = report["localization"]
+    assert isinstance(found, dict)
+    assert found["pointing_game"]["value"] == 1.0
+    assert found["average_precision"]["value"] > 2 * found["lesion_share"]["value"]
+    assert set(found["evidence"]) >= {"pointing_game", "dice", "energy_in_lesion"}
+
+
+def test_thresholds_are_offered_on_validation_only(tmp_path: Path) -> None:
+    rows = [{"label": i % 2, "part": "validation" if i < 8 else "test"} for i in range(16)]
+    data = a_data_set(tmp_path / "data", rows)
+
+    chosen = run(data, tmp_path / "out", where=["part=validation"])["thresholds"]
+
+    assert set(chosen) == {"youden", "specificity_0.80", "specificity_0.90", "specificity_0.95"}  # type: ignore[call-overload]
+    assert run(data, tmp_path / "out", where=["part=test"])["thresholds"] is None
+    assert run(data, tmp_path / "out")["thresholds"] is None
+
+
+def test_conditions_that_nothing_fulfils_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="No record"):
+        run(a_data_set(tmp_path / "data", [{}]), tmp_path / "out", where=["split=test"])

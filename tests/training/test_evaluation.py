@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+from sklearn.linear_model import LogisticRegression
+
+from training.evaluation import (
+    Sample,
+    auc,
+    measure,
+    threshold_at_specificity,
+    youden_threshold,
+)
+
+
+def a_sample(count: int = 200, *, groups: int = 40, threshold: float = 0.5, seed: int = 0) -> Sample:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, count)
+    logits = 2 * (labels - 0.5) + rng.normal(0, 1.5, count)
+    probabilities = np.round(1 / (1 + np.exp(-logits)), 2)
+    return Sample.of(labels, probabilities, threshold=threshold, groups=[f"g{i % groups}" for i in range(count)])
+
+
+def values(sample: Sample) -> dict[str, float | None]:
+    return {name: figure.value for name, figure in measure(sample, draws=10).items()}
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5)), min_size=2, max_size=40))
+def test_auc_is_scikit_learns_also_with_ties(pairs: list[tuple[int, int]]) -> None:
+    labels, scores = np.array(pairs).T
+
+    if len(set(labels)) < 2:
+        assert auc(labels, scores) is None
+    else:
+        assert auc(labels, scores) == pytest.approx(oracle.roc_auc_score(labels, scores))
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_metrics_are_scikit_learns(seed: int) -> None:
+    sample = a_sample(seed=seed)
+    found = values(sample)
+
+    expected = {
+        "auc": oracle.roc_auc_score(sample.labels, sample.probabilities),
+        "accuracy": oracle.accuracy_score(sample.labels, sample.predicted),
+        "sensitivity": oracle.recall_score(sample.labels, sample.predicted),
+        "specificity": oracle.recall_score(sample.labels, sample.predicted, pos_label=0),
+        "iou": oracle.jaccard_score(sample.labels, sample.predicted),
+        "f1": oracle.f1_score(sample.labels, sample.predicted),
+        "brier": oracle.brier_score_loss(sample.labels, sample.probabilities),
+    }
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_calibration_is_the_logistic_regression_on_the_logits() -> None:
+    sample = a_sample()
+    p = np.clip(sample.probabilities, 1e-6, 1 - 1e-6)
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(np.log(p / (1 - p))[:, None], sample.labels)
+    found = values(sample)
+
+    assert found["calibration_slope"] == pytest.approx(model.coef_[0, 0], rel=1e-3)
+    assert found["calibration_intercept"] == pytest.approx(model.intercept_[0], rel=1e-3, abs=1e-4)
+
+
+def test_a_confusion_matrix_by_hand() -> None:
+    # TP 3, FN 1, FP 2, TN 4
+    labels, probabilities = [1] * 4 + [0] * 6, [0.9, 0.9, 0.5, 0.1, 0.9, 0.6, 0.4, 0.1, 0.1, 0.1]
+    found = values(Sample.of(labels, probabilities, threshold=0.5, groups=["g"] * 10))
+
+    assert (found["accuracy"], found["sensitivity"]) == (0.7, 0.75)
+    assert found["specificity"] == pytest.approx(4 / 6)
+    assert (found["iou"], found["f1"]) == (pytest.approx(3 / 6), pytest.approx(6 / 9))
+
+
+def test_the_other_class_as_positive_swaps_sensitivity_and_specificity() -> None:
+    sample = a_sample()
+    one, other = values(sample), values(sample.for_positive(0))
+
+    assert (one["sensitivity"], one["specificity"]) == (other["specificity"], other["sensitivity"])
+    assert one["auc"] == pytest.approx(other["auc"])
+    assert one["f1"] != other["f1"]
+
+
+@pytest.mark.parametrize(("label", "missing"), [(1, "specificity"), (0, "sensitivity")])
+def test_one_class_has_no_auc_and_no_error(label: int, missing: str) -> None:
+    found = values(Sample.of([label] * 3, [0.2, 0.6, 0.7], threshold=0.5, groups=["a", "b", "c"]))
+
+    assert found["auc"] is found["calibration_slope"] is found[missing] is None
+    assert found["accuracy"] is not None
+
+
+def test_no_record_has_no_figure_and_no_error() -> None:
+    assert set(values(Sample.of([], [], threshold=0.5, groups=[])).values()) == {None}
+
+
+def test_separated_labels_have_no_calibration_slope() -> None:
+    found = values(Sample.of([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], threshold=0.5, groups=list("abcd")))
+
+    assert found["calibration_slope"] is None
+    assert found["auc"] == 1.0
+
+
+def test_an_interval_holds_its_figure_and_repeats() -> None:
+    sample = a_sample()
+    first, again = measure(sample, draws=1000), measure(sample, draws=1000)
+
+    assert first == again
+    for figure in first.values():
+        assert figure.value is not None
+        assert figure.low is not None
+        assert figure.high is not None
+        assert figure.low < figure.value < figure.high
+
+
+def test_an_interval_is_wider_when_records_come_in_few_groups() -> None:
+    # Every group is one record ten times over: as much to learn from as its groups, not its records.
+    small = a_sample(20, groups=20)
+    repeated = {
+        name: np.repeat(getattr(small, name), 10) for name in ("labels", "probabilities", "predicted", "groups")
+    }
+    by_group = measure(Sample(**repeated), draws=1000)["accuracy"]
+    by_record = measure(Sample(**(repeated | {"groups": np.arange(200).astype(str)})), draws=1000)["accuracy"]
+
+    assert width(by_group) > 2 * width(by_record)
+
+
+def width(figure: object) -> float:
+    low, high = getattr(figure, "low", None), getattr(figure, "high", None)
+    assert low is not None
+    assert high is not None
+    return float(high - low)
+
+
+def test_one_group_has_no_interval() -> None:
+    figure = measure(a_sample(groups=1))["accuracy"]
+
+    assert figure.value is not None
+    assert figure.low is figure.high is None
+
+
+def test_the_bootstrap_auc_of_the_whole_is_the_auc() -> None:
+    sample = a_sample()
+
+    assert measure(sample, draws=10)["auc"].value == pytest.approx(auc(sample.labels, sample.probabilities))
+
+
+def test_youden_cuts_half_way_between_the_classes() -> None:
+    assert youden_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx(0.4)
+
+
+def test_a_threshold_at_a_specificity_reaches_it_and_is_the_lowest() -> None:
+    labels, scores = np.array([0] * 10 + [1] * 2), np.r_[np.linspace(0, 0.9, 10), 0.55, 0.95]
+
+    threshold = threshold_at_specificity(labels, scores, 0.8)
+
+    assert threshold == pytest.approx(0.75)
+    assert (scores[:10] < threshold).mean() >= 0.8
+
+
+def test_a_threshold_needs_both_classes() -> None:
+    with pytest.raises(ValueError, match="both classes"):
+        youden_threshold(np.array([1, 1]), np.array([0.1, 0.2]))
+
+
+def test_probabilities_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"0\.\.1"):
+        Sample.of([1], [1.5], threshold=0.5, groups=["a"])

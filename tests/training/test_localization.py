@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from training.localization import (
+    Mapped,
+    average_precision,
+    dice,
+    energy_in_lesion,
+    measure_maps,
+    on_slice,
+    points_at_lesion,
+    relative,
+)
+
+
+def a_map(weight: list[list[float]], lesion: list[list[int]], group: str = "g") -> Mapped:
+    return Mapped(np.array(weight, dtype=np.float32), np.array(lesion, dtype=bool), group)
+
+
+def test_a_map_by_hand() -> None:
+    mapped = a_map([[0.9, 0.6], [0.5, 0.0]], [[1, 0], [1, 0]])
+
+    assert points_at_lesion(mapped) == 1.0
+    assert energy_in_lesion(mapped) == pytest.approx(1.4 / 2.0)
+    assert dice(mapped, 0.5) == pytest.approx(2 * 2 / (3 + 2))
+
+
+def test_average_precision_is_scikit_learns_also_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    weight, lesion = rng.integers(0, 6, (20, 20)) / 5, rng.integers(0, 2, (20, 20))
+
+    found = average_precision(Mapped(weight.astype(np.float32), lesion.astype(bool), "g"))
+
+    assert found == pytest.approx(average_precision_score(lesion.ravel(), weight.ravel()))
+
+
+def test_a_flat_map_points_nowhere() -> None:
+    assert points_at_lesion(a_map([[1, 1], [1, 1]], [[1, 0], [0, 0]])) == 0.0
+    assert energy_in_lesion(a_map([[0, 0]], [[1, 0]])) == 0.0
+
+
+def test_a_map_lies_where_its_box_is() -> None:
+    whole = on_slice(np.array([[1.0, 3.0]]), (2, 4, 6, 8), (10, 12))
+
+    assert whole.shape == (10, 12)
+    assert whole[2:6, 4:8].min() > 0
+    assert whole.sum() == whole[2:6, 4:8].sum()
+    assert whole[3, 4] < whole[3, 7]
+
+
+def test_what_speaks_against_is_no_heat() -> None:
+    assert on_slice(np.array([[-1.0]]), (0, 0, 4, 4), (4, 4)).max() == 0
+
+
+def test_a_relative_map_ends_at_one() -> None:
+    assert relative(np.array([[0.0, 0.2]], np.float32)).tolist() == [[0.0, 1.0]]
+    assert relative(np.zeros((1, 2), np.float32)).max() == 0
+
+
+def test_maps_get_means_with_intervals() -> None:
+    hit, miss = a_map([[1, 0]], [[1, 0]], "a"), a_map([[0, 1]], [[1, 0]], "b")
+    found = measure_maps([hit, miss], draws=1000)
+
+    assert (found["pointing_game"].value, found["lesion_share"].value) == (0.5, 0.5)
+    assert (found["pointing_game"].low, found["pointing_game"].high) == (0.0, 1.0)
+
+
+def test_a_slice_without_lesion_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a lesion"):
+        a_map([[1]], [[0]])

@@ -1,0 +1,115 @@
+"""How well a map points at lesions that people have drawn.
+
+Pure numpy in, numbers out. Maps are scored at the slice's own size, on slices that show a lesion.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from training.evaluation import DRAWS, Interval, group_weights, interval
+
+DICE_THRESHOLD = 0.5
+"""Where a map is cut for Dice; fixed beforehand, never chosen on masks that are measured."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped:
+    """One slice with its map and its lesions.
+
+    Attributes:
+        weight: float32 (height, width), >= 0, the map on the slice.
+        lesion: bool (height, width), True in at least one place.
+        group: what is resampled as one.
+    """
+
+    weight: np.ndarray
+    lesion: np.ndarray
+    group: str
+
+    def __post_init__(self) -> None:
+        """Map and lesions have one shape, and there is a lesion."""
+        if self.weight.shape != self.lesion.shape:
+            raise ValueError(f"map {self.weight.shape} and lesions {self.lesion.shape} differ in shape")
+        if not self.lesion.any():
+            raise ValueError("a slice without a lesion has no place to point at")
+
+
+def on_slice(grid: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Lay a coarse map over its slice.
+
+    Args:
+        grid: float (rows, columns), what is negative counts as 0.
+        box: top, left, bottom, right of what the grid covers, in slice pixels, ends excluded.
+        shape: of the slice.
+
+    Returns:
+        float32 (height, width), bilinear inside the box, 0 outside.
+    """
+    top, left, bottom, right = box
+    coarse = Image.fromarray(np.maximum(grid, 0).astype(np.float32))
+    fine = coarse.resize((right - left, bottom - top), resample=Image.Resampling.BILINEAR)
+    whole = np.zeros(shape, dtype=np.float32)
+    whole[top:bottom, left:right] = np.asarray(fine)
+    return whole
+
+
+def relative(weight: np.ndarray) -> np.ndarray:
+    """The map as a share of its largest value, 0..1; all 0 where it is all 0."""
+    largest = float(weight.max())
+    return weight / np.float32(largest) if largest > 0 else weight
+
+
+def points_at_lesion(mapped: Mapped) -> float:
+    """1 where the strongest place lies in a lesion, else 0; a map of one value points nowhere."""
+    if mapped.weight.max() == mapped.weight.min():
+        return 0.0
+    return float(mapped.lesion.flat[int(np.argmax(mapped.weight))])
+
+
+def energy_in_lesion(mapped: Mapped) -> float:
+    """Share of the map's sum inside lesions, 0..1; 0 for an empty map."""
+    total = float(mapped.weight.sum(dtype=np.float64))
+    return float(mapped.weight[mapped.lesion].sum(dtype=np.float64)) / total if total > 0 else 0.0
+
+
+def dice(mapped: Mapped, threshold: float = DICE_THRESHOLD) -> float:
+    """Overlap of lesions with the places at or above ``threshold``: twice the common area over the sum of areas."""
+    shown = mapped.weight >= threshold
+    return 2.0 * float((shown & mapped.lesion).sum()) / float(shown.sum() + mapped.lesion.sum())
+
+
+def average_precision(mapped: Mapped) -> float:
+    """Area under the precision-recall curve of pixels, in steps; tied pixels count together."""
+    weight, lesion = mapped.weight.ravel(), mapped.lesion.ravel()
+    order = np.argsort(-weight, kind="stable")
+    ends = np.flatnonzero(np.r_[np.diff(weight[order]) != 0, True])
+    found = np.cumsum(lesion[order])[ends]
+    precision = found / (ends + 1)
+    return float(np.sum(np.diff(np.r_[0, found]) * precision) / lesion.sum())
+
+
+def measure_maps(maps: list[Mapped], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Interval]:
+    """Means over slices with intervals by group.
+
+    Returns:
+        pointing_game, energy_in_lesion, dice (at ``DICE_THRESHOLD``), average_precision, and lesion_share: the mean
+        share of the slice that is lesion, which is what a map that knows nothing would score for the first two.
+    """
+    figures = {
+        "pointing_game": [points_at_lesion(m) for m in maps],
+        "energy_in_lesion": [energy_in_lesion(m) for m in maps],
+        "dice": [dice(m) for m in maps],
+        "average_precision": [average_precision(m) for m in maps],
+        "lesion_share": [float(m.lesion.mean()) for m in maps],
+    }
+    names, owner = np.unique([m.group for m in maps], return_inverse=True)
+    if len(names) < 2:
+        return {name: Interval(float(np.mean(values))) for name, values in figures.items()}
+    weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
+    totals = weights.sum(axis=1)
+    return {
+        name: interval(float(np.mean(values)), resampled=weights @ np.array(values) / totals)
+        for name, values in figures.items()
+    }
