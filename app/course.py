@@ -1,0 +1,116 @@
+"""How far one exam has come: written by the worker, followed by any number of readers."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from app.store import Status
+
+
+@dataclass(frozen=True)
+class Received:
+    """The upload is complete and waits for its turn."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The files are being read."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """``scored`` of ``to_score`` slices have scores, which add up to ``probability`` so far (None before the first)."""
+
+    scored: int
+    to_score: int
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Nothing more will happen."""
+
+    status: Status
+
+
+Event = Received | Reading | Scoring | Ended
+
+
+class Erased(Exception):
+    """The exam was deleted while it was being diagnosed."""
+
+
+class Course:
+    """The events of one exam, in order. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        """Begin with the upload received."""
+        self._lock = threading.Lock()
+        self._events: list[Event] = [Received()]
+        self._waiters: list[Future[None]] = []
+        self._cancelled = False
+
+    @property
+    def latest(self) -> Event:
+        """What happened last."""
+        return self._events[-1]
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the exam was deleted."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Have the next step of the diagnosis raise Erased."""
+        self._cancelled = True
+
+    def step(self, event: Reading | Scoring) -> None:
+        """Add what happened.
+
+        Raises:
+            Erased: the exam was deleted meanwhile; nobody wants its diagnosis.
+        """
+        if self._cancelled:
+            raise Erased
+        self._add(event)
+
+    def end(self, status: Status) -> None:
+        """Add the last event."""
+        self._add(Ended(status))
+
+    async def follow(self) -> AsyncIterator[Event]:
+        """Every event so far, then every further one as it comes, until the last."""
+        seen = 0
+        while True:
+            events, more = self._after(seen)
+            if more is not None:
+                await asyncio.wrap_future(more)
+            for event in events:
+                yield event
+                if isinstance(event, Ended):
+                    return
+            seen += len(events)
+
+    async def ended(self) -> None:
+        """Return once nothing more will happen."""
+        async for _ in self.follow():
+            pass
+
+    def _add(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(event)
+            waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if waiter.set_running_or_notify_cancel():
+                waiter.set_result(None)
+
+    def _after(self, seen: int) -> tuple[list[Event], Future[None] | None]:
+        with self._lock:
+            events = self._events[seen:]
+            if events:
+                return events, None
+            more: Future[None] = Future()
+            self._waiters.append(more)
+            return [], more

@@ -1,0 +1,259 @@
+"""Takes exams in, has them diagnosed one after the other off the event loop, and knows how far each has come."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.course import Course, Erased
+from app.ct.errors import BrokenModel, Busy, CovidCTError, ExamError, ModelError, NotReady
+from app.exam_folder import room
+from app.service import Diagnosed, DiagnosisService, SliceClassifier
+from app.settings import Settings
+from app.store import KeptExam, KeptProblem, Status, Store
+
+log = structlog.get_logger()
+
+MAX_ATTEMPTS = 2
+INTERNAL = KeptProblem("internal", "The diagnosis stopped for a reason inside the service.")
+INTERRUPTED = KeptProblem("internal", "The service was interrupted while it diagnosed this exam.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One exam's end, for logs and metrics: counts and seconds, nothing about the patient."""
+
+    exam_id: str
+    status: Status
+    code: str | None
+    files: int
+    slices: int = 0
+    scored: int = 0
+    timing_s: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Seconds of every stage of one exam, the wait for its turn included."""
+
+    receive: float
+    wait: float
+    read: float
+    select: float
+    score: float
+    total: float
+
+
+LoadService = Callable[[], DiagnosisService]
+WriteReport = Callable[[KeptExam, Diagnosed, Timed, SliceClassifier], str]
+Observer = Callable[[Outcome], None]
+
+
+def utc_now() -> datetime:
+    """The time, with its zone."""
+    return datetime.now(UTC)
+
+
+class Desk:
+    """One worker thread, a bounded line before it, and the course of every exam that is not ended."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        load: LoadService,
+        write: WriteReport,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        """Nothing runs before ``start``."""
+        self._settings = settings
+        self._store = store
+        self._load = load
+        self._write = write
+        self._observers = observers
+        self._loaded: Future[DiagnosisService] = Future()
+        self._line: deque[str] = deque()
+        self._courses: dict[str, Course] = {}
+        self._turn = threading.Condition()
+        self._stopping = False
+        self._worker = threading.Thread(target=self._work, name="diagnosis", daemon=True)
+
+    def start(self) -> None:
+        """Take up what an earlier run left unfinished, and load the model in the background."""
+        self._store.drop_orphans()
+        for exam in self._store.unfinished():
+            self._take_up(exam)
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Finish the exam at work, leave the others for the next start."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        self._worker.join()
+
+    @property
+    def waiting(self) -> int:
+        """Exams in line, without the one at work."""
+        return len(self._line)
+
+    @property
+    def failure(self) -> ModelError | None:
+        """Why the model is not served; None while it loads and once it is."""
+        error = self._loaded.exception() if self._loaded.done() else None
+        return error if isinstance(error, ModelError) else None
+
+    @property
+    def classifier(self) -> SliceClassifier | None:
+        """The classifier, once it passed its self-test."""
+        return self._loaded.result().classifier if self._loaded.done() and self.failure is None else None
+
+    async def admit(self) -> None:
+        """Return when an upload may be received; waits a while for the model to load.
+
+        Raises:
+            NotReady: the model has not loaded, or cannot be served.
+            Busy: the line is full.
+        """
+        loaded = asyncio.shield(asyncio.wrap_future(self._loaded))
+        try:
+            await asyncio.wait_for(loaded, self._settings.ready_wait_s)
+        except (TimeoutError, ModelError) as error:
+            raise NotReady from error
+        self._check_line()
+
+    def take(self, exam_id: str, *, files: int, receive_s: float, key_hash: str | None) -> KeptExam:
+        """Put a received exam in line; where its idempotency key is known, the exam it belongs to.
+
+        Raises:
+            Busy: the line is full, or the service is stopping.
+        """
+        keep = timedelta(hours=self._settings.retention_h)
+        with self._turn:
+            self._check_line()
+            kept = self._store.accept(
+                exam_id, now=utc_now(), keep=keep, files=files, receive_s=receive_s, key_hash=key_hash
+            )
+            if kept.id == exam_id:
+                self._line_up(exam_id)
+        return kept
+
+    def course(self, exam_id: str) -> Course | None:
+        """How far an exam has come; None once it is ended."""
+        return self._courses.get(exam_id)
+
+    def erase(self, exam_id: str) -> None:
+        """Delete an exam, also while it waits or is diagnosed."""
+        course = self._courses.get(exam_id)
+        if course is not None:
+            course.cancel()
+        self._store.erase(exam_id)
+
+    def sweep(self) -> int:
+        """Erase what has expired; returns how many exams."""
+        return self._store.sweep(utc_now(), tombstone=timedelta(hours=self._settings.tombstone_h))
+
+    def _check_line(self) -> None:
+        if self._stopping or len(self._line) >= self._settings.queue_size:
+            raise Busy
+
+    def _line_up(self, exam_id: str) -> None:
+        self._courses[exam_id] = Course()
+        self._line.append(exam_id)
+        self._turn.notify_all()
+
+    def _take_up(self, exam: KeptExam) -> None:
+        with self._turn:
+            self._line_up(exam.id)
+        if exam.attempts >= MAX_ATTEMPTS or not self._store.folder(exam.id).is_sealed():
+            self._line.remove(exam.id)
+            self._end(exam, Status.FAILED, problem=INTERRUPTED)
+
+    def _work(self) -> None:
+        try:
+            service = self._load()
+        except ModelError as error:
+            log.error("model refused", code=error.code, detail=error.message)
+            self._loaded.set_exception(error)
+            return
+        except Exception as error:  # noqa: BLE001  an engine may fail in any way; the service then refuses to start
+            log.error("model refused", kind=type(error).__name__)
+            self._loaded.set_exception(BrokenModel("The model cannot be loaded."))
+            return
+        self._loaded.set_result(service)
+        while (exam_id := self._next()) is not None:
+            self._diagnose(service, exam_id)
+
+    def _next(self) -> str | None:
+        with self._turn:
+            self._turn.wait_for(lambda: self._line or self._stopping)
+            return None if self._stopping else self._line.popleft()
+
+    def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
+        exam = self._store.find(exam_id)
+        if exam is None:
+            self._courses.pop(exam_id).end(Status.EXPIRED)
+            return
+        try:
+            self._complete(service, exam)
+        except Erased:
+            self._end(exam, Status.EXPIRED)
+        except ExamError as error:
+            self._end(exam, Status.REFUSED, problem=KeptProblem.of(error))
+        except CovidCTError as error:
+            self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
+        except Exception as error:  # noqa: BLE001  one exam must not take the worker with it; its text may name a patient
+            log.error("diagnosis failed", exam=exam.id, kind=type(error).__name__, at=_where(error))
+            self._end(exam, Status.FAILED, problem=INTERNAL)
+
+    def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:
+        begun, folder, course = utc_now(), self._store.folder(exam.id), self._courses[exam.id]
+        self._store.start(exam.id)
+        files, wish = folder.request()
+        with room():
+            diagnosed = service.diagnose(files, spool=folder.new_spool(), wish=wish, on_progress=course.step)
+        folder.keep(diagnosed.exam, diagnosed.scores)
+        timed = _timed(exam, begun, diagnosed)
+        self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier))
+        self._end(exam, Status.DONE, outcome=_outcome(exam, diagnosed, timed))
+
+    def _end(
+        self, exam: KeptExam, status: Status, *, problem: KeptProblem | None = None, outcome: Outcome | None = None
+    ) -> None:
+        if problem is not None:
+            self._store.end(exam.id, status, problem)
+        folder, course = self._store.folder(exam.id), self._courses.pop(exam.id)
+        folder.drop_originals()
+        if course.is_cancelled:
+            folder.erase()
+        course.end(status)
+        code = problem.code if problem else None
+        for observe in self._observers:
+            observe(outcome or Outcome(exam.id, status, code, exam.files))
+
+
+def _timed(exam: KeptExam, begun: datetime, diagnosed: Diagnosed) -> Timed:
+    spent = diagnosed.timing
+    wait = max(0.0, (begun - exam.created_at).total_seconds())
+    total = exam.receive_s + max(0.0, (utc_now() - exam.created_at).total_seconds())
+    return Timed(exam.receive_s, wait, spent.read, spent.select, spent.score, total)
+
+
+def _outcome(exam: KeptExam, diagnosed: Diagnosed, timed: Timed) -> Outcome:
+    stages = tuple((name, round(getattr(timed, name), 3)) for name in Timed.__dataclass_fields__)
+    slices, scored = len(diagnosed.exam.slices), len(diagnosed.scores.indices)
+    return Outcome(exam.id, Status.DONE, None, exam.files, slices, scored, stages)
+
+
+def _where(error: BaseException) -> str:
+    """File and line an exception came from, without its text."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "" if at is None else f"{at.tb_frame.f_code.co_name}:{at.tb_lineno}"

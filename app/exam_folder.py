@@ -1,0 +1,129 @@
+"""The files of one exam: what was uploaded, until it is diagnosed; then its slices and maps, until it expires."""
+
+import errno
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from app.ct.errors import StorageFull
+from app.ct.exam import Exam
+from app.ct.reading.files import NamedFile
+from app.ct.scores import SliceScores
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Turn a full disk into StorageFull; let every other OSError pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StorageFull from error
+        raise
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the sender asked for.
+
+    Attributes:
+        series_instance_uid: the series to diagnose; None leaves the choice to the reader.
+        slices: how many slices to score; 0 means all of them, None the engine's default.
+    """
+
+    series_instance_uid: str | None = None
+    slices: int | None = None
+
+
+@dataclass(frozen=True)
+class ExamFolder:
+    """One exam's folder.
+
+    ``originals/`` holds the uploaded files by number and, beside them, their names and the wish. It lives only until
+    the exam is diagnosed. ``gray/`` holds one uint8 (height, width) array per slice, ``maps.npz`` the heat of the
+    scored ones.
+    """
+
+    path: Path
+
+    @property
+    def originals(self) -> Path:
+        """Where the uploaded files wait."""
+        return self.path / "originals"
+
+    def create(self) -> None:
+        """Make the folder, readable by the service alone."""
+        with room():
+            self.originals.mkdir(mode=0o700, parents=True)
+
+    def new_original(self, number: int) -> BinaryIO:
+        """A file to write the upload's ``number``-th file into."""
+        with room():
+            return (self.originals / f"{number:06}").open("xb")
+
+    def seal(self, names: Sequence[str], wish: Wish) -> None:
+        """Note the originals' names and the wish; from here on the exam can be diagnosed, also after a restart."""
+        asked = {"names": list(names), "series_instance_uid": wish.series_instance_uid, "slices": wish.slices}
+        with room():
+            (self.originals / "request.json").write_text(json.dumps(asked), encoding="utf-8")
+
+    def is_sealed(self) -> bool:
+        """Whether the originals are still here, whole."""
+        return (self.originals / "request.json").is_file()
+
+    def request(self) -> tuple[list[NamedFile], Wish]:
+        """The uploaded files in the order they came, and the wish."""
+        asked = json.loads((self.originals / "request.json").read_text(encoding="utf-8"))
+        files = [NamedFile(name, self.originals / f"{n:06}") for n, name in enumerate(asked["names"], start=1)]
+        return files, Wish(asked["series_instance_uid"], asked["slices"])
+
+    def new_spool(self) -> Path:
+        """An empty folder beside the originals, deleted with them."""
+        spool = self.originals / "unpacked"
+        shutil.rmtree(spool, ignore_errors=True)
+        with room():
+            spool.mkdir(mode=0o700)
+        return spool
+
+    def drop_originals(self) -> None:
+        """Delete what was uploaded."""
+        shutil.rmtree(self.originals, ignore_errors=True)
+
+    def keep(self, exam: Exam, scores: SliceScores) -> None:
+        """Write every slice's picture and every scored slice's map."""
+        grays = self.path / "gray"
+        with room():
+            shutil.rmtree(grays, ignore_errors=True)
+            grays.mkdir(mode=0o700)
+            for index, one in enumerate(exam.slices):
+                np.save(grays / f"{index:04}.npy", one.gray, allow_pickle=False)
+            np.savez(self.path / "maps.npz", indices=np.array(scores.indices), heat=scores.heat, boxes=scores.boxes)
+
+    def gray(self, index: int) -> np.ndarray | None:
+        """uint8 (height, width) of a slice; None where the exam has no such slice."""
+        path = self.path / "gray" / f"{index:04}.npy"
+        return np.load(path, allow_pickle=False) if path.is_file() else None
+
+    def heat(self, index: int) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
+        """Heat float32 (rows, columns) and its box in slice pixels; None where the slice was not scored."""
+        path = self.path / "maps.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as maps:
+            rows = np.flatnonzero(maps["indices"] == index)
+            if not rows.size:
+                return None
+            top, left, bottom, right = (int(edge) for edge in maps["boxes"][rows[0]])
+            return maps["heat"][rows[0]], (top, left, bottom, right)
+
+    def erase(self) -> None:
+        """Delete everything."""
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""The only place that wires the parts together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from app import NOTICE, __version__
+from app.ct.errors import CovidCTError
+from app.desk import Desk, Timed
+from app.logs import log_outcome
+from app.service import Diagnosed, DiagnosisService, SliceClassifier
+from app.settings import Settings, model_folder
+from app.store import KeptExam, Store
+from app.uploads import Limits
+from app.web import docs, exams, health, pages, pictures
+from app.web.guard import Guard
+from app.web.metrics import Metrics
+from app.web.parts import Parts
+from app.web.problems import error_of_http, error_of_validation, problem_of, problem_response
+from app.web.schemas import exam_report
+from app.web.templating import STATIC
+
+LoadClassifier = Callable[[], SliceClassifier]
+
+
+def load_classifier(settings: Settings) -> SliceClassifier:
+    """The model the settings name, verified, warmed up and past its self-test.
+
+    Raises:
+        BrokenModel, EngineUnavailable: it cannot be served.
+    """
+    from app.ct.classifier import Classifier  # here, because it brings the engine with it
+
+    return Classifier.load(model_folder(settings), engine=settings.engine)
+
+
+def create_app(settings: Settings, *, load: LoadClassifier | None = None) -> FastAPI:
+    """The application; the model loads in the background once it runs."""
+    app = FastAPI(
+        title="covidct",
+        version=__version__,
+        description=f"COVID-19 probability and lesion heatmap from the chest CT slices of one exam. {NOTICE}",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)))
+    for part in (exams, pictures, health, docs, pages):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard)
+    _answer_errors(app, retry_after_s=settings.retry_after_s)
+    return app
+
+
+def _wire(settings: Settings, load: LoadClassifier) -> Parts:
+    store, metrics = Store(settings.data_dir), Metrics()
+    desk = Desk(
+        settings,
+        store,
+        load=lambda: DiagnosisService(load(), limits=Limits()),
+        write=_write_report,
+        observers=[log_outcome, metrics.observe],
+    )
+    metrics.watch(desk)
+    return Parts(settings, store, desk, metrics)
+
+
+def _write_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: SliceClassifier) -> str:
+    return exam_report(kept, diagnosed, timed, classifier).model_dump_json()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    await asyncio.to_thread(parts.desk.start)
+    sweeping = asyncio.create_task(_sweep(parts.desk, every_s=parts.settings.sweep_s))
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sweeping
+        await asyncio.to_thread(parts.desk.stop)
+        parts.store.close()
+
+
+async def _sweep(desk: Desk, *, every_s: float) -> None:
+    while True:
+        await asyncio.to_thread(desk.sweep)
+        await asyncio.sleep(every_s)
+
+
+def _answer_errors(app: FastAPI, *, retry_after_s: int) -> None:
+    def answer(request: Request, error: CovidCTError, headers: dict[str, str] | None = None) -> Response:
+        problem = problem_of(error)
+        if pages.is_page(request):
+            return pages.problem_page(request, problem)
+        return problem_response(problem, retry_after_s=retry_after_s, headers=headers)
+
+    @app.exception_handler(CovidCTError)
+    async def _ours(request: Request, error: CovidCTError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        return answer(request, error_of_http(error), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, error_of_validation(error))

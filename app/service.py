@@ -1,0 +1,128 @@
+"""One exam's files in, its diagnosis out."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from app.course import Reading, Scoring
+from app.ct.diagnosis import Diagnosis, diagnose, exam_probability
+from app.ct.exam import Exam
+from app.ct.manifest import Manifest
+from app.ct.reading import read_exam
+from app.ct.reading.files import NamedFile
+from app.ct.scores import SliceScores
+from app.ct.selection import select_slices
+from app.exam_folder import Wish
+from app.uploads import Limits, unpack
+
+# On a CPU 64 slices take about as long as everything else of an exam together; a GPU scores all of them in that time.
+CPU_SLICES = 64
+
+
+class SliceClassifier(Protocol):
+    """What the service needs of ``app.ct.classifier.Classifier``."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model says about itself."""
+
+    @property
+    def engine_name(self) -> str:
+        """Which engine runs the network."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether scoring every slice is cheap."""
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+        """Scores of ``indices``, a few at a time."""
+
+
+OnProgress = Callable[[Reading | Scoring], None]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of each stage of one diagnosis."""
+
+    read: float
+    select: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosed:
+    """An exam with everything that was found in it."""
+
+    exam: Exam
+    scores: SliceScores
+    diagnosis: Diagnosis
+    timing: Timing
+
+
+@dataclass
+class _Stopwatch:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
+
+
+class DiagnosisService:
+    """Diagnoses one exam at a time with one classifier."""
+
+    def __init__(self, classifier: SliceClassifier, *, limits: Limits) -> None:
+        """Take the classifier as loaded, and what may come in."""
+        self.classifier = classifier
+        self.limits = limits
+
+    def diagnose(self, files: Sequence[NamedFile], *, spool: Path, wish: Wish, on_progress: OnProgress) -> Diagnosed:
+        """Read, select, score and judge.
+
+        Args:
+            files: the upload, in the order it came.
+            spool: an empty folder for the files of an archive; the caller removes it.
+            wish: series and number of slices, where the sender asked for them.
+            on_progress: called as the work goes on; what it raises ends the diagnosis.
+
+        Raises:
+            ExamError: the upload cannot be diagnosed.
+        """
+        clock = _Stopwatch()
+        on_progress(Reading())
+        with clock("read"):
+            exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
+        with clock("select"):
+            chosen = select_slices(exam, self._how_many(wish))
+        with clock("score"):
+            scores = self._score(exam, chosen, on_progress=on_progress)
+        return Diagnosed(exam, scores, self._judge(scores), Timing(**clock.seconds))
+
+    def _how_many(self, wish: Wish) -> int | None:
+        if wish.slices is not None:
+            return wish.slices or None
+        return None if self.classifier.on_gpu else CPU_SLICES
+
+    def _score(self, exam: Exam, chosen: Sequence[int], *, on_progress: OnProgress) -> SliceScores:
+        on_progress(Scoring(0, len(chosen)))
+        parts: list[SliceScores] = []
+        for part in self.classifier.score_chunks(exam, chosen):
+            parts.append(part)
+            on_progress(self._so_far(parts, to_score=len(chosen)))
+        return SliceScores.joined(parts)
+
+    def _so_far(self, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
+        logits = np.concatenate([part.logits for part in parts])
+        return Scoring(len(logits), to_score, exam_probability(logits, self.classifier.manifest.exam_rule))
+
+    def _judge(self, scores: SliceScores) -> Diagnosis:
+        manifest = self.classifier.manifest
+        return diagnose(scores.indices, scores.logits, rule=manifest.exam_rule, image=manifest.image)

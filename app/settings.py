@@ -1,0 +1,75 @@
+"""What an operator may set, by environment variables ``COVIDCT_*`` or command line; units stand in the names.
+
+Threshold, crop, size, window and class order are not here: they belong to the weights and stand in the manifest.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.ct.errors import BrokenModel
+
+MEBIBYTE = 1024 * 1024
+STORE = Path(__file__).resolve().parent.parent / "model_store"
+
+
+class Settings(BaseSettings):
+    """Built once at start, frozen, handed down as plain values.
+
+    Attributes:
+        host, port: where to listen.
+        open: permits a host other than this machine.
+        model_dir: one model's folder; None means the single folder in ``model_store/``.
+        data_dir: where exams are kept.
+        engine: which engine runs the network.
+        retention_h: how long an exam is kept.
+        tombstone_h: how long an erased exam is still known to have expired.
+        sweep_s: how often expired exams are erased.
+        max_files: files in one upload.
+        max_upload_mb: bytes of one upload, in units of 2**20.
+        queue_size: exams that may wait for their turn.
+        ready_wait_s: how long an upload waits for the model to load before it is turned away.
+        retry_after_s: when to try again, as told to clients.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="COVIDCT_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    open: bool = False
+    model_dir: Path | None = None
+    data_dir: Path = Path("data")
+    engine: Literal["auto", "keras", "openvino"] = "auto"
+    retention_h: float = Field(default=24.0, gt=0)
+    tombstone_h: float = Field(default=168.0, ge=0)
+    sweep_s: float = Field(default=60.0, gt=0)
+    max_files: int = Field(default=4096, ge=1)
+    max_upload_mb: int = Field(default=1024, ge=1)
+    queue_size: int = Field(default=16, ge=1)
+    ready_wait_s: float = Field(default=30.0, ge=0)
+    retry_after_s: int = Field(default=5, ge=1)
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """The upload limit in bytes."""
+        return self.max_upload_mb * MEBIBYTE
+
+
+def model_folder(settings: Settings) -> Path:
+    """The folder of the model to serve.
+
+    Raises:
+        BrokenModel: no folder was named and ``model_store/`` does not hold exactly one.
+    """
+    if settings.model_dir is not None:
+        return settings.model_dir
+    folders = sorted(path.parent for path in STORE.glob("*/manifest.json"))
+    if len(folders) == 1:
+        return folders[0]
+    if not folders:
+        raise BrokenModel(
+            "model_store/ holds no model. Release one with `covidct-train release`, or name one with --model-dir."
+        )
+    raise BrokenModel("model_store/ holds several models. Name the one to serve with --model-dir.")

@@ -1,0 +1,277 @@
+"""Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from app.ct.errors import CovidCTError, StorageFull
+from app.exam_folder import ExamFolder
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Status(StrEnum):
+    """Where an exam stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the exam by itself."""
+        return self not in (Status.QUEUED, Status.RUNNING)
+
+
+class _Base(DeclarativeBase):
+    pass
+
+
+class _Row(_Base):
+    __tablename__ = "exams"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[str]
+    status: Mapped[str]
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+    files: Mapped[int]
+    receive_s: Mapped[float]
+    attempts: Mapped[int]
+    key_hash: Mapped[str | None]
+    report: Mapped[str | None]
+    problem: Mapped[str | None]
+
+
+@dataclass(frozen=True)
+class KeptProblem:
+    """Why an exam was refused or failed."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: CovidCTError) -> Self:
+        """What an error says in public."""
+        return cls(error.code, error.message)
+
+
+@dataclass(frozen=True)
+class KeptExam:
+    """One exam's row.
+
+    Attributes:
+        number: grows with every exam; newest is highest.
+        id: unguessable name.
+        files: how many files were uploaded.
+        receive_s: how long the upload took.
+        attempts: how often its diagnosis was begun.
+        report: the public JSON, once done.
+        problem: once refused or failed.
+    """
+
+    number: int
+    id: str
+    status: Status
+    created_at: datetime
+    expires_at: datetime
+    files: int
+    receive_s: float
+    attempts: int
+    report: str | None
+    problem: KeptProblem | None
+
+
+def new_id() -> str:
+    """128 random bits."""
+    return secrets.token_hex(16)
+
+
+class Store:
+    """The exams under one data folder.
+
+    Every method may be called from any thread; none may be called on the event loop.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        """Open or create the store and bring its schema up to date."""
+        self._folders = data_dir / "exams"
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folders.mkdir(mode=0o700, exist_ok=True)
+        self._engine = sa.create_engine(f"sqlite:///{data_dir / 'exams.sqlite'}", connect_args={"timeout": 30})
+        sa.event.listen(self._engine, "connect", _set_pragmas)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        _migrate(self._engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def folder(self, exam_id: str) -> ExamFolder:
+        """The files of an exam. ``exam_id`` must come from this store, never from a request."""
+        return ExamFolder(self._folders / exam_id)
+
+    def accept(
+        self, exam_id: str, *, now: datetime, keep: timedelta, files: int, receive_s: float, key_hash: str | None = None
+    ) -> KeptExam:
+        """Enter a received exam as queued; where ``key_hash`` is known already, the exam it belongs to."""
+        row = _Row(
+            id=exam_id,
+            status=Status.QUEUED,
+            created_at=now.timestamp(),
+            expires_at=(now + keep).timestamp(),
+            files=files,
+            receive_s=receive_s,
+            attempts=0,
+            key_hash=key_hash,
+        )
+        try:
+            with self._session() as session:
+                session.add(row)
+        except sa.exc.IntegrityError:
+            known = self.find_by_key(key_hash) if key_hash else None
+            if known is None:
+                raise
+            return known
+        return _kept(row)
+
+    def find(self, exam_id: str) -> KeptExam | None:
+        """The exam of that id, expired or not."""
+        return self._first(_Row.id == exam_id)
+
+    def find_by_key(self, key_hash: str) -> KeptExam | None:
+        """The exam that was sent under an idempotency key."""
+        return self._first(_Row.key_hash == key_hash)
+
+    def start(self, exam_id: str) -> None:
+        """Note that a diagnosis begins."""
+        self._update(exam_id, status=Status.RUNNING, attempts=_Row.attempts + 1)
+
+    def finish(self, exam_id: str, report: str) -> None:
+        """Keep the report."""
+        self._update(exam_id, status=Status.DONE, report=report)
+
+    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
+        """Note that the exam was refused or failed, and why."""
+        self._update(exam_id, status=status, problem=f"{problem.code}\n{problem.message}")
+
+    def unfinished(self) -> list[KeptExam]:
+        """Exams that were accepted but not ended, oldest first."""
+        waiting = sa.select(_Row).where(_Row.status.in_([Status.QUEUED, Status.RUNNING])).order_by(_Row.number)
+        with self._session() as session:
+            return [_kept(row) for row in session.scalars(waiting)]
+
+    def newest(self, limit: int, *, before: int | None = None) -> list[KeptExam]:
+        """Up to ``limit`` exams that have not expired, newest first, numbered below ``before``."""
+        listed = sa.select(_Row).where(_Row.status != Status.EXPIRED).order_by(_Row.number.desc()).limit(limit)
+        if before is not None:
+            listed = listed.where(_Row.number < before)
+        with self._session() as session:
+            return [_kept(row) for row in session.scalars(listed)]
+
+    def erase(self, exam_id: str) -> None:
+        """Delete the exam's row and files."""
+        with self._session() as session:
+            session.execute(sa.delete(_Row).where(_Row.id == exam_id))
+        self.folder(exam_id).erase()
+
+    def sweep(self, now: datetime, *, tombstone: timedelta) -> int:
+        """Erase what has expired, leaving its id for a while; forget ids older than ``tombstone``.
+
+        Exams that are not finished stay.
+
+        Returns:
+            How many exams were erased.
+        """
+        over = sa.and_(
+            _Row.expires_at <= now.timestamp(), _Row.status.in_([Status.DONE, Status.REFUSED, Status.FAILED])
+        )
+        forgotten = sa.and_(_Row.expires_at <= (now - tombstone).timestamp(), _Row.status == Status.EXPIRED)
+        with self._session() as session:
+            ids = list(session.scalars(sa.select(_Row.id).where(over)))
+            session.execute(sa.update(_Row).where(over).values(_TOMBSTONE))
+            session.execute(sa.delete(_Row).where(forgotten))
+        for exam_id in ids:
+            self.folder(exam_id).erase()
+        return len(ids)
+
+    def drop_orphans(self) -> None:
+        """Delete folders without a living row, such as uploads that a crash cut off. Only before uploads are taken."""
+        with self._session() as session:
+            known = set(session.scalars(sa.select(_Row.id).where(_Row.status != Status.EXPIRED)))
+        for path in self._folders.iterdir():
+            if path.name not in known:
+                ExamFolder(path).erase()
+
+    def _first(self, condition: sa.ColumnElement[bool]) -> KeptExam | None:
+        with self._session() as session:
+            row = session.scalars(sa.select(_Row).where(condition)).first()
+        return None if row is None else _kept(row)
+
+    def _update(self, exam_id: str, **values: object) -> None:
+        with self._session() as session:
+            session.execute(sa.update(_Row).where(_Row.id == exam_id).values(**values))
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except sa.exc.OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise StorageFull from error
+            raise
+
+
+_TOMBSTONE = {
+    "status": Status.EXPIRED,
+    "files": 0,
+    "receive_s": 0.0,
+    "attempts": 0,
+    "key_hash": None,
+    "report": None,
+    "problem": None,
+}
+
+
+def _kept(row: _Row) -> KeptExam:
+    code, _, message = (row.problem or "").partition("\n")
+    return KeptExam(
+        number=row.number,
+        id=row.id,
+        status=Status(row.status),
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        expires_at=datetime.fromtimestamp(row.expires_at, UTC),
+        files=row.files,
+        receive_s=row.receive_s,
+        attempts=row.attempts,
+        report=row.report,
+        problem=KeptProblem(code, message) if row.problem else None,
+    )
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    # WAL lets readers go on while a row is written; secure_delete overwrites what is erased.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _migrate(engine: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

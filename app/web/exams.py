@@ -1,0 +1,182 @@
+"""Exams over HTTP: send, follow, read, list, erase."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from app.course import Ended, Event, Reading, Received, Scoring
+from app.exam_folder import Wish
+from app.store import KeptExam
+from app.web.intake import take_in
+from app.web.parts import FoundExam, Parts, Wired, find_exam
+from app.web.problems import RESPONSES, InvalidRequest, kept_problem, problem_response
+from app.web.schemas import ExamList, ExamReport, ExamStatus, exam_status, exam_summary, exam_url
+
+router = APIRouter(prefix="/api/v1/exams", tags=["exams"], responses=RESPONSES)
+
+UPLOAD_FORM: dict[str, object] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "binary"},
+                            "description": "The slices of one exam as DICOM, JPEG or PNG files, or one ZIP of them.",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+
+HowMany = Annotated[
+    Literal["all"] | Annotated[int, Field(ge=1, le=100_000)] | None,
+    Query(description="How many slices to score: a number, or `all`."),
+]
+SeriesUid = Annotated[str | None, Query(max_length=128, description="The series to diagnose, instead of our choice.")]
+IdempotencyKey = Annotated[
+    str | None, Header(max_length=255, description="The same key from the same client: the same exam again.")
+]
+Prefer = Annotated[str | None, Header(max_length=255, description="`respond-async`: do not wait for the diagnosis.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Send an exam",
+    response_model=ExamReport,
+    responses={
+        200: {"model": ExamReport, "description": "The exam sent before under this Idempotency-Key."},
+        202: {"model": ExamStatus, "description": "Accepted; the report will stand at Location."},
+    },
+    openapi_extra=UPLOAD_FORM,
+)
+async def post_exam(
+    request: Request,
+    parts: Wired,
+    slices: HowMany = None,
+    series_instance_uid: SeriesUid = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Diagnose one exam. Waits for the report, unless `Prefer: respond-async` is sent."""
+    wish = Wish(series_instance_uid, 0 if slices == "all" else slices)
+    kept, is_new = await take_in(parts, request, wish=wish, idempotency_key=idempotency_key)
+    if "respond-async" in (prefer or "").lower():
+        return _accepted(parts, kept)
+    course = parts.desk.course(kept.id)
+    if course is not None:
+        await course.ended()
+    return _answer(parts, await find_exam(parts, kept.id), is_new=is_new)
+
+
+def _accepted(parts: Parts, kept: KeptExam) -> Response:
+    headers = {
+        "Location": exam_url(kept.id),
+        "Retry-After": "1",
+        "Preference-Applied": "respond-async",
+        "Cache-Control": "no-store",
+    }
+    body, _ = _body(parts, kept)
+    return Response(body, status_code=202, headers=headers, media_type="application/json")
+
+
+def _answer(parts: Parts, kept: KeptExam, *, is_new: bool) -> Response:
+    location = {"Location": exam_url(kept.id)}
+    if kept.problem is not None:
+        problem = kept_problem(kept.problem, instance=exam_url(kept.id))
+        return problem_response(problem, retry_after_s=parts.settings.retry_after_s, headers=location)
+    body, etag = _body(parts, kept)
+    return Response(
+        body,
+        status_code=201 if is_new else 200,
+        headers=location | {"ETag": etag, "Cache-Control": "no-store"},
+        media_type="application/json",
+    )
+
+
+def _body(parts: Parts, kept: KeptExam) -> tuple[str, str]:
+    """The exam's JSON and its ETag."""
+    body = kept.report or exam_status(kept, parts.desk.course(kept.id)).model_dump_json(exclude_none=True)
+    return body, f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+
+
+@router.get(
+    "/{exam_id}",
+    summary="Read an exam",
+    response_model=ExamReport | ExamStatus,
+    responses={304: {"description": "Not changed since the ETag sent in If-None-Match."}},
+)
+async def get_exam(kept: FoundExam, parts: Wired, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+    """The report, or where the exam stands."""
+    body, etag = _body(parts, kept)
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if etag in [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/{exam_id}/events", response_class=EventSourceResponse, summary="Follow an exam")
+async def get_events(kept: FoundExam, parts: Wired) -> AsyncIterator[ServerSentEvent]:
+    """`received`, `reading`, `scoring` with the running probability, then `done`, `refused` or `failed`."""
+    course = parts.desk.course(kept.id)
+    if course is None:
+        async for event in _past(parts, kept):
+            yield event
+        return
+    async for happened in course.follow():
+        yield _sent(kept.id, happened)
+
+
+async def _past(parts: Parts, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
+    """The events of an exam that ended: it may have ended only after it was looked up."""
+    now = await find_exam(parts, kept.id)
+    yield _sent(kept.id, Received())
+    yield _sent(kept.id, Ended(now.status))
+
+
+def _sent(exam_id: str, event: Event) -> ServerSentEvent:
+    told: dict[str, object] = {"id": exam_id, "exam": exam_url(exam_id)}
+    match event:
+        case Received():
+            return ServerSentEvent(event="received", data=told)
+        case Reading():
+            return ServerSentEvent(event="reading", data=told)
+        case Scoring(scored, to_score, probability):
+            told |= {"scored": scored, "to_score": to_score, "probability": probability}
+            return ServerSentEvent(event="scoring", data=told)
+        case Ended(status):
+            return ServerSentEvent(event=str(status), data=told | {"status": status})
+
+
+@router.get("", summary="List exams")
+async def list_exams(
+    parts: Wired,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=18, description="`next` of the page before.")] = None,
+) -> ExamList:
+    """Exams that are kept, newest first."""
+    if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
+        raise InvalidRequest("Not valid: query cursor.")
+    before = None if cursor is None else int(cursor)
+    found = await run_in_threadpool(parts.store.newest, limit + 1, before=before)
+    more = str(found[limit - 1].number) if len(found) > limit else None
+    return ExamList(exams=[exam_summary(kept) for kept in found[:limit]], next=more)
+
+
+@router.delete("/{exam_id}", status_code=204, summary="Erase an exam")
+async def delete_exam(kept: FoundExam, parts: Wired) -> Response:
+    """Erase the exam, its report and its pictures, also while it is being diagnosed."""
+    await run_in_threadpool(parts.desk.erase, kept.id)
+    return Response(status_code=204)

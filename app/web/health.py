@@ -1,0 +1,57 @@
+"""Is it alive, is it ready, which model, how much work: for operators."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from app import __version__
+from app.ct.errors import NotReady
+from app.desk import Desk
+from app.web.parts import Wired
+from app.web.problems import RESPONSES
+from app.web.schemas import ServedModel, served_model
+
+router = APIRouter(tags=["service"], responses=RESPONSES)
+
+
+class Health(BaseModel):
+    """A short word."""
+
+    status: str
+    version: str = __version__
+
+
+@router.get("/livez", summary="Is the process alive?")
+async def livez() -> Health:
+    """Answers while an exam is being scored, too."""
+    return Health(status="alive")
+
+
+@router.get("/readyz", summary="Can exams be sent?")
+async def readyz(parts: Wired) -> Health:
+    """Ready once the model's self-test passed."""
+    if parts.desk.classifier is None:
+        raise not_ready(parts.desk)
+    return Health(status="ready")
+
+
+@router.get("/api/v1/model", summary="The model in service")
+async def get_model(parts: Wired) -> ServedModel:
+    """Name, hash, preprocessing, thresholds, exam rule and measured figures."""
+    classifier = parts.desk.classifier
+    if classifier is None:
+        raise not_ready(parts.desk)
+    return served_model(classifier)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+def get_metrics(parts: Wired) -> Response:
+    """Counts and seconds."""
+    return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def not_ready(desk: Desk) -> NotReady:
+    """Why exams cannot be sent yet."""
+    if desk.failure is not None:
+        return NotReady("The model was refused; the operator must look at the service's log.")
+    return NotReady("The model is being loaded and checked.")

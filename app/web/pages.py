@@ -1,0 +1,102 @@
+"""The page: the form, an exam's result, and every state between. Works without JavaScript; with it, it is livelier."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse
+
+from app.exam_folder import Wish
+from app.store import KeptExam, Status
+from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
+from app.web.intake import take_in
+from app.web.parts import FoundExam, Parts, Wired
+from app.web.problems import Problem
+from app.web.schemas import ExamReport, exam_status, served_model
+from app.web.templating import templates
+
+router = APIRouter(include_in_schema=False)
+
+REFRESH_S = 3
+STRONGEST = 6
+
+
+def is_page(request: Request) -> bool:
+    """Whether a person is reading, rather than a program."""
+    path = request.url.path
+    return path == "/covid" or path.startswith("/covid/")
+
+
+def problem_page(request: Request, problem: Problem) -> Response:
+    """A problem as a page."""
+    return templates.TemplateResponse(request, "problem.html", {"problem": problem}, status_code=problem.status)
+
+
+@router.get("/")
+def get_root() -> Response:
+    """Lead to the page."""
+    return RedirectResponse("/covid", status_code=307)
+
+
+@router.get("/covid")
+def get_form(request: Request, parts: Wired) -> Response:
+    """The form."""
+    classifier = parts.desk.classifier
+    shown = {
+        "model": None if classifier is None else served_model(classifier),
+        "has_failed": parts.desk.failure is not None,
+        "settings": parts.settings,
+    }
+    return templates.TemplateResponse(request, "upload.html", shown)
+
+
+@router.post("/covid")
+async def post_form(request: Request, parts: Wired) -> Response:
+    """Take the form's files in and lead to the exam's page."""
+    kept, _ = await take_in(parts, request, wish=Wish())
+    return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
+
+
+@router.post("/covid/exams/{exam_id}/delete")
+async def post_delete(kept: FoundExam, parts: Wired) -> Response:
+    """Erase the exam and lead back to the form."""
+    await run_in_threadpool(parts.desk.erase, kept.id)
+    return RedirectResponse("/covid", status_code=303)
+
+
+@router.get("/covid/exams/{exam_id}")
+def get_exam_page(
+    request: Request, kept: FoundExam, parts: Wired, at: Annotated[int | None, Query(alias="slice", ge=0)] = None
+) -> Response:
+    """The result; before there is one, how far the exam has come."""
+    if kept.report is not None:
+        return _result(request, ExamReport.model_validate_json(kept.report), parts, at=at)
+    if not kept.status.is_final:
+        return _progress(request, kept, parts)
+    status = exam_status(kept, None)
+    shown = {"problem": status.problem, "status": kept.status, "refused": kept.status is Status.REFUSED, "exam": status}
+    return templates.TemplateResponse(request, "refused.html", shown)
+
+
+def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
+    shown = {"exam": exam_status(kept, parts.desk.course(kept.id)), "refresh_s": REFRESH_S, "files": kept.files}
+    return templates.TemplateResponse(request, "progress.html", shown)
+
+
+def _result(request: Request, report: ExamReport, parts: Parts, *, at: int | None) -> Response:
+    index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
+    classifier = parts.desk.classifier
+    image_threshold = None if classifier is None else classifier.manifest.image.threshold
+    scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
+    curve: Curve = draw_curve(report.slices, threshold=image_threshold)
+    shown = {
+        "report": report,
+        "scale": scale,
+        "curve": curve,
+        "image_threshold": image_threshold,
+        "rests_on": None if classifier is None else classifier.manifest.exam_rule.rests_on,
+        "strongest": strongest(report.slices, most=STRONGEST),
+        "current": report.slices[index],
+        "is_single": len(report.slices) == 1,
+    }
+    return templates.TemplateResponse(request, "exam.html", shown)

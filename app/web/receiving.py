@@ -1,0 +1,186 @@
+"""From a multipart request to files in an exam's folder, while it arrives.
+
+The framework's own form parser keeps every file open until the last one has come, below one megabyte in memory: a
+thin-slice exam then costs its whole size in memory, or a thousand descriptors. Here each file is written where it will
+be read, and closed when it ends.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsupportedType
+from app.exam_folder import ExamFolder, Wish, room
+from app.web.problems import InvalidRequest
+
+FIELD = b"files"
+BLOCK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one upload may bring."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What has come."""
+
+    files: int
+    receive_s: float
+
+
+def _decode(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
+
+
+class _FormWriter:
+    """Writes the files of a form as the parser finds them."""
+
+    def __init__(self, folder: ExamFolder, boundary: bytes, *, max_files: int) -> None:
+        self.names: list[str] = []
+        self._folder, self._max_files = folder, max_files
+        self._header, self._value = bytearray(), bytearray()
+        self._disposition = b""
+        self._file: BinaryIO | None = None
+        self._is_whole = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin_part,
+                "on_header_field": lambda chunk, start, end: self._header.extend(chunk[start:end]),
+                "on_header_value": lambda chunk, start, end: self._value.extend(chunk[start:end]),
+                "on_header_end": self._end_header,
+                "on_headers_finished": self._open,
+                "on_part_data": self._write,
+                "on_part_end": self.close,
+                "on_end": self._end,
+            },
+        )
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes of the body."""
+        with room():
+            self._parser.write(block)
+
+    def finish(self) -> None:
+        """Check that the form was whole."""
+        if not self._is_whole:
+            raise InvalidRequest("The form is cut off.")
+
+    def close(self) -> None:
+        """Close the file being written."""
+        if self._file is not None:
+            with room():
+                self._file.close()
+            self._file = None
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+
+    def _end_header(self) -> None:
+        if bytes(self._header).lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._header.clear()
+        self._value.clear()
+
+    def _open(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        name = options.get(b"filename")
+        if not name:  # a plain field, or the empty file a browser sends for an untouched file input
+            return
+        if options.get(b"name") != FIELD:
+            raise NoFiles("A file came in another field than `files`.")
+        if len(self.names) >= self._max_files:
+            raise TooManyFiles(f"One upload may hold {self._max_files} files.")
+        self.names.append(_decode(name))
+        self._file = self._folder.new_original(len(self.names))
+
+    def _write(self, chunk: bytes, start: int, end: int) -> None:
+        if self._file is not None:
+            self._file.write(chunk[start:end])
+
+    def _end(self) -> None:
+        self._is_whole = True
+
+
+def check_headers(request: Request, limits: Limits) -> None:
+    """Refuse what the headers already show to be wrong.
+
+    Raises:
+        UnsupportedType: not a form with files.
+        TooLarge: Content-Length is over the limit.
+    """
+    _boundary(request)
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limits.size_bytes:
+        raise _too_large(limits)
+
+
+async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: Limits) -> Upload:
+    """Write the form's files into ``folder`` and seal it; on any failure nothing is left there.
+
+    Raises:
+        NoFiles, TooLarge, TooManyFiles, InvalidRequest: what came cannot be an exam.
+        StorageFull: the disk is full.
+    """
+    start = time.perf_counter()
+    writer = _FormWriter(folder, _boundary(request), max_files=limits.files)
+    try:
+        await run_in_threadpool(folder.create)
+        await _write_form(request, writer, limits)
+        await run_in_threadpool(folder.seal, writer.names, wish)
+    except BaseException:
+        writer.close()
+        await run_in_threadpool(folder.erase)
+        raise
+    return Upload(len(writer.names), time.perf_counter() - start)
+
+
+async def _write_form(request: Request, writer: _FormWriter, limits: Limits) -> None:
+    try:
+        async for block in _blocks(request, limits):
+            await run_in_threadpool(writer.feed, block)
+    except FormParserError as error:
+        raise InvalidRequest("The form is malformed.") from error
+    writer.finish()
+    if not writer.names:
+        raise NoFiles
+
+
+async def _blocks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    """The body in blocks of about a megabyte, counted as they come."""
+    total, block = 0, bytearray()
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > limits.size_bytes:
+            raise _too_large(limits)
+        block += chunk
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
+def _boundary(request: Request) -> bytes:
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary", b"")
+    if kind != b"multipart/form-data" or not boundary:
+        raise UnsupportedType("The request is not a multipart form.")
+    return boundary
+
+
+def _too_large(limits: Limits) -> TooLarge:
+    return TooLarge(f"One upload may hold {limits.size_bytes // 1024**2} MiB.")

@@ -1,0 +1,60 @@
+"""Stand-ins that are passed in where a test is not about the model."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.ct.exam import Exam
+from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.scores import SliceScores
+
+
+def a_manifest() -> Manifest:
+    return Manifest(
+        name="fake-1",
+        files={"weights.safetensors": "0" * 64},
+        network=NetworkSpec(head="attention"),
+        preprocessing=PreprocessingSpec(name="lung-box", size=299, fingerprint="f" * 64),
+        image=Decision(threshold=0.5, band=(0.4, 0.6)),
+        exam_rule=ExamRule(
+            top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on="nothing: a fake"
+        ),
+    )
+
+
+@dataclass
+class FakeClassifier:
+    """Gives the slices in the middle of the exam ``peak`` as logit, the outer ones less; waits for ``gate`` before each chunk."""
+
+    peak: float = 3.0
+    gate: threading.Event | None = None
+    fault: Exception | None = None
+    manifest: Manifest = field(default_factory=a_manifest)
+    engine_name: str = "fake"
+    on_gpu: bool = False
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+        for start in range(0, len(indices), chunk):
+            if self.gate is not None:
+                self.gate.wait(timeout=30)
+            if self.fault is not None:
+                raise self.fault
+            yield self._scores(exam, indices[start : start + chunk])
+
+    def _scores(self, exam: Exam, indices: Sequence[int]) -> SliceScores:
+        middle = (len(exam.slices) - 1) / 2
+        distance = np.abs(np.array(indices) - middle) / max(1.0, middle)
+        height, width = exam.slices[0].gray.shape
+        rows, columns = np.mgrid[0:38, 0:38]
+        spot = np.exp(-((rows - 22) ** 2 + (columns - 10) ** 2) / 30).astype(np.float32)
+        box = (height // 8, width // 8, height - height // 8, width - width // 8)
+        return SliceScores(
+            tuple(indices),
+            logits=(self.peak * (1 - 2 * distance)).astype(np.float32),
+            heat=np.stack([spot * float(1 - d) for d in distance]),
+            evidence=np.zeros((len(indices), 38, 38), np.float32),
+            boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
+            evidence_in_lung=np.full(len(indices), 0.9, np.float32),
+        )
