@@ -5,24 +5,22 @@ from dataclasses import dataclass
 
 from app.web.schemas import SliceReport
 
-SCALE_WIDTH = 1000
 CURVE_WIDTH, CURVE_HEIGHT = 1000, 240
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A probability on a line from 0 to 1, in units of the drawing.
+    """A probability on a line, in percent of its length.
 
     Attributes:
         at, threshold: positions.
-        low, high: edges of the inconclusive band.
+        low, band: where the inconclusive band begins, and its length.
     """
 
-    width: int
     at: float
     threshold: float
     low: float
-    high: float
+    band: float
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class Curve:
 
 def draw_scale(probability: float, threshold: float, band: tuple[float, float]) -> Scale:
     """Place a probability among threshold and band."""
-    at, middle, low, high = (round(value * SCALE_WIDTH, 1) for value in (probability, threshold, *band))
-    return Scale(SCALE_WIDTH, at, middle, low, high)
+    low, high = band
+    return Scale(*(round(100 * value, 2) for value in (probability, threshold, low, high - low)))
 
 
 def draw_curve(slices: Sequence[SliceReport], *, threshold: float | None) -> Curve:
