@@ -2,9 +2,10 @@
 
 Two tests, measured on 4,500 slices of twelve data sets. A 64-bit difference hash proposes: copies recoded at JPEG
 quality 30, halved, brightened or blurred all lie within 5 bits; but within 2 bits also lie hundreds of pairs of
-strangers (every chest has two dark lungs), so it cannot decide. The correlation of 32 x 32 thumbnails decides: copies are above
-.99, next-door slices of one scan often above .95. Of 7.3 million pairs across data sets one was, and it shows one scan;
-of 410,000 pairs of different patients within covid-ct and drenet none. Pictures cropped otherwise are not found.
+strangers (every chest has two dark lungs), so it cannot decide. The correlation of 32 x 32 thumbnails decides: copies
+are above .99, next-door slices of one scan often above .95. Of 7.3 million pairs across data sets one was, and it shows
+one scan; of 410,000 pairs of different patients within covid-ct and drenet none. Pictures cropped otherwise are not
+found.
 """
 
 import hashlib

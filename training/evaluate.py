@@ -22,9 +22,9 @@ from training.evaluation import (
 )
 from training.figures import draw_reliability, draw_roc
 from training.localization import Mapped, measure_maps, on_slice, relative
+from training.run import METRICS
 from training.scoring import By, Scored, Scorer, score
 
-METRICS = "metrics.json"
 SCORES = "scores.csv"
 POSITIVE = {"COVID-19": 1, "non-COVID-19": 0}
 _SPECIFICITIES = (0.8, 0.9, 0.95)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -103,9 +104,7 @@ class Exam:
         if not self.slices:
             raise ValueError("an exam has at least one slice")
         z = [s.z_mm for s in self.slices]
-        if self.order is Order.POSITION and any(
-            a is None or b is None or a < b for a, b in zip(z, z[1:], strict=False)
-        ):
+        if self.order is Order.POSITION and any(a is None or b is None or a < b for a, b in pairwise(z)):
             raise ValueError("slices ordered by position must run head to feet")
 
     @classmethod

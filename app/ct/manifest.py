@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from app.ct.errors import BrokenModel
 
 FILE_NAME = "manifest.json"
-FORMAT = 1
 
 
 class _Part(BaseModel):
@@ -107,7 +106,7 @@ class Manifest(_Part):
         trained_with: command, recipe, data and date, for people.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     positive_class: Literal["COVID-19"] = "COVID-19"
     files: dict[str, str]

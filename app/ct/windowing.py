@@ -30,7 +30,8 @@ class Window:
             float32 array of the same shape; 0 at ``center - width / 2``, 1 at ``center + width / 2``. ``hu`` is left untouched.
         """
         low = np.float32(self.center - self.width / 2)
-        return np.clip((hu.astype(np.float32) - low) / np.float32(self.width), 0.0, 1.0)
+        scaled = (hu.astype(np.float32) - low) / np.float32(self.width)
+        return np.asarray(np.clip(scaled, 0.0, 1.0))
 
     def gray(self, hu: np.ndarray) -> np.ndarray:
         """Map HU onto 8-bit gray.

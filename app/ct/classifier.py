@@ -1,0 +1,180 @@
+"""Network, weights, preprocessor and rule from one model folder: slices in, scores out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from app.ct.engines import Engine, NetworkOutput
+from app.ct.errors import BrokenModel, EngineUnavailable
+from app.ct.exam import Exam, Slice
+from app.ct.manifest import Manifest, read_manifest
+from app.ct.preprocessing import Prepared, fingerprint, make_preprocessor
+from app.ct.scores import SliceScores
+
+WEIGHTS_FILE, SELFTEST_FILE = "weights.safetensors", "selftest.safetensors"
+_CHUNK = 8
+
+
+class Classifier:
+    """Scores slices with one model; loaded once, used by one caller at a time.
+
+    Attributes:
+        manifest: what the model says about itself.
+        engine_name: "openvino" or "keras".
+        on_gpu: whether scoring runs on a GPU.
+    """
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        """A classifier from its parts; ``load`` also checks them."""
+        self.manifest = manifest
+        self.engine_name, self.on_gpu = engine.name, engine.on_gpu
+        self._engine = engine
+        self._preprocessor = make_preprocessor(manifest.preprocessing.name, manifest.preprocessing.size)
+
+    @classmethod
+    def load(cls, folder: Path, *, engine: str = "auto") -> Self:
+        """Load a model folder, check it, and run its self-test.
+
+        Args:
+            folder: as ``covidct-train release`` writes it.
+            engine: ``auto`` (the GPU where there is one, else the CPU engine), ``keras`` or ``openvino``.
+
+        Raises:
+            BrokenModel: a file is missing or altered, or the scores of the self-test are not those recorded.
+            EngineUnavailable: the engine is not installed, or the model has no files for it.
+        """
+        manifest = read_manifest(folder)
+        classifier = cls(manifest, _make_engine(folder, manifest, engine))
+        classifier.self_test(folder)
+        return classifier
+
+    def self_test(self, folder: Path) -> float:
+        """Score the recorded slices and compare with the recorded scores.
+
+        Returns:
+            The largest difference of a probability.
+
+        Raises:
+            BrokenModel: preprocessing does something else than in training, or a probability differs by more than allowed.
+        """
+        spec = self.manifest.preprocessing
+        if fingerprint(self._preprocessor) != spec.fingerprint:
+            raise BrokenModel("Preprocessing here is not what the model was trained with.")
+        try:
+            recorded = load_file(folder / SELFTEST_FILE)
+            slices, expected = recorded["slices"], recorded["probability"]
+        except (OSError, KeyError, SafetensorError) as error:
+            raise BrokenModel("The self-test cannot be read.") from error
+        found = self.score([Slice(s) for s in slices]).probabilities
+        largest = float(np.abs(found - expected).max())
+        # "not <=" so that a probability that is not a number fails too.
+        if not largest <= self._tolerance():
+            raise BrokenModel(f"The self-test is off by {largest:.4f}; {self._tolerance():.4f} is allowed.")
+        return largest
+
+    def _tolerance(self) -> float:
+        if self.engine_name == "openvino":
+            return self.manifest.engines["openvino"].tolerance
+        return self.manifest.tolerance
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = _CHUNK) -> Iterator[SliceScores]:
+        """Score slices in chunks, each spread over the exam, so that early chunks already speak for the whole.
+
+        Args:
+            exam: read and ordered.
+            indices: which slices, as ``select_slices`` gives them.
+            chunk: slices at a time.
+
+        Yields:
+            Scores of up to ``chunk`` slices; ``SliceScores.joined`` of all is the whole.
+        """
+        spread = _spread_out(len(indices))
+        for start in range(0, len(indices), chunk):
+            part = sorted(indices[k] for k in spread[start : start + chunk])
+            yield self.score([exam.slices[i] for i in part], indices=part)
+
+    def score(self, slices: Sequence[Slice], *, indices: Sequence[int] | None = None) -> SliceScores:
+        """Score slices.
+
+        Args:
+            slices: at least one.
+            indices: their places in the exam; 0, 1, 2 ... by default.
+        """
+        prepared = [self._preprocessor(s) for s in slices]
+        output = self._engine(np.stack([p.image for p in prepared]))
+        slope, intercept = self.manifest.calibration
+        return SliceScores(
+            tuple(range(len(slices)) if indices is None else indices),
+            logits=(slope * output.logit + intercept).astype(np.float32),
+            heat=_heat(output, slope),
+            evidence=output.evidence,
+            boxes=np.array([p.box for p in prepared], dtype=np.int32),
+            evidence_in_lung=_evidence_in_lung(output.share, prepared),
+        )
+
+
+def _heat(output: NetworkOutput, slope: float) -> np.ndarray:
+    return np.asarray(slope * output.share, dtype=np.float32)
+
+
+def _evidence_in_lung(share: np.ndarray, prepared: Sequence[Prepared]) -> np.ndarray:
+    """Share of the positive heat inside the lungs, float32 (slices,); 1 where nothing speaks for COVID-19."""
+    size = (share.shape[2], share.shape[1])
+    lung = np.stack(
+        [
+            np.asarray(Image.fromarray(p.lung.astype(np.float32)).resize(size, resample=Image.Resampling.BOX))
+            for p in prepared
+        ]
+    )
+    positive = np.maximum(share, 0.0)
+    total = positive.sum(axis=(1, 2))
+    inside = (positive * lung).sum(axis=(1, 2))
+    return np.where(total > 0, inside / np.maximum(total, 1e-12), 1.0).astype(np.float32)
+
+
+def _spread_out(count: int) -> list[int]:
+    """0 ... count - 1 in an order whose every beginning is spread over the whole (bit reversal)."""
+    bits = max(1, (count - 1).bit_length())
+    reversed_bits = (int(f"{k:0{bits}b}"[::-1], 2) for k in range(2**bits))
+    return [k for k in reversed_bits if k < count]
+
+
+def _make_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
+    if name == "auto":
+        name = "keras" if _gpu_usable() or "openvino" not in manifest.engines else "openvino"
+    if name == "openvino":
+        return _openvino(folder, manifest)
+    if name == "keras":
+        return _keras(folder, manifest)
+    raise EngineUnavailable(f"There is no engine {name!r}.")
+
+
+def _openvino(folder: Path, manifest: Manifest) -> Engine:
+    spec = manifest.engines.get("openvino")
+    if spec is None:
+        raise EngineUnavailable("The model has no files for the OpenVINO engine.")
+    try:
+        from app.ct.engines.openvino import OpenVinoEngine
+    except ImportError as error:
+        raise EngineUnavailable("OpenVINO is not installed.") from error
+    return OpenVinoEngine(folder / spec.file, spec.precision)
+
+
+def _keras(folder: Path, manifest: Manifest) -> Engine:
+    try:
+        from app.ct.engines.keras import KerasEngine
+    except ImportError as error:
+        raise EngineUnavailable("Keras and TensorFlow are not installed.") from error
+    return KerasEngine(manifest.network, folder / WEIGHTS_FILE)
+
+
+def _gpu_usable() -> bool:
+    """Whether an NVIDIA driver and Keras are both there; found out without importing TensorFlow."""
+    import importlib.util
+
+    return Path("/proc/driver/nvidia/version").exists() and importlib.util.find_spec("keras") is not None

@@ -1,0 +1,180 @@
+"""ResNet50 and its heads, as functions from tensor to tensor; nothing here is trained or read from disk.
+
+Written with keras layers and ``keras.ops`` only, so that TensorFlow, JAX and torch run the same network. Layers of the
+backbone carry the names Keras gives them in ``keras.applications.ResNet50``, so its weights fit by name.
+
+The input is the prepared gray picture itself, 0..255; the ImageNet ("caffe") normalization is the network's first step.
+
+Source: He et al., "Deep residual learning for image recognition", CVPR 2016.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import keras
+from keras import layers, ops
+
+from app.ct.manifest import NetworkSpec
+
+Tensor: TypeAlias = keras.KerasTensor
+
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+_EPSILON = 1.001e-5
+_STAGES = {2: (64, 3, 1), 3: (128, 4, 2), 4: (256, 6, 2), 5: (512, 3, 2)}
+"""Width, number of blocks and stride of each stage."""
+
+
+def caffe_normalization(gray: Tensor) -> Tensor:
+    """Gray (batch, rows, columns, 1), 0..255 -> BGR minus the ImageNet means (batch, rows, columns, 3)."""
+    bgr = layers.Concatenate(name="gray_to_bgr")([gray, gray, gray])
+    return layers.Normalization(mean=CAFFE_MEAN_BGR, variance=(1.0, 1.0, 1.0), name="caffe_normalization")(bgr)
+
+
+def _conv_bn(x: Tensor, channels: int, kernel: int, *, name: str, stride: int = 1, padding: str = "valid") -> Tensor:
+    x = layers.Conv2D(channels, kernel, strides=stride, padding=padding, name=f"{name}_conv")(x)
+    return layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
+
+
+def _block(x: Tensor, width: int, *, name: str, stride: int, widen: bool) -> Tensor:
+    shortcut = _conv_bn(x, 4 * width, 1, name=f"{name}_0", stride=stride) if widen else x
+    x = layers.ReLU(name=f"{name}_1_relu")(_conv_bn(x, width, 1, name=f"{name}_1", stride=stride))
+    x = layers.ReLU(name=f"{name}_2_relu")(_conv_bn(x, width, 3, name=f"{name}_2", padding="same"))
+    x = _conv_bn(x, 4 * width, 1, name=f"{name}_3")
+    return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([shortcut, x]))
+
+
+def stage(x: Tensor, number: int) -> Tensor:
+    """One stage of ResNet50 (2 to 5) applied to the map of the stage before."""
+    width, blocks, stride = _STAGES[number]
+    for k in range(1, blocks + 1):
+        x = _block(x, width, name=f"conv{number}_block{k}", stride=stride if k == 1 else 1, widen=k == 1)
+    return x
+
+
+def backbone(gray: Tensor, stages: Sequence[int]) -> dict[int, Tensor]:
+    """Maps after the named stages; stages beyond the last named one are not built.
+
+    Args:
+        gray: (batch, size, size, 1), 0..255.
+        stages: of 3, 4, 5.
+
+    Returns:
+        At size 299: 3 -> (batch, 38, 38, 512), 4 -> (batch, 19, 19, 1024), 5 -> (batch, 10, 10, 2048).
+    """
+    x = layers.ZeroPadding2D(3, name="conv1_pad")(caffe_normalization(gray))
+    x = layers.ReLU(name="conv1_relu")(_conv_bn(x, 64, 7, name="conv1", stride=2))
+    x = layers.MaxPooling2D(3, strides=2, name="pool1_pool")(layers.ZeroPadding2D(1, name="pool1_pad")(x))
+    maps: dict[int, Tensor] = {}
+    for number in range(2, max(stages) + 1):
+        x = maps[number] = stage(x, number)
+    return {number: maps[number] for number in stages}
+
+
+@keras.saving.register_keras_serializable("covidct")
+class ToGrid(layers.Layer):  # type: ignore[misc]
+    """Bilinear enlargement of a map to rows x columns."""
+
+    def __init__(self, rows: int, columns: int, **kwargs: object) -> None:
+        """Rows and columns of the output."""
+        super().__init__(**kwargs)
+        self.rows, self.columns = rows, columns
+
+    def call(self, x: Tensor) -> Tensor:
+        """(batch, any, any, channels) -> (batch, rows, columns, channels)."""
+        if (x.shape[1], x.shape[2]) == (self.rows, self.columns):
+            return x
+        return ops.image.resize(x, (self.rows, self.columns), interpolation="bilinear")
+
+
+@keras.saving.register_keras_serializable("covidct")
+class AttentionShares(layers.Layer):  # type: ignore[misc]
+    """Each place's share of the logit: its value, weighted by the square of its evidence over the picture.
+
+    ``share_i = value_i * evidence_i^2 / sum_j evidence_j^2``; the logit is the sum of the shares plus a bias.
+    """
+
+    def call(self, evidence_logit: Tensor, value: Tensor) -> Tensor:
+        """Two maps (batch, rows, columns, 1) -> shares of the same shape."""
+        weight = ops.square(ops.sigmoid(evidence_logit))
+        return value * weight / (ops.sum(weight, axis=(1, 2), keepdims=True) + 1e-6)
+
+
+def attention_head(maps: Mapping[int, Tensor], *, evidence_channels: int, dropout: float) -> dict[str, Tensor]:
+    """Evidence map -> attention over places -> weighted mean of features -> linear, at the finest map's grid.
+
+    A linear layer on a weighted mean of features is the weighted mean of a 1 x 1 convolution; so each place's share of the
+    logit is exact, and nothing needs a backward pass.
+
+    Args:
+        maps: stage -> (batch, rows, columns, channels), finest first.
+        evidence_channels: hidden channels of the evidence map.
+        dropout: rate; drops whole channels, as dropout on the pooled vector would.
+
+    Returns:
+        ``logit`` (batch,), ``evidence`` (batch, rows, columns) 0..1, ``share`` (batch, rows, columns).
+    """
+    finest = next(iter(maps.values()))
+    rows, columns = finest.shape[1], finest.shape[2]
+    hidden, values = [], []
+    for number, features in maps.items():
+        features = layers.BatchNormalization(center=False, scale=False, name=f"head{number}_standardize")(features)
+        enlarge = ToGrid(rows, columns, name=f"head{number}_to_grid")
+        # Both convolutions at the map's own grid: a 1 x 1 convolution and a bilinear enlargement commute.
+        narrow = layers.Conv2D(evidence_channels, 1, use_bias=False, name=f"head{number}_evidence_conv")(features)
+        dropped = layers.SpatialDropout2D(dropout, name=f"head{number}_dropout")(features)
+        value = layers.Conv2D(1, 1, use_bias=False, name=f"head{number}_value_conv")(dropped)
+        hidden.append(enlarge(narrow))
+        values.append(ToGrid(rows, columns, name=f"head{number}_value_to_grid")(value))
+    together = _sum(hidden, "head_evidence_sum")
+    together = layers.ReLU(name="head_evidence_relu")(layers.BatchNormalization(name="head_evidence_bn")(together))
+    evidence_logit = layers.Conv2D(1, 1, name="head_evidence_logit_conv")(together)
+    value = _sum([*values, layers.Conv2D(1, 1, name="head_lesion_conv")(evidence_logit)], "head_value_sum")
+    share = AttentionShares(name="head_shares")(evidence_logit, value)
+    return {
+        "logit": ops.sum(share, axis=(1, 2, 3)),
+        "evidence": ops.sigmoid(evidence_logit)[..., 0],
+        "share": share[..., 0],
+    }
+
+
+def _sum(tensors: Sequence[Tensor], name: str) -> Tensor:
+    return layers.Add(name=name)(list(tensors)) if len(tensors) > 1 else tensors[0]
+
+
+def linear_head(maps: Mapping[int, Tensor], *, dropout: float) -> dict[str, Tensor]:
+    """The paper's: global average pooling -> dropout -> linear, written as a 1 x 1 convolution before the pooling.
+
+    The same function as pooling first; each place's share of the logit is the Grad-CAM of that logit before its ReLU.
+
+    Returns:
+        As ``attention_head``; ``evidence`` is the sigmoid of each place's own logit.
+    """
+    features = list(maps.values())[-1]
+    features = layers.SpatialDropout2D(dropout, name="head_dropout")(features)
+    value = layers.Conv2D(1, 1, name="head_value_conv")(features)
+    places = value.shape[1] * value.shape[2]
+    return {
+        "logit": ops.mean(value, axis=(1, 2, 3)),
+        "evidence": ops.sigmoid(value)[..., 0],
+        "share": value[..., 0] / places,
+    }
+
+
+def head(maps: Mapping[int, Tensor], spec: NetworkSpec) -> dict[str, Tensor]:
+    """The head the spec names, on the maps of the spec's stages."""
+    if spec.head == "linear":
+        return linear_head(maps, dropout=spec.dropout)
+    return attention_head(maps, evidence_channels=spec.evidence_channels, dropout=spec.dropout)
+
+
+def build_network(spec: NetworkSpec) -> keras.Model:
+    """The whole network, untrained.
+
+    Args:
+        spec: head, input size, stages.
+
+    Returns:
+        Model from gray (batch, size, size, 1), float32 0..255, to ``logit``, ``evidence`` and ``share`` (see the heads).
+    """
+    gray = keras.Input((spec.size, spec.size, 1), name="gray")
+    return keras.Model(gray, head(backbone(gray, spec.stages), spec), name="covidct")

@@ -1,0 +1,58 @@
+"""Which slices of an exam are scored: those that show lung, evenly spread, without knowing the label."""
+
+import numpy as np
+
+from app.ct.errors import NoLung
+from app.ct.exam import Exam
+from app.ct.lungs import find_lungs
+
+_COARSE = 128
+"""Longer side of the copy on which lungs are looked for, pixels."""
+_EVERY = 64
+"""Lungs are looked for on about this many slices; between them the area is interpolated."""
+_LEAST_SHARE = 0.35
+"""Of the exam's 90th percentile of lung area: a slice with less shows apex, base or no lung."""
+_LEAST_AREA = 0.02
+"""Of the picture: less lung than this on every slice means none was found."""
+
+
+def lung_area(exam: Exam) -> np.ndarray:
+    """Share of each slice's picture that is lung.
+
+    Args:
+        exam: at least one slice.
+
+    Returns:
+        float64 (slices,), 0..1, measured on evenly spread slices and interpolated between them.
+    """
+    count = len(exam.slices)
+    looked = np.unique(np.linspace(0, count - 1, min(count, _EVERY)).round().astype(int))
+    found = [find_lungs(exam.slices[k].gray, size=_COARSE) for k in looked]
+    return np.interp(np.arange(count), looked, [0.0 if lungs is None else lungs.area_share for lungs in found])
+
+
+def select_slices(exam: Exam, limit: int | None) -> tuple[int, ...]:
+    """Choose the slices to score.
+
+    Args:
+        exam: read and ordered.
+        limit: most slices to choose; None for all that show lung.
+
+    Returns:
+        Indices in slice order, at least one. An exam of one slice is always scored, if it shows lung.
+
+    Raises:
+        NoLung: no slice shows lung.
+        ValueError: ``limit`` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, got {limit}")
+    area = lung_area(exam)
+    if area.max() < _LEAST_AREA:
+        raise NoLung
+    showing = np.flatnonzero(area >= max(_LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
+    if limit is None or len(showing) <= limit:
+        return tuple(int(i) for i in showing)
+    # The middles of ``limit`` equal parts: neither end is favored, and the choice is the same from both ends.
+    middles = (np.arange(limit) + 0.5) * len(showing) / limit
+    return tuple(int(showing[int(m)]) for m in middles)

@@ -1,0 +1,149 @@
+"""``covidct-train``: arguments only. Results on stdout, progress on stderr, exit code 0 only when the thing is done."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from app import NOTICE
+from app.ct.errors import CovidCTError
+
+commands = typer.Typer(
+    help=f"Train, measure and release the models that covidct serves. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Folders with manifest.csv, or prepared ones.")]
+Work = Annotated[Path, typer.Option("-w", "--work", help="Folder that `prepare` wrote.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of this project are told in two lines, without a traceback."""
+    try:
+        commands(arguments)
+    except CovidCTError as error:
+        typer.echo(f"{error.title}: {error.message}\n{error.advice}", err=True)
+        sys.exit(1)
+
+
+@commands.command()
+def prepare(
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write catalog.csv and prepare.json into.")],
+    drop_leaks: Annotated[bool, typer.Option("--drop-leaks", help="Drop the training side of each leak.")] = False,
+    holdout: Annotated[list[str] | None, typer.Option(help="A data set to hold out whole; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+) -> None:
+    """Read, check and split labelled data by group; refuse to go on over a leak."""
+    from training.prepare import prepare as do
+
+    report = do(data, out, drop_leaks=drop_leaks, holdout=holdout or (), seed=seed, progress=_say)
+    for row in report["counts"]:
+        typer.echo(
+            f"{row['dataset']:12} label {row['label']}  {row['part']:10} {row['records']:6} in {row['groups']} groups"
+        )
+    for why, count in report["dropped"].items():
+        typer.echo(f"dropped {count}: {why}")
+    for dataset, parts in report["shortcut_auc"].items():
+        figures = ", ".join(f"{part} {_number(value)}" for part, value in parts.items())
+        typer.echo(f"AUC of size, gray level, border and sharpness alone, {dataset}: {figures}")
+
+
+@commands.command()
+def fit(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe in training/recipes.")],
+    work: Work,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="RUN", help="Folder of the run.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed run stopped.")] = False,
+    backbone_weights: Annotated[
+        str, typer.Option(help="A folder of arrays, `imagenet` (downloads) or `none`.")
+    ] = "none",
+) -> None:
+    """Train a recipe."""
+    from training.fit import fit as do
+
+    do(recipe, work=work, out=out, resume=resume, backbone_weights=backbone_weights, progress=_say)
+    typer.echo(out)
+
+
+@commands.command()
+def evaluate(
+    data: Data,
+    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder to write metrics.json, scores.csv and figures into.")
+    ],
+    where: Annotated[list[str] | None, typer.Option(help="column=value or column!=value; may be repeated.")] = None,
+    by: Annotated[Literal["slice", "patient", "exam"], typer.Option(help="What is one case.")] = "slice",
+    positive: Annotated[Literal["COVID-19", "non-COVID-19"], typer.Option(help="The positive class.")] = "COVID-19",
+    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Score labelled data as the service would, and measure it."""
+    from app.ct.classifier import Classifier
+    from training.evaluate import evaluate as do
+    from training.scoring import By
+
+    report = do(
+        Classifier.load(model, engine=engine),
+        data,
+        out,
+        where=where or (),
+        by=By(by),
+        positive=positive,
+        draws=draws,
+        seed=seed,
+        progress=_count,
+    )
+    typer.echo(f"{report['n']} scored by {by}, {report['positives']} positive, {report['groups']} groups")
+    typer.echo(f"{report['refused']} the service would refuse, of which {report['unscored']} cannot be read")
+    _echo_figures(report["metrics"])
+    _echo_figures({k: v for k, v in (report["localization"] or {}).items() if isinstance(v, dict) and "value" in v})
+
+
+@commands.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs that have been evaluated.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the table into.")],
+) -> None:
+    """Put the evaluations of several runs side by side."""
+    from training.compare import compare as do
+
+    typer.echo(do(runs, out).read_text(encoding="utf-8"), nl=False)
+
+
+@commands.command()
+def release(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
+    name: Annotated[str, typer.Option(help="Of the model.")],
+    to: Annotated[Path, typer.Option(help="Folder of models.")] = Path("model_store"),
+    precision: Annotated[Literal["f32", "bf16"], typer.Option(help="Of the CPU engine.")] = "f32",
+) -> None:
+    """Turn a run into a model folder, whole or not at all."""
+    from training.release import release as do
+
+    typer.echo(do(run, name=name, store=to, precision=precision, progress=_say))
+
+
+def _say(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+def _count(done: int, of: int) -> None:
+    typer.echo(f"scored {done} of {of}", err=True)
+
+
+def _echo_figures(figures: dict[str, Any]) -> None:
+    for name, figure in figures.items():
+        low, high = figure["low"], figure["high"]
+        interval = "" if low is None else f" ({_number(low)} to {_number(high)})"
+        typer.echo(f"{name}: {_number(figure['value'])}{interval}")
+
+
+def _number(value: float | None) -> str:
+    return "does not exist" if value is None else f"{value:.3f}"

@@ -1,0 +1,135 @@
+"""What the network is shown while training: prepared slices in several looks, some with synthetic lesions."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from app.ct.preprocessing import Prepared, Preprocessor
+from training.augmentation import Augmentation
+from training.catalog import Part, Record
+from training.synthesis import Synthesis
+
+LEAST_LUNG = 0.06
+"""Share of a slice that must be lung before lesions are drawn on it; less is base or apex."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One picture to learn from.
+
+    Attributes:
+        image: uint8 (size, size).
+        mask: float32 (size, size) coverage by lesions, 0..1; None where it is not known.
+        record: place of its record in the catalog.
+        number: 0 for the slice as it will be served, 1, 2 ... for altered ones.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None
+    record: int
+    number: int
+
+
+def prepare_record(record: Record, preprocessor: Preprocessor) -> tuple[Prepared, np.ndarray]:
+    """Read and prepare an image record as the service would.
+
+    Returns:
+        The prepared slice, and its gray picture, uint8 (height, width).
+    """
+    ct_slice = record.read().slices[0]
+    return preprocessor(ct_slice), ct_slice.gray
+
+
+def is_healthy(record: Record) -> bool:
+    """Whether lesions may be drawn on the record: screening exams, normals, and the negatives of soares."""
+    return record.label == 0 and record.dataset in {"luna", "chestct4", "soares"}
+
+
+def map_looks(
+    records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, synthetic: int, seed: int
+) -> Iterator[Look]:
+    """Looks with known lesions: healthy slices, the same with synthetic lesions, and slices with masks drawn by people.
+
+    Args:
+        records: (place in the catalog, record); those without a known mask are passed over.
+        preprocessor: the model's.
+        synthetic: looks with synthetic lesions per healthy slice.
+        seed: the looks of a record depend on it and the record's place alone, not on the order.
+    """
+    for place, record in records:
+        if is_healthy(record):
+            yield from _healthy_looks(place, record, preprocessor, synthetic=synthetic, seed=seed)
+        elif record.mask is not None:
+            yield from _masked_looks(place, record, preprocessor, seed=seed)
+
+
+def _healthy_looks(
+    place: int, record: Record, preprocessor: Preprocessor, *, synthetic: int, seed: int
+) -> Iterator[Look]:
+    prepared, _ = prepare_record(record, preprocessor)
+    if prepared.lung_share < LEAST_LUNG:
+        return
+    rng = _rng(seed, place)
+    none = np.zeros(prepared.image.shape, np.float32)
+    yield Look(prepared.image, none, place, 0)
+    yield _altered(prepared.image, prepared.lung, none, place=place, number=1, rng=rng)
+    for k in range(synthetic):
+        image, mask = Synthesis()(prepared.image, prepared.lung, rng)
+        yield _altered(image, prepared.lung, mask, place=place, number=2 + k, rng=rng)
+
+
+def _masked_looks(place: int, record: Record, preprocessor: Preprocessor, *, seed: int) -> Iterator[Look]:
+    prepared, gray = prepare_record(record, preprocessor)
+    mask = mask_in_box(record, prepared, gray.shape)
+    yield Look(prepared.image, mask, place, 0)
+    if record.part is Part.TRAIN:
+        rng = _rng(seed, place)
+        yield from (_altered(prepared.image, prepared.lung, mask, place=place, number=k, rng=rng) for k in (1, 2))
+
+
+def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> np.ndarray:
+    """The record's lesion mask where the prepared picture shows it, float32 (size, size), 0..1."""
+    if record.mask is None:
+        raise ValueError("the record has no mask")
+    with Image.open(record.mask, formats=("PNG",)) as picture:
+        whole = picture.convert("L").resize((shape[1], shape[0]), resample=Image.Resampling.NEAREST)
+    top, left, bottom, right = prepared.box
+    covered = Image.fromarray((np.asarray(whole) > 127).astype(np.float32))
+    size = prepared.image.shape[0]
+    edges = (left, top, right, bottom)
+    return np.asarray(covered.resize((size, size), box=edges, resample=Image.Resampling.BILINEAR))
+
+
+def labelled_looks(
+    records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, altered: int, seed: int
+) -> Iterator[Look]:
+    """Every record as it will be served and, for training records, ``altered`` further looks."""
+    for place, record in records:
+        prepared, _ = prepare_record(record, preprocessor)
+        yield Look(prepared.image, None, place, 0)
+        if record.part is Part.TRAIN:
+            rng = _rng(seed, place)
+            for number in range(1, altered + 1):
+                image, _ = Augmentation()(prepared.image, prepared.lung, None, rng)
+                yield Look(image, None, place, number)
+
+
+def _altered(
+    image: np.ndarray, lung: np.ndarray, mask: np.ndarray, *, place: int, number: int, rng: np.random.Generator
+) -> Look:
+    image, posed = Augmentation()(image, lung, mask, rng)
+    return Look(image, posed, place, number)
+
+
+def _rng(seed: int, place: int) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}/{place}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def coverage_on_grid(mask: np.ndarray, grid: int) -> np.ndarray:
+    """Share of each place that is lesion: float32 (size, size) -> float32 (grid, grid)."""
+    picture = Image.fromarray(np.asarray(mask, dtype=np.float32))
+    return np.asarray(picture.resize((grid, grid), resample=Image.Resampling.BOX))

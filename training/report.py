@@ -1,0 +1,208 @@
+"""MODEL_CARD.md, in the form Hugging Face reads, from a run's files and nothing else.
+
+No figure is written here by hand: each comes from run.json or from the metrics.json of an evaluation of these weights.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from app import NOTICE
+from app.ct.manifest import Decision
+from training.run import Evaluation, Figure, PartCount, Run, Source
+from training.sources import SOURCES, UNKNOWN
+
+_METRICS = {
+    "auc": "AUC",
+    "accuracy": "ACC",
+    "f1": "F1",
+    "sensitivity": "SENS",
+    "specificity": "SPE",
+    "iou": "IoU",
+    "brier": "Brier",
+    "calibration_slope": "calibration slope",
+}
+_MAP_FIGURES = {
+    "pointing_game": "pointing game",
+    "energy_in_lesion": "energy in lesion",
+    "average_precision": "average precision",
+    "dice": "Dice",
+    "lesion_share": "by chance",
+}
+_INTENDED = f"""\
+{NOTICE}
+
+For research on chest CT: given the axial slices of one exam in the lung window (DICOM, or JPEG of the lung window), the
+model gives a probability of COVID-19 for the exam and for each slice, and shows which places of a slice argued for it.
+"""
+_OUT_OF_SCOPE = """\
+Diagnosis, triage or screening of patients; any use without a reader who knows the images; children; chest radiographs;
+other windows, reformats, contrast studies of vessels; telling one pneumonia from another where COVID-19 is not in
+question. The heat map is evidence for the score, not a lesion mask. A probability here is not a probability of disease
+in a population: that depends on the prevalence.
+"""
+
+
+def model_card(name: str, run: Run, evaluations: Sequence[Evaluation]) -> str:
+    """The card of a model.
+
+    Args:
+        name: of the model.
+        run: that trained it.
+        evaluations: of its weights.
+    """
+    sections = {
+        "Intended use": _INTENDED,
+        "Out of scope": _OUT_OF_SCOPE,
+        "Training data": _data(run),
+        "Training": _training(run),
+        "Figures": _figures(evaluations),
+        "Heat maps against lesions drawn by people": _maps(evaluations),
+        "Thresholds and the exam rule": _decisions(run),
+        "Limitations": _bullets(run.limitations) or "None were written down by the run.\n",
+    }
+    body = "\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
+    return f"{_header(name, evaluations)}\n# {name}\n\n**{NOTICE}**\n\n{body}"
+
+
+def _header(name: str, evaluations: Sequence[Evaluation]) -> str:
+    """YAML; values are quoted as JSON, which YAML reads."""
+    lines = [
+        "license: other",
+        "license_name: research-use-only",
+        "library_name: keras",
+        "pipeline_tag: image-classification",
+        "tags: [medical, chest-ct, covid-19, resnet50]",
+    ]
+    results = [line for e in evaluations for line in _results(e)]
+    if results:
+        lines += ["model-index:", f"- name: {name}", "  results:", *results]
+    return "\n".join(["---", *lines, "---", ""])
+
+
+def _results(evaluation: Evaluation) -> Iterable[str]:
+    figures = {key: f for key, f in evaluation.metrics.items() if key in _METRICS and f.value is not None}
+    if not figures:
+        return
+    yield "  - task: {type: image-classification}"
+    yield f"    dataset: {{type: {json.dumps(evaluation.title)}, name: {json.dumps(_title(evaluation))}}}"
+    yield "    metrics:"
+    for key, figure in figures.items():
+        yield f"    - {{type: {key}, value: {_number(figure.value)}}}"
+
+
+def _data(run: Run) -> str:
+    rows = []
+    for dataset in sorted({c.dataset for c in run.data}):
+        known = SOURCES.get(dataset, UNKNOWN)
+        counts = [c for c in run.data if c.dataset == dataset]
+        rows.append([dataset, known.what, *(_count(counts, part) for part in ("train", "validation")), known.terms])
+    table = _table(["data set", "what", "train", "validation", "terms"], rows)
+    return f"Records, COVID-19 + other, with their groups (patients or blocks) in brackets.\n\n{table}"
+
+
+def _count(counts: Sequence[PartCount], part: str) -> str:
+    chosen = [c for c in counts if c.part == part]
+    by_label = [sum(c.records for c in chosen if c.label == label) for label in (1, 0)]
+    return f"{by_label[0]} + {by_label[1]} ({sum(c.groups for c in chosen)})" if chosen else "-"
+
+
+def _training(run: Run) -> str:
+    facts = {
+        "recipe": run.recipe,
+        "command": f"`{run.command}`",
+        "date": str(run.date),
+        "seed": str(run.seed),
+        "time": f"{run.hours:.1f} h on {run.hardware}",
+        "backbone started from": run.backbone_weights,
+        "network": f"ResNet50, head {run.network.head}, stages {', '.join(map(str, run.network.stages))}, "
+        f"input {run.network.size} x {run.network.size}",
+        "preprocessing": f"{run.preprocessing.name} ({run.preprocessing.fingerprint})",
+        "libraries": ", ".join(f"{name} {version}" for name, version in sorted(run.versions.items())) or "not recorded",
+    }
+    table = _table(["", ""], [[key, value] for key, value in facts.items()])
+    return f"{run.summary.strip()}\n\n{table}" if run.summary else table
+
+
+def _figures(evaluations: Sequence[Evaluation]) -> str:
+    if not evaluations:
+        return "These weights have not been evaluated.\n"
+    rows = [row for e in evaluations for row in _rows(e)]
+    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *_METRICS.values()]
+    return (
+        "Positive class COVID-19 unless said otherwise; 95 % intervals by bootstrap of groups. IoU is of labels. Dash: "
+        "it does not exist there, such as the AUC of one class. Records that the service would refuse are "
+        f"counted as refused, and scored all the same.\n\n{_table(columns, rows)}"
+    )
+
+
+def _rows(evaluation: Evaluation) -> Iterable[list[str]]:
+    yield _row(_title(evaluation), evaluation, evaluation)
+    if len(evaluation.per_source) > 1:
+        for name, source in sorted(evaluation.per_source.items()):
+            yield _row(f"… of which {name}", source, evaluation)
+
+
+def _row(title: str, source: Source, evaluation: Evaluation) -> list[str]:
+    size = [f"{source.n} ({source.positives})", str(source.groups), str(source.refused)]
+    figures = [_with_interval(source.metrics.get(key)) for key in _METRICS]
+    return [title, evaluation.by, *size, _number(evaluation.threshold), *figures]
+
+
+def _title(evaluation: Evaluation) -> str:
+    conditions = f" ({', '.join(evaluation.where)})" if evaluation.where else ""
+    other = "" if evaluation.positive_class == "COVID-19" else f", positive: {evaluation.positive_class}"
+    return f"{evaluation.title}{conditions}{other}"
+
+
+def _maps(evaluations: Sequence[Evaluation]) -> str:
+    rows = []
+    for evaluation in evaluations:
+        if evaluation.localization is None:
+            continue
+        evidence = evaluation.localization.get("evidence")
+        for what, figures in (("heat map", evaluation.localization), ("evidence map", evidence)):
+            if isinstance(figures, dict):
+                cells = [_with_interval(f if isinstance(f := figures.get(k), Figure) else None) for k in _MAP_FIGURES]
+                rows.append([_title(evaluation), what, str(evaluation.localization["n"]), *cells])
+    if not rows:
+        return "Not measured.\n"
+    return _table(["data", "map", "slices", *_MAP_FIGURES.values()], rows)
+
+
+def _decisions(run: Run) -> str:
+    rule, (slope, intercept) = run.exam_rule, run.calibration
+    return (
+        f"The network's logit is calibrated as {_number(slope)} x + {_number(intercept)}.\n\n"
+        f"Slices and single images: {_decision(run.image)}.\n\n"
+        f"Exams: the mean logit of the strongest {_number(rule.top_share)} of the scored slices, then "
+        f"{_number(rule.slope)} x + {_number(rule.intercept)}; {_decision(rule.decision)}.\n\n"
+        f"**What exam-level calibration rests on:** {rule.rests_on}\n"
+    )
+
+
+def _decision(decision: Decision) -> str:
+    low, high = decision.band
+    return f"threshold {_number(decision.threshold)}, inconclusive from {_number(low)} to {_number(high)}"
+
+
+def _with_interval(figure: Figure | None) -> str:
+    if figure is None or figure.value is None:
+        return "-"
+    if figure.low is None or figure.high is None:
+        return _number(figure.value)
+    return f"{_number(figure.value)} ({_number(figure.low)} to {_number(figure.high)})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _bullets(sentences: Sequence[str]) -> str:
+    return "".join(f"- {sentence}\n" for sentence in sentences)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "".join(
+        "| " + " | ".join(cell.replace("|", "/").replace("\n", " ") for cell in line) + " |\n" for line in lines
+    )

@@ -1,0 +1,156 @@
+"""What ``fit`` leaves behind: run.json, weights.safetensors, history.csv; later also evaluations/*/metrics.json."""
+
+from datetime import date
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.ct.errors import CovidCTError
+from app.ct.manifest import Decision, ExamRule, NetworkSpec, PreprocessingSpec
+
+FILE_NAME = "run.json"
+WEIGHTS = "weights.safetensors"
+EVALUATIONS = "evaluations"
+METRICS = "metrics.json"
+
+
+class RunError(CovidCTError):
+    """A run's folder that is incomplete or was altered."""
+
+    code = "bad-run"
+    title = "The run cannot be used"
+    advice = "Train again with `covidct-train fit`, or evaluate the run's own weights again."
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartCount(_Part):
+    """How much of a data set was used for what; a row of ``counts`` in prepare.json."""
+
+    dataset: str
+    label: int
+    part: str
+    records: int
+    groups: int
+
+
+class Run(_Part):
+    """The whole of run.json.
+
+    Attributes:
+        recipe: name of the recipe.
+        summary: what the recipe does, in a few sentences; goes into the model card.
+        command: that trained, for people.
+        hours: how long it took.
+        hardware: processor or GPU, in words.
+        versions: of the libraries that trained, by name.
+        backbone_weights: what the backbone started from, in words.
+        calibration: slope and intercept applied to the network's logit.
+        image: threshold and band for slices and single images.
+        exam_rule: how an exam is judged, with what it rests on.
+        data: counts of everything the run saw, by data set, label and part.
+        limitations: what is known to be wrong or untested, a sentence each; goes into the model card.
+    """
+
+    recipe: str
+    summary: str = ""
+    command: str
+    seed: int
+    date: date
+    hours: float = Field(ge=0)
+    hardware: str
+    versions: dict[str, str] = {}
+    backbone_weights: str = "none"
+    network: NetworkSpec
+    preprocessing: PreprocessingSpec
+    calibration: tuple[float, float] = (1.0, 0.0)
+    image: Decision
+    exam_rule: ExamRule
+    data: tuple[PartCount, ...]
+    limitations: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read run.json.
+
+        Raises:
+            RunError: it is missing or not valid.
+        """
+        try:
+            return cls.model_validate_json((folder / FILE_NAME).read_bytes())
+        except OSError as error:
+            raise RunError(f"There is no {FILE_NAME} in the run's folder.") from error
+        except ValidationError as error:
+            faults = ", ".join(".".join(str(k) for k in fault["loc"]) for fault in error.errors())
+            raise RunError(f"{FILE_NAME} is not valid at {faults}.") from error
+
+    def write(self, folder: Path) -> None:
+        """Write run.json."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+class Figure(_Part):
+    """A figure and its 95 % interval; None where it does not exist."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Source(BaseModel):
+    """What an evaluation says of one data set."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n: int
+    positives: int
+    groups: int
+    refused: int
+    metrics: dict[str, Figure]
+
+
+class ModelUsed(_Part):
+    """Which model an evaluation was made with."""
+
+    name: str
+    sha256: str
+    weights_sha256: str
+    engine: str
+
+
+class Evaluation(Source):
+    """What the card needs of a metrics.json written by ``evaluate``.
+
+    Attributes:
+        title: name of the evaluation's folder; not in the file.
+    """
+
+    title: str = ""
+    model: ModelUsed
+    data: tuple[str, ...]
+    where: tuple[str, ...]
+    by: Literal["slice", "patient", "exam"]
+    positive_class: str
+    threshold: float
+    unscored: int
+    localization: dict[str, int | Figure | dict[str, Figure]] | None = None
+    per_source: dict[str, Source]
+
+
+def read_evaluations(folder: Path) -> tuple[Evaluation, ...]:
+    """All evaluations of a run, by title.
+
+    Raises:
+        RunError: one is not what ``evaluate`` writes.
+    """
+    found = []
+    for path in sorted((folder / EVALUATIONS).glob(f"*/{METRICS}")):
+        try:
+            evaluation = Evaluation.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise RunError(f"{METRICS} of the evaluation {path.parent.name} is not valid.") from error
+        found.append(evaluation.model_copy(update={"title": path.parent.name}))
+    return tuple(found)
