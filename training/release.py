@@ -6,7 +6,7 @@ Written beside its place, checked by loading it with every engine, and only then
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def release(
     name: str,
     store: Path,
     precision: str = "f32",
+    tolerances: Mapping[str, float] = TOLERANCES,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write ``store/name`` from a run; a model of that name is replaced.
@@ -51,6 +52,7 @@ def release(
         name: of the model.
         store: folder of models.
         precision: of the CPU engine, "f32" or "bf16".
+        tolerances: how far the CPU engine may be from the reference, by precision.
         progress: told what is going on, in words.
 
     Returns:
@@ -69,7 +71,8 @@ def release(
         _check_evaluations(evaluations, file_sha256(folder / WEIGHTS_FILE))
         progress("converting for the CPU engine")
         _write_graph(run.network, folder)
-        manifest = _manifest(name, run, evaluations, folder, precision=precision)
+        spec = {"file": GRAPH, "precision": precision, "tolerance": tolerances[precision]}
+        manifest = _manifest(name, run, evaluations, folder, engine=EngineSpec.model_validate(spec))
         progress("recording the self-test")
         _write_selftest(manifest, folder)
         (folder / CARD).write_text(model_card(name, run, evaluations), encoding="utf-8")
@@ -156,11 +159,10 @@ def _selftest_slices() -> list[Slice]:
     return [s for chest in drawn for s in chest.exam().slices[_SELFTEST_SHOWN]]
 
 
-def _manifest(name: str, run: Run, evaluations: Sequence[Evaluation], folder: Path, *, precision: str) -> Manifest:
+def _manifest(name: str, run: Run, evaluations: Sequence[Evaluation], folder: Path, *, engine: EngineSpec) -> Manifest:
     here = spec_of(run.preprocessing.name, run.preprocessing.size)
     if here != run.preprocessing:
         raise RunError("Preprocessing has changed since the run was trained.")
-    graph = {"file": GRAPH, "precision": precision, "tolerance": TOLERANCES[precision]}
     return Manifest(
         name=name,
         files=_digests(folder),
@@ -169,7 +171,7 @@ def _manifest(name: str, run: Run, evaluations: Sequence[Evaluation], folder: Pa
         calibration=run.calibration,
         image=run.image,
         exam_rule=run.exam_rule,
-        engines={"openvino": EngineSpec.model_validate(graph)},
+        engines={"openvino": engine},
         measured=tuple(figure for e in evaluations for figure in _measured(e)),
         trained_with={
             "command": run.command,
