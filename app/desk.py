@@ -52,6 +52,7 @@ class Timed:
 LoadService = Callable[[], DiagnosisService]
 WriteReport = Callable[[KeptExam, Diagnosed, Timed, SliceClassifier], str]
 Observer = Callable[[Outcome], None]
+OnRefusal = Callable[[ModelError], None]
 
 
 def utc_now() -> datetime:
@@ -70,13 +71,15 @@ class Desk:
         load: LoadService,
         write: WriteReport,
         observers: Sequence[Observer] = (),
+        on_refusal: OnRefusal = lambda _: None,
     ) -> None:
-        """Nothing runs before ``start``."""
+        """Nothing runs before ``start``; ``on_refusal`` is told when the model cannot be served."""
         self._settings = settings
         self._store = store
         self._load = load
         self._write = write
         self._observers = observers
+        self._on_refusal = on_refusal
         self._loaded: Future[DiagnosisService] = Future()
         self._line: deque[str] = deque()
         self._courses: dict[str, Course] = {}
@@ -179,16 +182,19 @@ class Desk:
         try:
             service = self._load()
         except ModelError as error:
-            log.error("model refused", code=error.code, detail=error.message)
-            self._loaded.set_exception(error)
+            self._refuse(error)
             return
         except Exception as error:  # noqa: BLE001  an engine may fail in any way; the service then refuses to start
-            log.error("model refused", kind=type(error).__name__)
-            self._loaded.set_exception(BrokenModel("The model cannot be loaded."))
+            self._refuse(BrokenModel(f"The model cannot be loaded ({type(error).__name__})."))
             return
         self._loaded.set_result(service)
         while (exam_id := self._next()) is not None:
             self._diagnose(service, exam_id)
+
+    def _refuse(self, error: ModelError) -> None:
+        log.error("model refused", code=error.code, detail=error.message)
+        self._loaded.set_exception(error)
+        self._on_refusal(error)
 
     def _next(self) -> str | None:
         with self._turn:

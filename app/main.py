@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
-from app.desk import Desk, Timed
+from app.desk import Desk, OnRefusal, Timed
 from app.logs import log_outcome
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
@@ -23,7 +23,7 @@ from app.web.guard import Guard
 from app.web.metrics import Metrics
 from app.web.parts import Parts
 from app.web.problems import error_of_http, error_of_validation, problem_of, problem_response
-from app.web.schemas import exam_report
+from app.web.reporting import exam_report
 from app.web.templating import STATIC
 
 LoadClassifier = Callable[[], SliceClassifier]
@@ -40,8 +40,16 @@ def load_classifier(settings: Settings) -> SliceClassifier:
     return Classifier.load(model_folder(settings), engine=settings.engine)
 
 
-def create_app(settings: Settings, *, load: LoadClassifier | None = None) -> FastAPI:
-    """The application; the model loads in the background once it runs."""
+def create_app(
+    settings: Settings, *, load: LoadClassifier | None = None, on_refusal: OnRefusal = lambda _: None
+) -> FastAPI:
+    """The application; the model loads in the background once it runs.
+
+    Args:
+        settings: what the operator set.
+        load: gives the classifier; by default the one the settings name.
+        on_refusal: told when the model cannot be served.
+    """
     app = FastAPI(
         title="covidct",
         version=__version__,
@@ -51,7 +59,7 @@ def create_app(settings: Settings, *, load: LoadClassifier | None = None) -> Fas
         lifespan=_lifespan,
         redirect_slashes=False,
     )
-    app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)))
+    app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal)
     for part in (exams, pictures, health, docs, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -60,7 +68,7 @@ def create_app(settings: Settings, *, load: LoadClassifier | None = None) -> Fas
     return app
 
 
-def _wire(settings: Settings, load: LoadClassifier) -> Parts:
+def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Parts:
     store, metrics = Store(settings.data_dir), Metrics()
     desk = Desk(
         settings,
@@ -68,6 +76,7 @@ def _wire(settings: Settings, load: LoadClassifier) -> Parts:
         load=lambda: DiagnosisService(load(), limits=Limits()),
         write=_write_report,
         observers=[log_outcome, metrics.observe],
+        on_refusal=on_refusal,
     )
     metrics.watch(desk)
     return Parts(settings, store, desk, metrics)

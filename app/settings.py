@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.ct.errors import BrokenModel
+from app.ct.errors import NoModel
 
 MEBIBYTE = 1024 * 1024
 STORE = Path(__file__).resolve().parent.parent / "model_store"
@@ -61,7 +61,7 @@ def model_folder(settings: Settings) -> Path:
     """The folder of the model to serve.
 
     Raises:
-        BrokenModel: no folder was named and ``model_store/`` does not hold exactly one.
+        NoModel: no folder was named and ``model_store/`` does not hold exactly one.
     """
     if settings.model_dir is not None:
         return settings.model_dir
@@ -69,7 +69,5 @@ def model_folder(settings: Settings) -> Path:
     if len(folders) == 1:
         return folders[0]
     if not folders:
-        raise BrokenModel(
-            "model_store/ holds no model. Release one with `covidct-train release`, or name one with --model-dir."
-        )
-    raise BrokenModel("model_store/ holds several models. Name the one to serve with --model-dir.")
+        raise NoModel("model_store/ holds no model.")
+    raise NoModel("model_store/ holds several models.")

@@ -19,6 +19,7 @@
     │   ├── TooManyFiles           too-many-files
     │   └── UnsafeArchive          unsafe-archive
     ├── ModelError                 the operator can fix it
+    │   ├── NoModel                no-model
     │   ├── BrokenModel            broken-model
     │   └── EngineUnavailable      engine-unavailable
     └── ServiceError               nobody's fault, try again
@@ -177,6 +178,14 @@ class ModelError(CovidCTError):
     code = "model-error"
     title = "The model cannot be used"
     advice = "Check the model folder with `covidct doctor`."
+
+
+class NoModel(ModelError):
+    """No model folder was named, and there is not exactly one to take."""
+
+    code = "no-model"
+    title = "There is no model to serve"
+    advice = "Name a model's folder with --model-dir, or put one into model_store/ with `covidct-train release`."
 
 
 class BrokenModel(ModelError):

@@ -15,7 +15,8 @@ from app.store import KeptExam
 from app.web.intake import take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
 from app.web.problems import RESPONSES, InvalidRequest, kept_problem, problem_response
-from app.web.schemas import ExamList, ExamReport, ExamStatus, exam_status, exam_summary, exam_url
+from app.web.reporting import exam_status, exam_summary, exam_url
+from app.web.schemas import ExamList, ExamReport, ExamStatus
 
 router = APIRouter(prefix="/api/v1/exams", tags=["exams"], responses=RESPONSES)
 

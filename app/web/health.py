@@ -9,7 +9,8 @@ from app.ct.errors import NotReady
 from app.desk import Desk
 from app.web.parts import Wired
 from app.web.problems import RESPONSES
-from app.web.schemas import ServedModel, served_model
+from app.web.reporting import served_model
+from app.web.schemas import ServedModel
 
 router = APIRouter(tags=["service"], responses=RESPONSES)
 

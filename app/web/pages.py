@@ -12,7 +12,8 @@ from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.intake import take_in
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import Problem
-from app.web.schemas import ExamReport, exam_status, served_model
+from app.web.reporting import exam_status, served_model
+from app.web.schemas import ExamReport
 from app.web.templating import templates
 
 router = APIRouter(include_in_schema=False)

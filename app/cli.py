@@ -1,0 +1,144 @@
+"""``covidct``: arguments only. Results on stdout, progress on stderr, exit code 0 only when the thing is done."""
+
+import ipaddress
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from app import NOTICE, __version__
+from app.course import Reading, Scoring
+from app.ct.errors import CovidCTError
+from app.settings import Settings
+
+commands = typer.Typer(
+    help=f"COVID-19 probability and lesion heatmap from the chest CT slices of one exam. {NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+EngineName = Literal["auto", "keras", "openvino"]
+ModelDir = Annotated[Path | None, typer.Option(help="One model's folder; default: the one in model_store/.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where exams are kept; default: ./data.")]
+EngineOption = Annotated[EngineName | None, typer.Option(help="What runs the network; default: auto.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of this project are told in two lines, without a traceback."""
+    try:
+        commands(arguments)
+    except CovidCTError as error:
+        typer.echo(f"{error.title}: {error.message}\n{error.advice}", err=True)
+        sys.exit(1)
+
+
+def _settings(**given: object) -> Settings:
+    """Settings from the environment, with what was given on the command line."""
+    return Settings.model_validate(Settings().model_dump() | {k: v for k, v in given.items() if v is not None})
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on ``host``."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@commands.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: 8000.")] = None,
+    model_dir: ModelDir = None,
+    data_dir: DataDir = None,
+    engine: EngineOption = None,
+    open_: Annotated[
+        bool | None, typer.Option("--open", help="Permit an address that other machines can reach.")
+    ] = None,
+) -> None:
+    """Start the service; the page is at /covid."""
+    from app.serving import run
+
+    settings = _settings(host=host, port=port, model_dir=model_dir, data_dir=data_dir, engine=engine, open=open_)
+    if not settings.open and not is_this_machine(settings.host):
+        typer.echo(
+            f"{settings.host} can be reached from other machines, and anyone who reaches it can read every exam.\n"
+            "Listen on 127.0.0.1, or give --open where something in front of the service keeps others out.",
+            err=True,
+        )
+        raise typer.Exit(2)
+    run(settings)
+
+
+@commands.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="One exam: a folder, files, or a ZIP.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Write report.json and overlays here.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole report on stdout.")] = False,
+    model_dir: ModelDir = None,
+    engine: EngineOption = None,
+) -> None:
+    """Diagnose one exam without a server."""
+    from app.main import load_classifier
+    from app.predict import exam_files
+    from app.predict import predict as do
+
+    try:
+        files = exam_files(paths)
+    except FileNotFoundError as error:
+        typer.echo(f"{error} does not exist.", err=True)
+        raise typer.Exit(2) from error
+    classifier = load_classifier(_settings(model_dir=model_dir, engine=engine))
+    prediction = do(files, classifier, on_progress=_tell)
+    if out is not None:
+        prediction.write(out)
+    typer.echo(prediction.json(with_pictures=out is not None) if as_json else prediction.text())
+
+
+def _tell(progress: Reading | Scoring) -> None:
+    match progress:
+        case Reading():
+            typer.echo("reading", err=True)
+        case Scoring(scored, to_score, probability):
+            so_far = "" if probability is None else f", so far {probability:.2f}"
+            typer.echo(f"scored {scored} of {to_score} slices{so_far}", err=True)
+
+
+@commands.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("demo"),
+    lesions: Annotated[Literal["none", "few", "many"], typer.Option(help="How many lesions to draw.")] = "many",
+    slices: Annotated[int, typer.Option(min=1, max=1000, help="How many slices.")] = 60,
+) -> None:
+    """Write a synthetic exam as DICOM and as JPEG, to try the service with."""
+    from app.ct.phantom import phantom
+    from app.ct.phantom.files import dicom_files, jpeg_files, write
+
+    typer.echo("drawing a synthetic chest", err=True)
+    chest = phantom(slices=slices, lesions=lesions)
+    for kind, files in (("dicom", dicom_files(chest)), ("jpeg", jpeg_files(chest))):
+        written = write(files, out / kind)
+        typer.echo(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
+
+
+@commands.command()
+def doctor(model_dir: ModelDir = None, data_dir: DataDir = None, engine: EngineOption = None) -> None:
+    """Look at this machine: engine, GPU, decoders, store and model; each line ok or what to do."""
+    from app.doctor import check_machine
+
+    all_ok = True
+    for check in check_machine(_settings(model_dir=model_dir, data_dir=data_dir, engine=engine)):
+        typer.echo(f"{'ok  ' if check.is_ok else 'FIX '} {check.name}: {check.says}")
+        all_ok = all_ok and check.is_ok
+    raise typer.Exit(0 if all_ok else 1)
+
+
+@commands.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)

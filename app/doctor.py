@@ -1,0 +1,114 @@
+"""What this machine has, and what to do about what it lacks."""
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import uid
+from pydicom.pixels.decoders.base import get_decoder
+
+from app.ct.errors import CovidCTError
+from app.settings import Settings, model_folder
+from app.store import Store
+
+SYNTAXES = {
+    "RLE": uid.RLELossless,
+    "JPEG baseline": uid.JPEGBaseline8Bit,
+    "JPEG lossless": uid.JPEGLosslessSV1,
+    "JPEG-LS": uid.JPEGLSLossless,
+    "JPEG 2000": uid.JPEG2000Lossless,
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: what was found, or what to do."""
+
+    name: str
+    is_ok: bool
+    says: str
+
+
+def check_machine(settings: Settings) -> Iterator[Check]:
+    """Every check, the slow one last."""
+    yield _python()
+    yield _openvino()
+    yield _keras()
+    yield _gpu()
+    yield from _decoders()
+    yield _store(settings)
+    yield _model(settings)
+
+
+def _python() -> Check:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    return Check("python", sys.version_info >= (3, 11), f"{found} (3.11 or newer is needed)")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _openvino() -> Check:
+    version = _version("openvino")
+    if version is None:
+        return Check("engine openvino", False, "not installed; install the extra `cpu`")
+    return Check("engine openvino", True, version)
+
+
+def _keras() -> Check:
+    version = _version("keras")
+    if version is None:
+        return Check("engine keras", True, "not installed; only a GPU needs it (extra `gpu`)")
+    return Check("engine keras", True, version)
+
+
+def _gpu() -> Check:
+    if not Path("/proc/driver/nvidia/version").exists():
+        return Check("gpu", True, "none; the CPU engine serves")
+    if importlib.util.find_spec("keras") is None:
+        return Check("gpu", False, "an NVIDIA driver, but no Keras; install the extra `gpu` to use it")
+    return Check("gpu", True, "an NVIDIA driver")
+
+
+def _decoders() -> Iterator[Check]:
+    for name, syntax in SYNTAXES.items():
+        has_decoder = get_decoder(syntax).is_available
+        yield Check(f"decoder {name}", has_decoder, "found" if has_decoder else "missing; reinstall from the lock")
+
+
+def _store(settings: Settings) -> Check:
+    folder = settings.data_dir.resolve()
+    if not folder.exists():
+        parent = next(path for path in folder.parents if path.exists())
+        can_write = os.access(parent, os.W_OK | os.X_OK)
+        return Check(
+            "store", can_write, f"{folder} {'will be made' if can_write else 'cannot be made; set --data-dir'}"
+        )
+    try:
+        Store(folder).close()
+    except (OSError, CovidCTError, ValueError) as error:
+        return Check("store", False, f"{folder} cannot be used ({type(error).__name__}); set --data-dir")
+    return Check("store", True, str(folder))
+
+
+def _model(settings: Settings) -> Check:
+    from app.ct.classifier import Classifier  # here, because it brings the engine with it
+
+    try:
+        classifier = Classifier.load(model_folder(settings), engine=settings.engine)
+    except CovidCTError as error:
+        return Check("model", False, f"{error.message} {error.advice}")
+    manifest = classifier.manifest
+    return Check(
+        "model",
+        True,
+        f"{manifest.name} {manifest.sha256[:16]} on {classifier.engine_name}, hashes and self-test passed",
+    )

@@ -1,0 +1,45 @@
+"""The service as a process: starts the server, and stops it when the model cannot be served."""
+
+import sys
+
+import uvicorn
+
+from app import NOTICE, logs
+from app.ct.errors import ModelError
+from app.main import create_app
+from app.settings import Settings, model_folder
+
+
+class _Server(uvicorn.Server):
+    """Says where it is once it listens."""
+
+    async def startup(self, *arguments: object, **options: object) -> None:
+        await super().startup(*arguments, **options)  # type: ignore[arg-type]
+        for server in self.servers:
+            host, port = server.sockets[0].getsockname()[:2]
+            shown = f"[{host}]" if ":" in host else host
+            sys.stderr.write(f"covidct listens on http://{shown}:{port}/covid . {NOTICE}\n")
+
+
+def run(settings: Settings) -> None:
+    """Serve until stopped.
+
+    Raises:
+        ModelError: the model cannot be served.
+    """
+    model_folder(settings)
+    logs.configure()
+    refusals: list[ModelError] = []
+
+    def stop(error: ModelError) -> None:
+        refusals.append(error)
+        server.should_exit = True
+
+    app = create_app(settings, on_refusal=stop)
+    # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line.
+    server = _Server(uvicorn.Config(app, host=settings.host, port=settings.port, access_log=False, log_level="warning"))
+    server.run()
+    if refusals:
+        raise refusals[0]
+    if not server.started:
+        raise SystemExit(1)
