@@ -8,11 +8,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1
+from pydicom.uid import UID, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from app.ct.errors import TooLarge, UnevenExam, UnsupportedEncoding
 from app.ct.exam import Exam, InputKind, Slice
-from app.ct.reading.files import Damaged, named, read_each
+from app.ct.reading.files import Damaged, attempt, named, refuse
 from app.ct.reading.geometry import is_transposed, upright
 from app.ct.reading.headers import Header, read_header, read_whole
 from app.ct.reading.images import MAX_EXAM_PIXELS, MAX_PIXELS
@@ -24,6 +24,9 @@ from app.ct.reading.values import Rescale, gray_of, rescale_of
 # The decoder writes to stderr what it thinks of a file, which may quote its tags.
 gdcm.Trace.WarningOff()
 gdcm.Trace.ErrorOff()
+# gdcm alone decodes JPEG lossless. For RLE pydicom's own decoder: pylibjpeg-rle ends in a panic on damaged data, which no
+# ``except Exception`` catches.
+_PLUGINS = {JPEGLossless: "gdcm", JPEGLosslessSV1: "gdcm", RLELossless: "pydicom"}
 _NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
 _NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
 
@@ -47,11 +50,14 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     Raises:
         ExamError: as ``read_exam``.
     """
-    headers = read_each(files, lambda f: check_pixels(read_header(f)), total=total)
+    headers, damages = attempt(files, lambda f: check_pixels(read_header(f)))
+    if damages:
+        refuse(damages | attempt([h for h in headers if h.has_pixels], decode)[1], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     _check_sizes(chosen.headers, total)
     series = ordered(chosen.headers)
-    pictures = read_each(series.headers, decode, total=total)
+    pictures, damages = attempt(series.headers, decode)
+    refuse(damages, total=total)
     warnings = (
         *chosen.warnings,
         *series.warnings,
@@ -83,9 +89,9 @@ def decode(header: Header) -> Picture:
     try:
         stored = _stored(dataset, syntax)
     except Exception as error:
-        raise Damaged("is damaged: its pixels cannot be decoded") from error
+        raise Damaged("damaged, its pixels cannot be decoded") from error
     if stored.shape != (header.rows, header.columns):
-        raise Damaged("is damaged: its pixels are not as many as it says")
+        raise Damaged("damaged, its pixels are not as many as it says")
     gray = gray_of(stored, dataset, rescale or Rescale(1.0, 0.0))
     return Picture(gray if header.orientation is None else upright(gray, header.orientation), rescale is not None)
 
@@ -99,8 +105,7 @@ def _stored(dataset: Dataset, syntax: UID) -> np.ndarray:
     ):
         if dataset.get(keyword) in (None, ""):
             setattr(dataset, keyword, usual)
-    plugin = "gdcm" if syntax in (JPEGLossless, JPEGLosslessSV1) else ""
-    return pixel_array(dataset, decoding_plugin=plugin)
+    return pixel_array(dataset, decoding_plugin=_PLUGINS.get(syntax, ""))
 
 
 def _check_syntax(syntax: UID, number: int) -> None:

@@ -42,39 +42,39 @@ class NumberedFile:
     file: NamedFile
 
 
-class Damaged(Exception):  # noqa: N818 - named for what the file is
-    """One file cannot be read. Its text ends the sentence "File 3 ..." and says nothing of the file's content."""
+class Damaged(Exception):
+    """One file cannot be read. Its text ends the sentence "File 3 of 9: ..." and says nothing of the file's content."""
 
 
-def read_each(parts: Sequence[Part], read: Callable[[Part], Result], *, total: int) -> list[Result]:
-    """``read`` every part; one that cannot be read refuses them all, after every such file was found.
+Damages = dict[int, Damaged]
+"""What is wrong with files that cannot be read, by their numbers."""
 
-    Args:
-        parts: files of the upload.
-        read: what to do with each; raises ``Damaged``.
-        total: how many files the upload holds, for the message.
 
-    Raises:
-        Unreadable: names every damaged file by its number.
-    """
+def attempt(parts: Sequence[Part], read: Callable[[Part], Result]) -> tuple[list[Result], Damages]:
+    """``read`` every part, whether or not others can be read; the results of those that can, in order."""
     results: list[Result] = []
-    damaged: list[tuple[int, Damaged]] = []
+    damages: Damages = {}
     for part in parts:
         try:
             results.append(read(part))
         except Damaged as error:
-            damaged.append((part.number, error))
-    if damaged:
-        raise Unreadable(_sentences(damaged, total)) from damaged[0][1]
-    return results
+            damages[part.number] = error
+    return results, damages
 
 
-def _sentences(damaged: Sequence[tuple[int, Damaged]], total: int) -> str:
-    """One sentence for each kind of damage, every file named by its number."""
+def refuse(damages: Damages, *, total: int) -> None:
+    """Refuse the exam if any file cannot be read.
+
+    Raises:
+        Unreadable: names every such file by its number, and keeps the first one's cause.
+    """
+    if not damages:
+        return
     by_reason: dict[str, list[int]] = {}
-    for number, error in damaged:
+    for number, error in sorted(damages.items()):
         by_reason.setdefault(str(error), []).append(number)
-    return " ".join(f"{named(numbers, total)} {reason}." for reason, numbers in by_reason.items())
+    sentences = (f"{named(numbers, total)}: {reason}." for reason, numbers in by_reason.items())
+    raise Unreadable(" ".join(sentences)) from damages[min(damages)]
 
 
 def named(numbers: Sequence[int], total: int) -> str:

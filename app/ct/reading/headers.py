@@ -94,16 +94,16 @@ def read_header(file: KnownFile) -> Header:
         TooLarge, UnsupportedEncoding: deflated beyond what is inflated here.
     """
     if file.kind is Kind.EMPTY:
-        raise Damaged("is empty")
+        raise Damaged("empty")
     if file.kind is not Kind.DICOM:
-        raise Damaged("is damaged or of no known kind")
+        raise Damaged("damaged, or of no known kind")
     content = plain(file)
     try:
         opened = BytesIO(content)
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
         return _header_of(file, dataset, has_pixels=opened.tell() < len(content))
     except Exception as error:
-        raise Damaged("is damaged or cut off") from error
+        raise Damaged("damaged or cut off") from error
 
 
 def read_whole(file: KnownFile) -> Dataset:
@@ -118,7 +118,7 @@ def read_whole(file: KnownFile) -> Dataset:
         if "TransferSyntaxUID" not in dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
     except Exception as error:
-        raise Damaged("is damaged or cut off") from error
+        raise Damaged("damaged or cut off") from error
     return dataset
 
 
@@ -143,13 +143,13 @@ def plain(file: KnownFile) -> bytes:
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         inflated = stream.decompress(opened.read(), MAX_INFLATED_BYTES) if deflated else b""
     except Exception as error:
-        raise Damaged("is damaged or cut off") from error
+        raise Damaged("damaged or cut off") from error
     if not deflated or _DEFLATED in inflated:
         raise UnsupportedEncoding(f"File {file.number} (in the order sent) is deflated in a way that is not read here.")
     if stream.unconsumed_tail:
         raise TooLarge(f"File {file.number} (in the order sent) inflates to more than {MAX_INFLATED_BYTES >> 20} MB.")
     if not stream.eof:
-        raise Damaged("is damaged or cut off")
+        raise Damaged("damaged or cut off")
     return inflated
 
 
@@ -163,7 +163,7 @@ def _guessed_syntax(dataset: Dataset) -> UID:
 
 def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
     if not dataset and "MediaStorageSOPClassUID" not in dataset.file_meta:
-        raise Damaged("is damaged or cut off")
+        raise Damaged("damaged or cut off")
     return Header(
         file.number,
         file.file,

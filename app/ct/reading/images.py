@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
-from app.ct.reading.files import Damaged, natural_key, read_each
+from app.ct.reading.files import Damaged, attempt, natural_key, refuse
 from app.ct.reading.kinds import Kind, KnownFile
 
 FORMATS = ("JPEG", "PNG")
@@ -21,7 +21,7 @@ _NAME_TWICE = "File names repeat: the pictures are in the order they were sent i
 
 @dataclass(frozen=True)
 class Sized(KnownFile):
-    """A picture's file and its size once turned upright."""
+    """A picture's file and its (width, height) as stored, before it is turned upright."""
 
     size: tuple[int, int]
 
@@ -36,10 +36,14 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
     Raises:
         ExamError: as ``read_exam``.
     """
-    sized = read_each(files, measure, total=total)
-    _check_sizes(sized)
+    sized, damages = attempt(files, measure)
+    if damages:
+        refuse(damages | attempt(sized, decode)[1], total=total)
+    _check_sizes({(min(f.size), max(f.size)) for f in sized}, len(sized))
     order, ranked = _ordered(sized)
-    pictures = read_each(ranked, decode, total=total)
+    pictures, damages = attempt(ranked, decode)
+    refuse(damages, total=total)
+    _check_sizes({(gray.shape[1], gray.shape[0]) for gray in pictures}, len(pictures))
     return Exam(
         tuple(Slice(gray, file_number=f.number) for f, gray in zip(ranked, pictures, strict=True)),
         kind=InputKind.IMAGES,
@@ -57,21 +61,20 @@ def measure(file: KnownFile) -> Sized:
         TooLarge: more than ``MAX_PIXELS``.
     """
     if file.kind is Kind.EMPTY:
-        raise Damaged("is empty")
+        raise Damaged("empty")
     if file.kind is not Kind.IMAGE:
-        raise Damaged("is damaged or of no known kind")
-    too_large = TooLarge(f"File {file.number} (in the order sent) has more than {MAX_PIXELS // 10**6} megapixels.")
+        raise Damaged("damaged, or of no known kind")
+    too_large = TooLarge(f"File {file.number} (in the order sent): more than {MAX_PIXELS // 10**6} megapixels.")
     try:
         with file.file.open() as opened, Image.open(opened, formats=FORMATS) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            size = image.size
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise too_large from error
     except Exception as error:
-        raise Damaged("is damaged or cut off") from error
-    if width * height > MAX_PIXELS:
+        raise Damaged("damaged or cut off") from error
+    if size[0] * size[1] > MAX_PIXELS:
         raise too_large
-    return Sized(file.number, file.file, file.kind, size=(height, width) if turned else (width, height))
+    return Sized(file.number, file.file, file.kind, size=size)
 
 
 def decode(file: Sized) -> np.ndarray:
@@ -91,7 +94,7 @@ def decode(file: Sized) -> np.ndarray:
             image.load()
             return np.ascontiguousarray(_gray(ImageOps.exif_transpose(image)))
     except Exception as error:
-        raise Damaged("is damaged or cut off") from error
+        raise Damaged("damaged or cut off") from error
 
 
 def _gray(image: Image.Image) -> np.ndarray:
@@ -105,11 +108,12 @@ def _gray(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("L"))
 
 
-def _check_sizes(files: Sequence[Sized]) -> None:
-    if len({f.size for f in files}) > 1:
+def _check_sizes(sizes: set[tuple[int, int]], pictures: int) -> None:
+    """Refuse mixed sizes and too many pixels; before decoding, when it is not known which pictures lie on their side."""
+    if len(sizes) > 1:
         raise UnevenExam("The pictures are not all of the same size.")
-    width, height = files[0].size
-    if width * height * len(files) > MAX_EXAM_PIXELS:
+    ((width, height),) = sizes
+    if width * height * pictures > MAX_EXAM_PIXELS:
         raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
 
 

@@ -43,7 +43,7 @@ def check_pixels(header: Header) -> Header:
     """
     if (header.has_pixels and header.rows and header.columns) or _holds_no_picture(header):
         return header
-    raise Damaged("is cut off: it holds no pixels")
+    raise Damaged("cut off, without pixels")
 
 
 def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Chosen:

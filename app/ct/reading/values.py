@@ -32,9 +32,9 @@ def rescale_of(dataset: Dataset) -> Rescale | None:
     try:
         rescale = Rescale(float(slope), float(intercept))
     except (TypeError, ValueError) as error:
-        raise Damaged("has a rescale slope or intercept that is no number") from error
+        raise Damaged("its rescale slope or intercept is no number") from error
     if not np.all(np.isfinite(rescale)) or rescale.slope == 0:
-        raise Damaged("has a rescale slope or intercept that is no number")
+        raise Damaged("its rescale slope or intercept is no number")
     return rescale
 
 

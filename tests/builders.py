@@ -1,0 +1,157 @@
+"""Small things to test with, all defaulted."""
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+
+from app.ct.exam import Exam, Slice
+from app.ct.reading import NamedFile
+from app.ct.windowing import LUNG
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+STUDY, SERIES = "1.2.3.1", "1.2.3.1.1"
+
+
+def shared_data() -> Path:
+    """The folder of real CT beside the repository; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the real CT of ../shared/data is not here")
+    return SHARED
+
+
+def a_picture(*, height: int = 16, width: int = 12, seed: int = 0) -> np.ndarray:
+    """uint8 (height, width) without any symmetry, bright in the upper left."""
+    gray = np.random.default_rng(seed).integers(60, 120, (height, width), dtype=np.uint8)
+    gray[: height // 2, : width // 3] = 230
+    return gray
+
+
+def a_slice(*, z_mm: float | None = None, gray: np.ndarray | None = None, instance_number: int | None = None) -> Slice:
+    return Slice(a_picture() if gray is None else gray, z_mm=z_mm, instance_number=instance_number)
+
+
+def an_exam(*, slices: int = 3, gray: np.ndarray | None = None) -> Exam:
+    return Exam.of([a_slice(z_mm=-5.0 * i, gray=gray, instance_number=i + 1) for i in range(slices)])
+
+
+def a_dicom(
+    *,
+    stored: np.ndarray | None = None,
+    z_mm: float | None = 0.0,
+    syntax: UID = ExplicitVRLittleEndian,
+    preamble: bytes | None = b"\0" * 128,
+    without: Sequence[str] = (),
+    **tags: object,
+) -> bytes:
+    """A CT Image of 16 x 12 pixels; ``tags`` are set by their DICOM keywords, ``without`` are left away."""
+    pixels = a_picture() if stored is None else stored
+    if pixels.dtype == np.uint8:
+        pixels = pixels.astype(np.int16) + 300
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, UID("1.2.3.4")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data_set = FileDataset("", {}, file_meta=meta, preamble=preamble)
+    plain: dict[str, object] = {
+        "SOPClassUID": CTImageStorage,
+        "SOPInstanceUID": "",
+        "StudyInstanceUID": STUDY,
+        "SeriesInstanceUID": SERIES,
+        "Modality": "CT",
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "PatientName": "CANARY^PATIENT",
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "ImagePositionPatient": None if z_mm is None else [0, 0, z_mm],
+        "PixelSpacing": [0.7, 0.8],
+        "SliceThickness": 5,
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1024,
+        "Rows": pixels.shape[-2],
+        "Columns": pixels.shape[-1],
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": 16,
+        "BitsStored": 16,
+        "HighBit": 15,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+        **tags,
+    }
+    for keyword, value in plain.items():
+        if keyword not in without and value is not None:
+            setattr(data_set, keyword, value)
+    if "PixelData" not in without:
+        data_set.PixelData = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    return _written(data_set, syntax)
+
+
+def _written(data_set: FileDataset, syntax: UID) -> bytes:
+    content = BytesIO()
+    if syntax.is_encapsulated and syntax != ExplicitVRLittleEndian:
+        data_set.compress(syntax, generate_instance_uid=False)
+    elif not syntax.is_little_endian:
+        data_set.PixelData = np.frombuffer(data_set.PixelData, "<u2").astype(">u2").tobytes()
+        data_set["PixelData"].VR = "OW"
+        data_set.set_original_encoding(False, False)
+    data_set.file_meta.TransferSyntaxUID = syntax
+    if data_set.preamble is None:
+        del data_set.file_meta.TransferSyntaxUID
+        data_set.save_as(content, implicit_vr=False, little_endian=True)
+    else:
+        data_set.save_as(content, enforce_file_format=True)
+    return content.getvalue()
+
+
+def a_dicom_exam(*, slices: int = 4, spacing_mm: float = 5.0, **tags: object) -> list[bytes]:
+    """Slices head first, each with its own picture."""
+    return [
+        a_dicom(stored=a_picture(seed=i), z_mm=-spacing_mm * i, InstanceNumber=i + 1, **tags) for i in range(slices)
+    ]
+
+
+def a_gray(stored: np.ndarray, *, intercept: float = -1024) -> np.ndarray:
+    """What the stored values look like in the lung window."""
+    return LUNG.gray(np.maximum(stored.astype(np.float32) + intercept, -1024))
+
+
+def a_jpeg(gray: np.ndarray | Image.Image | None = None, **options: object) -> bytes:
+    return _image(a_picture() if gray is None else gray, "JPEG", {"quality": 95, **options})
+
+
+def a_png(gray: np.ndarray | None = None, **options: object) -> bytes:
+    return _image(a_picture() if gray is None else gray, "PNG", options)
+
+
+def _image(pixels: np.ndarray | Image.Image, form: str, options: Mapping[str, object]) -> bytes:
+    content = BytesIO()
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(content, form, **options)
+    return content.getvalue()
+
+
+def a_huge_png(*, width: int = 20_000, height: int = 20_000) -> bytes:
+    """A PNG of a few bytes whose header promises a very large picture."""
+    content = bytearray(a_png())
+    content[16:24] = struct.pack(">II", width, height)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
+
+
+def a_zip(members: Iterable[tuple[str, bytes]], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", compression) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def files(*contents: bytes, suffix: str = "") -> list[NamedFile]:
+    """Named file1, file2 ... in the order given."""
+    return [NamedFile(f"file{n}{suffix}", content) for n, content in enumerate(contents, start=1)]

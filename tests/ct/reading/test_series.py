@@ -1,0 +1,147 @@
+import pytest
+
+from app.ct.errors import NoUsableSeries, SeveralStudies, UnevenExam, UnsupportedEncoding, WrongModality
+from app.ct.exam import RejectedSeries
+from app.ct.reading import read_exam
+from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
+
+OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
+LOCALIZER = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+CORONAL = {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}
+SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        (LOCALIZER, "localizer"),
+        (CORONAL, "not axial"),
+        (SECONDARY_CAPTURE, "secondary capture"),
+        ({"Modality": "MR"}, "not CT"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}, "several pictures in one file (multi-frame)"),
+    ],
+)
+def test_what_is_no_axial_slice_is_left_out_and_said(tags, why):
+    exam = read_exam(files(*a_dicom_exam(), a_dicom(**{**OTHER, **tags})))
+
+    assert len(exam.slices) == 4
+    assert exam.series.chosen == "series 1"
+    assert exam.series.rejected == (RejectedSeries("series 2", 1, why),)
+
+
+def test_a_localizer_inside_the_series_is_left_out():
+    exam = read_exam(files(a_dicom(z_mm=99, **LOCALIZER), *a_dicom_exam()))
+
+    assert len(exam.slices) == 4
+    assert exam.series.rejected == (RejectedSeries("series 1", 1, "localizer"),)
+
+
+def test_a_dose_report_is_left_out():
+    report = a_dicom(
+        without=["PixelData", "Rows", "Columns"], SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67", Modality="SR", **OTHER
+    )
+
+    assert read_exam(files(*a_dicom_exam(), report)).series.rejected[0].why == "holds no picture"
+
+
+@pytest.mark.parametrize("tags", [LOCALIZER, CORONAL, SECONDARY_CAPTURE])
+def test_without_an_axial_series_there_is_no_exam(tags):
+    with pytest.raises(NoUsableSeries, match="1 x"):
+        read_exam(files(a_dicom(**tags)))
+
+
+def test_another_modality_is_refused():
+    with pytest.raises(WrongModality):
+        read_exam(files(a_dicom(Modality="MR"), a_dicom(Modality="DX")))
+
+
+def test_several_frames_in_one_file_are_refused():
+    with pytest.raises(UnsupportedEncoding, match="multi-frame"):
+        read_exam(files(a_dicom(NumberOfFrames=2)))
+
+
+def test_two_studies_are_refused():
+    with pytest.raises(SeveralStudies):
+        read_exam(files(a_dicom(), a_dicom(StudyInstanceUID="1.2.3.2")))
+
+
+def test_slices_of_two_sizes_are_refused():
+    with pytest.raises(UnevenExam):
+        read_exam(files(a_dicom(), a_dicom(stored=a_picture(height=20))))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why", "why_not"),
+    [
+        ({"ConvolutionKernel": "B30f"}, {"ConvolutionKernel": "B70f"}, "lung kernel", "no lung kernel"),
+        ({"SliceThickness": 3}, {"SliceThickness": 1}, "thinnest slices", "thicker slices"),
+        ({"SliceThickness": 8}, {"SliceThickness": 5}, "thin slices", "thick slices"),
+        ({"SliceThickness": 1}, {"SliceThickness": 5, "ConvolutionKernel": "LUNG"}, "lung kernel", "no lung kernel"),
+    ],
+)
+def test_the_better_of_two_series_is_taken(first, second, why, why_not):
+    exam = read_exam(files(*a_dicom_exam(slices=3, **first), *a_dicom_exam(slices=2, **second, **OTHER)))
+
+    assert (exam.series.chosen, exam.series.why) == ("series 2", why)
+    assert exam.series.rejected == (RejectedSeries("series 1", 3, why_not),)
+
+
+def test_of_like_series_the_one_with_most_slices_is_taken():
+    exam = read_exam(files(*a_dicom_exam(slices=2), *a_dicom_exam(slices=3, **OTHER)))
+
+    assert (exam.series.chosen, exam.series.why) == ("series 2", "most slices")
+
+
+def test_a_few_test_shots_are_no_exam_even_with_a_lung_kernel():
+    shots = a_dicom_exam(slices=3, ConvolutionKernel="LUNG", **OTHER)
+
+    assert read_exam(files(*shots, *a_dicom_exam(slices=10))).series.chosen == "series 1"
+
+
+def test_the_series_asked_for_is_taken():
+    parts = files(*a_dicom_exam(slices=2), *a_dicom_exam(slices=3, **OTHER))
+    exam = read_exam(parts, series_instance_uid=SERIES)
+
+    assert (len(exam.slices), exam.series.why) == (2, "asked for")
+    assert exam.series.rejected == (RejectedSeries("series 2", 3, "not asked for"),)
+
+
+@pytest.mark.parametrize("uid", ["1.2.3.9", ""])
+def test_a_series_asked_for_that_is_not_there_is_refused(uid):
+    with pytest.raises(NoUsableSeries):
+        read_exam(files(*a_dicom_exam()), series_instance_uid=uid)
+
+
+def test_invalid_and_empty_uids_are_no_obstacle():
+    parts = [a_dicom(z_mm=z, SeriesInstanceUID="09bc-é", StudyInstanceUID="") for z in (0, -5)]
+
+    assert len(read_exam(files(*parts)).slices) == 2
+
+
+def test_without_series_uids_the_series_number_tells_series_apart():
+    parts = [a_dicom(z_mm=-z, SeriesInstanceUID="", SeriesNumber=n) for n in (1, 2) for z in range(n)]
+
+    assert len(read_exam(files(*parts)).slices) == 2
+
+
+def test_copies_of_a_slice_are_left_out_and_said():
+    parts = [a_dicom(z_mm=-5 * i, SOPInstanceUID=f"1.2.{i}") for i in range(3)]
+    exam = read_exam(files(*parts, parts[1]))
+
+    assert len(exam.slices) == 3
+    assert exam.warnings == ("1 files that are copies of other slices were left out.",)
+
+
+def test_different_slices_of_one_uid_are_all_kept():
+    parts = [a_dicom(z_mm=-5 * i, SOPInstanceUID="1.2.7") for i in range(3)]
+
+    assert len(read_exam(files(*parts)).slices) == 3
+
+
+def test_no_uid_or_name_leaves_the_reader():
+    exam = read_exam(files(*a_dicom_exam(SeriesDescription="CANARY"), *a_dicom_exam(slices=2, **OTHER)))
+    words = f"{exam.series} {exam.warnings} {exam.slices[0]}"
+
+    assert "CANARY" not in words
+    assert "1.2.3" not in words
