@@ -234,14 +234,15 @@ class Desk:
     ) -> None:
         if problem is not None:
             self._store.end(exam.id, status, problem)
-        folder, course = self._store.folder(exam.id), self._courses.pop(exam.id)
+        folder, course = self._store.folder(exam.id), self._courses[exam.id]
         folder.drop_originals()
         if course.is_cancelled:
             folder.erase()
-        course.end(status)
         code = problem.code if problem else None
         for observe in self._observers:
             observe(outcome or Outcome(exam.id, status, code, exam.files))
+        del self._courses[exam.id]
+        course.end(status)
 
 
 def _timed(exam: KeptExam, begun: datetime, diagnosed: Diagnosed) -> Timed:

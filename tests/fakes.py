@@ -26,9 +26,10 @@ def a_manifest() -> Manifest:
 
 @dataclass
 class FakeClassifier:
-    """Gives the slices in the middle of the exam ``peak`` as logit, the outer ones less; waits for ``gate`` before each chunk."""
+    """``peak`` is the logit of the middle slice, the outer ones have less by ``spread``; waits for ``gate`` before each chunk."""
 
     peak: float = 3.0
+    spread: float = 2.0
     gate: threading.Event | None = None
     fault: Exception | None = None
     manifest: Manifest = field(default_factory=a_manifest)
@@ -52,7 +53,7 @@ class FakeClassifier:
         box = (height // 8, width // 8, height - height // 8, width - width // 8)
         return SliceScores(
             tuple(indices),
-            logits=(self.peak * (1 - 2 * distance)).astype(np.float32),
+            logits=(self.peak * (1 - self.spread * distance)).astype(np.float32),
             heat=np.stack([spot * float(1 - d) for d in distance]),
             evidence=np.zeros((len(indices), 38, 38), np.float32),
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),

@@ -1,0 +1,114 @@
+"""The page as a browser without JavaScript gets it."""
+
+import re
+import threading
+
+import httpx
+import pytest
+
+from app import NOTICE
+from tests.fakes import FakeClassifier
+from tests.web.conftest import Serve, Upload
+
+pytestmark = pytest.mark.anyio
+
+
+async def result_page(client: httpx.AsyncClient, upload: Upload) -> str:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+    return (await client.get(f"/covid/exams/{exam_id}")).text
+
+
+async def test_the_form_leads_to_the_exams_page(client: httpx.AsyncClient, upload: Upload) -> None:
+    answer = await client.post("/covid", files=upload)
+    page = await client.get(answer.headers["location"])
+
+    assert answer.status_code == 303
+    assert re.fullmatch(r"/covid/exams/[0-9a-f]{32}", answer.headers["location"])
+    assert page.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peak", "words"),
+    [(3.0, "The model finds COVID-19"), (-3.0, "The model does not find COVID-19"), (0.0, "Inconclusive")],
+)
+async def test_the_verdict_stands_in_plain_words(serve: Serve, upload: Upload, peak: float, words: str) -> None:
+    async with serve(load=lambda: FakeClassifier(peak=peak, spread=0.0)) as client:
+        page = await result_page(client, upload)
+
+    assert words in page
+    assert "probability of COVID-19" in page
+
+
+async def test_the_result_shows_model_input_and_notice(client: httpx.AsyncClient, upload: Upload) -> None:
+    page = await result_page(client, upload)
+
+    assert NOTICE in page
+    assert "fake-1" in page
+    assert "12 read" in page
+    assert "by file name" in page
+
+
+async def test_a_chosen_slice_is_shown_without_javascript(client: httpx.AsyncClient, upload: Upload) -> None:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+
+    page = (await client.get(f"/covid/exams/{exam_id}?slice=3")).text
+
+    assert "Slice 4 of 12" in page
+    assert "?slice=2#viewer" in page
+    assert "?slice=4#viewer" in page
+
+
+async def test_a_single_image_is_called_one(client: httpx.AsyncClient, upload: Upload) -> None:
+    page = await result_page(client, upload[5:6])
+
+    assert "single image" in page
+
+
+async def test_a_running_exam_shows_its_progress_and_refreshes(serve: Serve, upload: Upload) -> None:
+    gate = threading.Event()
+    async with serve(load=lambda: FakeClassifier(gate=gate)) as client:
+        place = (await client.post("/covid", files=upload)).headers["location"]
+        page = (await client.get(place)).text
+        gate.set()
+
+    assert "Diagnosis in progress" in page
+    assert 'http-equiv="refresh"' in page
+
+
+async def test_a_refused_exam_says_why_and_what_to_do(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/exams", files=[("files", ("a", b""))])
+
+    page = (await client.get(answer.headers["location"].replace("/api/v1", "/covid"))).text
+
+    assert "A file cannot be read" in page
+    assert "Export the exam again" in page
+    assert "probability of COVID-19" not in page
+
+
+@pytest.mark.parametrize("path", ["/covid/exams/0123", "/covid/nothing"])
+async def test_what_is_missing_is_a_page_to_a_reader(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "Not found" in answer.text
+
+
+async def test_an_empty_form_is_answered_by_a_page(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/covid", files=[("files", ("", b""))])
+
+    assert answer.status_code == 422
+    assert "No CT slices in the upload" in answer.text
+
+
+async def test_an_exam_can_be_deleted_from_its_page(client: httpx.AsyncClient, upload: Upload) -> None:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+
+    answer = await client.post(f"/covid/exams/{exam_id}/delete")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/covid")
+    assert (await client.get(f"/api/v1/exams/{exam_id}")).status_code == 404
+
+
+async def test_the_root_leads_to_the_page(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/")).headers["location"] == "/covid"
