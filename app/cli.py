@@ -60,7 +60,7 @@ def serve(
     ] = None,
 ) -> None:
     """Start the service; the page is at /covid."""
-    from app.serving import run
+    from app.commands.serve import run
 
     settings = _settings(host=host, port=port, model_dir=model_dir, data_dir=data_dir, engine=engine, open=open_)
     if not settings.open and not is_this_machine(settings.host):
@@ -84,9 +84,9 @@ def predict(
     engine: EngineOption = None,
 ) -> None:
     """Diagnose one exam without a server."""
+    from app.commands.predict import exam_files
+    from app.commands.predict import predict as do
     from app.main import load_classifier
-    from app.predict import exam_files
-    from app.predict import predict as do
 
     try:
         files = exam_files(paths)
@@ -129,7 +129,7 @@ def demo(
 @commands.command()
 def doctor(model_dir: ModelDir = None, data_dir: DataDir = None, engine: EngineOption = None) -> None:
     """Look at this machine: engine, GPU, decoders, store and model; each line ok or what to do."""
-    from app.doctor import check_machine
+    from app.commands.doctor import check_machine
 
     all_ok = True
     for check in check_machine(_settings(model_dir=model_dir, data_dir=data_dir, engine=engine)):
