@@ -162,7 +162,9 @@ def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(p.startswith(".") or p == "__MACOSX" for p in PurePosixPath(name.replace("\\", "/")).parts)
+    """Whether a file or one of its folders is hidden, or what macOS adds; steps up such as ``..`` hide nothing."""
+    parts = set(PurePosixPath(name.replace("\\", "/")).parts) - {".", ".."}
+    return "__MACOSX" in parts or any(p.startswith(".") for p in parts)
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
