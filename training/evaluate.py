@@ -66,34 +66,28 @@ def evaluate(
         raise CatalogError("No record fulfils the conditions.")
     cases = score(records, scorer, by=by, progress=progress)
     scored = [case for case in cases if case.probability is not None]
-    manifest = scorer.manifest
+    out.mkdir(parents=True, exist_ok=True)
     report = {
         "notice": NOTICE,
         "model": _model(scorer),
         "data": [path.resolve().name for path in data],
         "where": list(where),
+        "by": str(by),
         "positive_class": positive,
-        "n": len(scored),
-        "positives": sum(_is_positive(case, positive) for case in scored),
-        "groups": len({case.record.group for case in scored}),
-        "refused": sum(bool(case.refused) for case in cases),
+        "threshold": _threshold(scorer.manifest, by),
+        "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
+        **_summary(cases, positive, draws=draws, seed=seed),
         "unscored": len(cases) - len(scored),
         "refusals": [{"file": _name(c.record, data), "why": c.refused} for c in cases if c.refused],
-        "by": str(by),
-        "threshold": (manifest.image if by is By.SLICE else manifest.exam_rule.decision).threshold,
-        "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
-        "metrics": _metrics(scored, positive, draws=draws, seed=seed),
         "localization": _localization(scored, draws=draws, seed=seed),
-        "per_source": _per_source(scored, positive, draws=draws, seed=seed),
+        "per_source": _per_source(cases, positive, draws=draws, seed=seed),
         "thresholds": _thresholds(scored, records),
     }
-    out.mkdir(parents=True, exist_ok=True)
     (out / METRICS).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     _write_scores(out / SCORES, cases, data)
     if scored:
-        sample = _sample(scored)
-        draw_roc(sample, out / "roc.png")
-        draw_reliability(sample, out / "reliability.png")
+        draw_roc(_sample(scored), out / "roc.png")
+        draw_reliability(_sample(scored), out / "reliability.png")
     return report
 
 
@@ -107,6 +101,10 @@ def _model(scorer: Scorer) -> dict[str, str]:
     }
 
 
+def _threshold(manifest: Manifest, by: By) -> float:
+    return (manifest.image if by is By.SLICE else manifest.exam_rule.decision).threshold
+
+
 def _sample(cases: Sequence[Scored]) -> Sample:
     return Sample(
         labels=np.array([case.record.label for case in cases], dtype=np.int64),
@@ -116,26 +114,24 @@ def _sample(cases: Sequence[Scored]) -> Sample:
     )
 
 
-def _is_positive(case: Scored, positive: str) -> bool:
-    return case.record.label == POSITIVE[positive]
-
-
-def _metrics(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -> dict[str, Any]:
-    return as_numbers(measure(_sample(cases).for_positive(POSITIVE[positive]), draws=draws, seed=seed))
+def _summary(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -> dict[str, Any]:
+    """Counts and metrics of the cases that could be scored; ``refused`` counts all that serving would refuse."""
+    scored = [case for case in cases if case.probability is not None]
+    label = POSITIVE[positive]
+    return {
+        "n": len(scored),
+        "positives": sum(case.record.label == label for case in scored),
+        "groups": len({case.record.group for case in scored}),
+        "refused": sum(bool(case.refused) for case in cases),
+        "metrics": as_numbers(measure(_sample(scored).for_positive(label), draws=draws, seed=seed)),
+    }
 
 
 def _per_source(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -> dict[str, Any]:
-    table = {}
-    for dataset in sorted({case.record.dataset for case in cases}):
-        members = [case for case in cases if case.record.dataset == dataset]
-        table[dataset] = {
-            "n": len(members),
-            "positives": sum(_is_positive(case, positive) for case in members),
-            "groups": len({case.record.group for case in members}),
-            "refused": sum(bool(case.refused) for case in members),
-            "metrics": _metrics(members, positive, draws=draws, seed=seed),
-        }
-    return table
+    return {
+        name: _summary([c for c in cases if c.record.dataset == name], positive, draws=draws, seed=seed)
+        for name in sorted({case.record.dataset for case in cases})
+    }
 
 
 def _thresholds(cases: Sequence[Scored], records: Sequence[Record]) -> dict[str, float] | None:

@@ -91,17 +91,23 @@ def measure(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, I
         seed: of the bootstrap.
 
     Returns:
-        auc, accuracy, sensitivity, specificity, iou, f1, brier, calibration_slope, calibration_intercept. The
-        interval of a figure leaves out the draws in which it does not exist, and is None where that is half of them or
-        where there are fewer than two groups.
+        auc, accuracy, sensitivity, specificity, iou, f1, brier, calibration_slope, calibration_intercept; intervals as
+        ``interval`` gives them, None with fewer than two groups.
     """
     names, owner = np.unique(sample.groups, return_inverse=True)
     values = _values(sample, np.ones((1, len(sample.labels))))
     if len(names) < 2:
         return {name: Interval(_finite(found[0])) for name, found in values.items()}
     weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
-    resampled = _values(sample, weights)
-    return {name: interval(found[0], resampled[name]) for name, found in values.items()}
+    resampled, groups = _values(sample, weights), _groups_behind(sample)
+    return {name: interval(v[0], resampled[name], groups=groups.get(name, len(names))) for name, v in values.items()}
+
+
+def _groups_behind(sample: Sample) -> dict[str, int]:
+    """How many groups a figure rests on, where not on all of them."""
+    positive, negative = (len(set(sample.groups[sample.labels == label])) for label in (1, 0))
+    of_positives = dict.fromkeys(("sensitivity", "iou", "f1"), positive)
+    return of_positives | {"specificity": negative, "auc": min(positive, negative)}
 
 
 def group_weights(groups: int, *, draws: int, seed: int) -> np.ndarray:
@@ -110,12 +116,24 @@ def group_weights(groups: int, *, draws: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(groups, even, size=draws).astype(np.float64)
 
 
-def interval(value: float, resampled: np.ndarray) -> Interval:
-    """The figure with the 2.5 and 97.5 percentiles of its bootstrap values (nan where a draw has none)."""
+def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
+    """The figure with the 2.5 and 97.5 percentiles of its bootstrap values.
+
+    Where nothing went wrong (or all did), resampling cannot imagine that anything could: 16 hits of 16 would be "1.000 to
+    1.000". There the exact binomial interval is given, with groups as trials.
+
+    Args:
+        value: nan where it does not exist.
+        resampled: float (draws,), nan where a draw has none; these are left out. No interval where that is half of them.
+        groups: how many groups the figure rests on.
+    """
     exists = resampled[np.isfinite(resampled)]
     if not np.isfinite(value) or len(exists) < len(resampled) / 2:
         return Interval(_finite(value))
     low, high = np.percentile(exists, (2.5, 97.5))
+    if low == high and value in (0.0, 1.0):
+        certain = float(0.025 ** (1 / groups))
+        return Interval(value, low=certain, high=1.0) if value else Interval(value, low=0.0, high=1 - certain)
     return Interval(float(value), low=float(low), high=float(high))
 
 
@@ -136,8 +154,9 @@ def _values(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
         "accuracy": _ratio(tp + tn, tp + tn + fp + fn),
         "sensitivity": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
-        "iou": _ratio(tp, tp + fp + fn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        # Without a positive there is no recall, and so neither of these.
+        "iou": np.where(tp + fn > 0, _ratio(tp, tp + fp + fn), np.nan),
+        "f1": np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan),
         "brier": _ratio(weights @ (sample.probabilities - sample.labels) ** 2, weights.sum(axis=1)),
         "calibration_slope": slope,
         "calibration_intercept": intercept,

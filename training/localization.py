@@ -110,6 +110,6 @@ def measure_maps(maps: list[Mapped], *, draws: int = DRAWS, seed: int = 0) -> di
     weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
     totals = weights.sum(axis=1)
     return {
-        name: interval(float(np.mean(values)), resampled=weights @ np.array(values) / totals)
+        name: interval(float(np.mean(values)), resampled=weights @ np.array(values) / totals, groups=len(names))
         for name, values in figures.items()
     }

@@ -43,6 +43,7 @@ def release(
     store: Path,
     precision: str = "f32",
     tolerances: Mapping[str, float] = TOLERANCES,
+    max_mb: float = MAX_MB,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Write ``store/name`` from a run; a model of that name is replaced.
@@ -53,6 +54,7 @@ def release(
         store: folder of models.
         precision: of the CPU engine, "f32" or "bf16".
         tolerances: how far the CPU engine may be from the reference, by precision.
+        max_mb: what the folder must stay below.
         progress: told what is going on, in words.
 
     Returns:
@@ -77,7 +79,8 @@ def release(
         _write_selftest(manifest, folder)
         (folder / CARD).write_text(model_card(name, run, evaluations), encoding="utf-8")
         write_manifest(folder, manifest.model_copy(update={"files": _digests(folder)}))
-        _check_size(folder)
+        _check_size(folder, max_mb)
+        _open_to_readers(folder)
         for engine in _ENGINES:
             progress(f"loading with {engine}")
             Classifier.load(folder, engine=engine)
@@ -209,7 +212,13 @@ def _digests(folder: Path) -> dict[str, str]:
     return {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.name not in (CARD, "manifest.json")}
 
 
-def _check_size(folder: Path) -> None:
+def _open_to_readers(folder: Path) -> None:
+    """Some writers make files for their owner only; the service may run as somebody else."""
+    for path in folder.iterdir():
+        path.chmod(0o644)
+
+
+def _check_size(folder: Path, max_mb: float) -> None:
     megabytes = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
-    if megabytes >= MAX_MB:
-        raise RunError(f"The model takes {megabytes:.0f} MB; less than {MAX_MB} MB is allowed.")
+    if megabytes >= max_mb:
+        raise RunError(f"The model takes {megabytes:.0f} MB; less than {max_mb:.0f} MB is allowed.")

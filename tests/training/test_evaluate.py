@@ -145,6 +145,14 @@ def test_where_masks_are_given_maps_are_measured(tmp_path: Path) -> None:
     assert set(found["evidence"]) >= {"pointing_game", "dice", "energy_in_lesion"}
 
 
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
+    Image.new("L", (9, 9), 255).save(data / "mask.png")
+
+    with pytest.raises(CatalogError, match="another size"):
+        run(data, tmp_path / "out")
+
+
 def test_thresholds_are_offered_on_validation_only(tmp_path: Path) -> None:
     rows = [{"label": i % 2, "part": "validation" if i < 8 else "test"} for i in range(16)]
     data = a_data_set(tmp_path / "data", rows)

@@ -6,6 +6,7 @@ from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
 from training.evaluation import (
+    Interval,
     Sample,
     auc,
     measure,
@@ -131,6 +132,12 @@ def width(figure: object) -> float:
     assert low is not None
     assert high is not None
     return float(high - low)
+
+
+def test_a_figure_without_a_miss_is_not_certain() -> None:
+    found = measure(Sample.of([1] * 16, [0.9] * 16, threshold=0.5, groups=[f"g{i}" for i in range(16)]))
+
+    assert found["sensitivity"] == Interval(1.0, low=pytest.approx(0.794, abs=0.001), high=1.0)
 
 
 def test_one_group_has_no_interval() -> None:

@@ -31,6 +31,7 @@ def run(trained: Path, tmp_path: Path) -> Path:
 def test_a_released_model_passes_its_self_test_on_every_engine(released: Path) -> None:
     manifest = read_manifest(released)
 
+    assert {p.stat().st_mode & 0o777 for p in released.iterdir()} == {0o644}
     assert {p.name for p in released.iterdir()} == {*manifest.files, "manifest.json", "MODEL_CARD.md"}
     assert [p.name for p in released.parent.iterdir()] == ["tiny-1"]
     assert Classifier.load(released, engine="keras").self_test(released) < 1e-5
@@ -93,6 +94,13 @@ def test_preprocessing_that_changed_since_training_is_refused(run: Path, tmp_pat
 def test_an_engine_that_disagrees_with_the_reference_is_not_released(run: Path, tmp_path: Path) -> None:
     with pytest.raises(BrokenModel, match="self-test is off"):
         release(run, name="tiny", store=tmp_path / "store", tolerances={"f32": 1e-12})
+
+    assert list((tmp_path / "store").iterdir()) == []
+
+
+def test_a_model_that_is_too_large_is_not_released(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="less than 1 MB"):
+        release(run, name="tiny", store=tmp_path / "store", max_mb=1)
 
     assert list((tmp_path / "store").iterdir()) == []
 
