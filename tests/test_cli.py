@@ -1,0 +1,140 @@
+"""The commands."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import is_this_machine, main
+from app.commands.doctor import check_machine
+from app.commands.predict import exam_files, predict
+from app.settings import Settings, model_folder
+from tests.builders import a_zip
+from tests.fakes import FakeClassifier
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out, said.err
+
+
+@pytest.fixture
+def demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    code, out, _ = run(capsys, "demo", "-o", tmp_path / "demo", "--slices", 9, "--lesions", "few")
+    assert code == 0
+    assert "synthetic" in out
+    return tmp_path / "demo"
+
+
+def test_the_demo_is_an_exam_as_dicom_and_as_jpeg(demo: Path) -> None:
+    assert len(list((demo / "dicom").iterdir())) == len(list((demo / "jpeg").iterdir())) == 9
+
+
+@pytest.mark.parametrize("kind", ["dicom", "jpeg"])
+def test_the_demo_can_be_diagnosed(demo: Path, kind: str) -> None:
+    prediction = predict(exam_files([demo / kind]), FakeClassifier(), on_progress=lambda _: None)
+
+    assert prediction.report.input.slices == 9
+    assert "Research use only" in prediction.text()
+
+
+def test_folder_files_and_zip_are_the_same_exam(demo: Path, tmp_path: Path) -> None:
+    files = sorted((demo / "dicom").iterdir())
+    archive = tmp_path / "exam.zip"
+    archive.write_bytes(a_zip([(file.name, file.read_bytes()) for file in files]))
+
+    found = {
+        predict(exam_files(paths), FakeClassifier(), on_progress=lambda _: None).report.probability
+        for paths in ([demo / "dicom"], files, [archive])
+    }
+
+    assert len(found) == 1
+
+
+def test_a_written_report_names_its_pictures(demo: Path, tmp_path: Path) -> None:
+    prediction = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
+
+    prediction.write(tmp_path / "out")
+
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    for name in (report["heatmap"], *(one["overlay"] for one in report["slices"] if one["scored"])):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+    assert report["notice"]
+
+
+def test_a_report_without_pictures_names_none(demo: Path) -> None:
+    prediction = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
+
+    report = json.loads(prediction.json(with_pictures=False))
+
+    assert "heatmap" not in report
+    assert "overlay" not in report["slices"][0]
+
+
+def test_a_missing_path_is_said_to_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "predict", tmp_path / "nowhere")
+
+    assert code == 2
+    assert out == ""
+    assert "does not exist" in err
+
+
+def test_without_a_model_the_reader_is_told_what_to_do(
+    tmp_path: Path, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "predict", demo / "jpeg", "--model-dir", tmp_path / "nothing")
+
+    assert code == 1
+    assert "manifest.json" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.4", "::", "example.org"])
+def test_other_machines_are_kept_out_unless_opened(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "serve", "--host", host)
+
+    assert code == 2
+    assert "--open" in err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+def test_this_machine_is_known(host: str) -> None:
+    assert is_this_machine(host)
+
+
+def test_serving_a_broken_model_ends_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "model").mkdir()
+
+    code, _, err = run(capsys, "serve", "--port", 0, "--model-dir", tmp_path / "model", "--data-dir", tmp_path / "data")
+
+    assert code == 1
+    assert "The model folder is not sound" in err
+
+
+def test_the_doctor_says_what_is_wrong_with_the_model(tmp_path: Path) -> None:
+    checks = {check.name: check for check in check_machine(Settings(model_dir=tmp_path, data_dir=tmp_path / "data"))}
+
+    assert not checks["model"].is_ok
+    assert "covidct-train release" in checks["model"].says
+    assert checks["store"].is_ok
+    assert checks["decoder JPEG lossless"].is_ok
+
+
+def test_the_doctor_sees_a_store_it_cannot_use(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+
+    checks = {check.name: check for check in check_machine(Settings(model_dir=tmp_path, data_dir=tmp_path / "data"))}
+
+    assert not checks["store"].is_ok
+
+
+def test_a_named_model_folder_is_taken(tmp_path: Path) -> None:
+    assert model_folder(Settings(model_dir=tmp_path)) == tmp_path
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVIDCT_PORT", "8123")
+
+    assert Settings().port == 8123

@@ -1,0 +1,217 @@
+"""From files to a diagnosis, and the line before it."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.course import Course, Erased, Reading, Scoring
+from app.ct.diagnosis import Verdict
+from app.ct.errors import Busy, NoFiles
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files
+from app.ct.reading.files import NamedFile
+from app.desk import MAX_ATTEMPTS, Desk, Outcome, utc_now
+from app.exam_folder import Wish
+from app.service import Diagnosed, DiagnosisService
+from app.settings import Settings
+from app.store import Status, Store, new_id
+from app.uploads import Limits
+from tests.fakes import FakeClassifier
+
+
+@pytest.fixture(scope="module")
+def chest() -> list[NamedFile]:
+    return list(dicom_files(phantom(slices=24, lesions="few", size=128)))
+
+
+def diagnosed(
+    files: list[NamedFile],
+    spool: Path,
+    *,
+    classifier: FakeClassifier | None = None,
+    wish: Wish | None = None,
+    on_progress: Callable[[Reading | Scoring], None] = lambda _: None,
+) -> Diagnosed:
+    service = DiagnosisService(classifier or FakeClassifier(), limits=Limits())
+    return service.diagnose(files, spool=spool, wish=wish or Wish(), on_progress=on_progress)
+
+
+def test_files_become_a_diagnosis(chest: list[NamedFile], tmp_path: Path) -> None:
+    found = diagnosed(chest, tmp_path)
+
+    assert found.diagnosis.verdict is Verdict.COVID_19
+    assert len(found.exam.slices) == 24
+    assert 0 < len(found.scores.indices) <= 24
+    assert found.timing.read > 0
+
+
+def test_the_order_of_the_upload_does_not_matter(chest: list[NamedFile], tmp_path: Path) -> None:
+    assert diagnosed(chest[::-1], tmp_path).diagnosis == diagnosed(chest, tmp_path).diagnosis
+
+
+def test_progress_ends_at_the_probability_of_the_diagnosis(chest: list[NamedFile], tmp_path: Path) -> None:
+    told: list[Reading | Scoring] = []
+
+    found = diagnosed(chest, tmp_path, on_progress=told.append)
+
+    last = told[-1]
+    assert told[0] == Reading()
+    assert told[1] == Scoring(0, len(found.scores.indices))
+    assert isinstance(last, Scoring)
+    assert last.scored == last.to_score
+    assert last.probability == pytest.approx(found.diagnosis.probability)
+
+
+@pytest.mark.parametrize(("on_gpu", "slices", "most"), [(False, 5, 5), (True, 5, 5), (True, 0, 24), (False, None, 24)])
+def test_as_many_slices_are_scored_as_wished(
+    chest: list[NamedFile], tmp_path: Path, on_gpu: bool, slices: int | None, most: int
+) -> None:
+    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(on_gpu=on_gpu), wish=Wish(slices=slices))
+
+    assert len(found.scores.indices) <= most
+    assert len(found.scores.indices) >= min(5, most)
+
+
+def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoFiles):
+        diagnosed([], tmp_path)
+
+
+def test_a_cancelled_course_stops_the_diagnosis(chest: list[NamedFile], tmp_path: Path) -> None:
+    course = Course()
+    course.cancel()
+
+    with pytest.raises(Erased):
+        diagnosed(chest, tmp_path, on_progress=course.step)
+
+
+class RunningDesk:
+    """A desk on a store of its own, and what became of its exams."""
+
+    def __init__(self, data_dir: Path, *, classifier: FakeClassifier, queue_size: int = 4) -> None:
+        self.store, self.ended = Store(data_dir), dict[str, Outcome]()
+        self.desk = Desk(
+            Settings(data_dir=data_dir, queue_size=queue_size),
+            self.store,
+            load=lambda: DiagnosisService(classifier, limits=Limits()),
+            write=lambda *_: "{}",
+            observers=[lambda outcome: self.ended.update({outcome.exam_id: outcome})],
+        )
+
+    def spool(self, files: list[NamedFile]) -> str:
+        exam_id = new_id()
+        folder = self.store.folder(exam_id)
+        folder.create()
+        for number, file in enumerate(files, start=1):
+            with folder.new_original(number) as original:
+                original.write(file.read())
+        folder.seal([file.name for file in files], Wish())
+        return exam_id
+
+    def take(self, files: list[NamedFile]) -> str:
+        return self.desk.take(self.spool(files), files=len(files), receive_s=0.0, key_hash=None).id
+
+    def wait_for(self, exam_id: str) -> Outcome:
+        for _ in range(1000):
+            if exam_id in self.ended:
+                return self.ended[exam_id]
+            time.sleep(0.01)
+        raise AssertionError("not ended")
+
+    def close(self) -> None:
+        self.desk.stop()
+        self.store.close()
+
+
+def test_exams_are_diagnosed_one_after_the_other(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier())
+    running.desk.start()
+    ids = [running.take(chest) for _ in range(3)]
+
+    outcomes = [running.wait_for(one) for one in ids]
+    running.close()
+
+    assert {outcome.status for outcome in outcomes} == {Status.DONE}
+    assert dict(outcomes[0].timing_s).keys() >= {"receive", "wait", "read", "select", "score", "total"}
+
+
+def test_a_full_line_is_busy(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), queue_size=2)
+    running.take(chest)
+    running.take(chest)
+
+    with pytest.raises(Busy):
+        running.take(chest)
+    running.store.close()
+
+
+def test_one_fault_does_not_stop_the_next_exam(chest: list[NamedFile], tmp_path: Path) -> None:
+    classifier = FakeClassifier(fault=RuntimeError("x"))
+    running = RunningDesk(tmp_path, classifier=classifier)
+    running.desk.start()
+    failed = running.wait_for(running.take(chest))
+    classifier.fault = None
+
+    done = running.wait_for(running.take(chest))
+    running.close()
+
+    assert (failed.status, failed.code, done.status) == (Status.FAILED, "internal", Status.DONE)
+
+
+def test_a_restart_takes_up_what_was_accepted(chest: list[NamedFile], tmp_path: Path) -> None:
+    before = RunningDesk(tmp_path, classifier=FakeClassifier())
+    waiting, begun = before.take(chest), before.take(chest)
+    before.store.start(begun)
+    before.store.close()
+
+    after = RunningDesk(tmp_path, classifier=FakeClassifier())
+    after.desk.start()
+    outcomes = [after.wait_for(one) for one in (waiting, begun)]
+    after.close()
+
+    assert [outcome.status for outcome in outcomes] == [Status.DONE, Status.DONE]
+
+
+def test_an_exam_that_keeps_interrupting_the_service_is_given_up(chest: list[NamedFile], tmp_path: Path) -> None:
+    before = RunningDesk(tmp_path, classifier=FakeClassifier())
+    exam_id = before.take(chest)
+    for _ in range(MAX_ATTEMPTS):
+        before.store.start(exam_id)
+    before.store.close()
+
+    after = RunningDesk(tmp_path, classifier=FakeClassifier())
+    after.desk.start()
+    outcome = after.wait_for(exam_id)
+    after.close()
+
+    assert outcome.status is Status.FAILED
+
+
+def test_stopping_leaves_the_line_for_the_next_start(chest: list[NamedFile], tmp_path: Path) -> None:
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate))
+    running.desk.start()
+    first, second = running.take(chest), running.take(chest)
+    while running.desk.waiting > 1:
+        time.sleep(0.01)
+    threading.Timer(0.1, gate.set).start()
+
+    running.desk.stop()
+
+    assert running.ended[first].status is Status.DONE
+    assert [exam.id for exam in running.store.unfinished()] == [second]
+    running.store.close()
+
+
+def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier())
+    old = utc_now() - timedelta(days=2)
+    exam = running.store.accept(new_id(), now=old, keep=timedelta(hours=24), files=1, receive_s=0.0)
+    running.store.finish(exam.id, "{}")
+
+    assert running.desk.sweep() == 1
+    running.store.close()

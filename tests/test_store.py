@@ -1,0 +1,190 @@
+"""The store on its own."""
+
+import errno
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from app.ct.errors import StorageFull
+from app.exam_folder import ExamFolder, Wish, room
+from app.store import KeptExam, KeptProblem, Status, Store, new_id
+from tests.builders import an_exam
+from tests.fakes import FakeClassifier
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+def accepted(store: Store, *, key_hash: str | None = None, keep: timedelta = HOUR) -> KeptExam:
+    return store.accept(new_id(), now=NOW, keep=keep, files=3, receive_s=0.5, key_hash=key_hash)
+
+
+def test_ids_are_long_and_never_the_same() -> None:
+    ids = {new_id() for _ in range(1000)}
+
+    assert len(ids) == 1000
+    assert all(len(one) == 32 for one in ids)
+
+
+def test_an_accepted_exam_is_queued_and_found(store: Store) -> None:
+    exam = accepted(store)
+
+    assert store.find(exam.id) == exam
+    assert exam.status is Status.QUEUED
+    assert exam.expires_at == NOW + HOUR
+
+
+def test_a_key_names_one_exam(store: Store) -> None:
+    first, second = accepted(store, key_hash="k"), accepted(store, key_hash="k")
+
+    assert second == first
+
+
+def test_exams_survive_a_restart(store: Store, tmp_path: Path) -> None:
+    done, running = accepted(store), accepted(store)
+    store.finish(done.id, "{}")
+    store.start(running.id)
+    store.close()
+
+    again = Store(tmp_path / "data")
+
+    assert [exam.id for exam in again.unfinished()] == [running.id]
+    assert again.unfinished()[0].attempts == 1
+    again.close()
+
+
+def test_an_expired_exam_leaves_only_its_id(store: Store) -> None:
+    exam = accepted(store, key_hash="k")
+    store.folder(exam.id).create()
+    store.finish(exam.id, '{"secret": 1}')
+
+    erased = store.sweep(NOW + HOUR, tombstone=HOUR)
+    tombstone = store.find(exam.id)
+
+    assert erased == 1
+    assert tombstone is not None
+    assert (tombstone.status, tombstone.report, tombstone.files) == (Status.EXPIRED, None, 0)
+    assert store.find_by_key("k") is None
+    assert not store.folder(exam.id).path.exists()
+    assert store.newest(10) == []
+
+
+def test_an_id_is_forgotten_in_the_end(store: Store) -> None:
+    exam = accepted(store)
+    store.end(exam.id, Status.FAILED, KeptProblem("internal", "x"))
+
+    store.sweep(NOW + HOUR, tombstone=HOUR)
+    store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+
+    assert store.find(exam.id) is None
+
+
+def test_an_exam_that_is_not_finished_does_not_expire(store: Store) -> None:
+    exam = accepted(store)
+
+    store.sweep(NOW + 9 * HOUR, tombstone=HOUR)
+
+    found = store.find(exam.id)
+    assert found is not None
+    assert found.status is Status.QUEUED
+
+
+def test_an_erased_exam_is_not_in_the_file_either(store: Store, tmp_path: Path) -> None:
+    exam = accepted(store)
+    store.finish(exam.id, "CANARY" * 50)
+
+    store.erase(exam.id)
+    store.close()
+
+    assert b"CANARY" not in b"".join(path.read_bytes() for path in (tmp_path / "data").glob("exams.sqlite*"))
+
+
+def test_a_cut_off_upload_is_cleared_away_at_the_next_start(store: Store) -> None:
+    kept, lost = store.folder(accepted(store).id), store.folder(new_id())
+    kept.create()
+    lost.create()
+
+    store.drop_orphans()
+
+    assert kept.path.exists()
+    assert not lost.path.exists()
+
+
+def test_the_schema_has_a_version(store: Store, tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'data' / 'exams.sqlite'}")
+    with engine.connect() as connection:
+        version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
+    engine.dispose()
+
+    assert version == "0001"
+
+
+def test_a_full_disk_is_said_to_be_full() -> None:
+    with pytest.raises(StorageFull), room():
+        raise OSError(errno.ENOSPC, "no space")
+
+
+def test_another_fault_of_the_disk_is_not_called_full() -> None:
+    with pytest.raises(PermissionError), room():
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_a_full_database_is_said_to_be_full(store: Store, tmp_path: Path) -> None:
+    exam = accepted(store)
+    with store._engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    sa.event.listen(store._engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}"))
+
+    with pytest.raises(StorageFull):
+        store.finish(exam.id, "x" * 10_000_000)
+
+
+def test_originals_come_back_in_order_with_their_names(tmp_path: Path) -> None:
+    folder = ExamFolder(tmp_path / "exam")
+    folder.create()
+    for number, content in enumerate((b"one", b"two"), start=1):
+        with folder.new_original(number) as file:
+            file.write(content)
+    folder.seal(["b.dcm", "a.dcm"], Wish("1.2.3", 7))
+
+    files, wish = folder.request()
+
+    assert [(file.name, file.read()) for file in files] == [("b.dcm", b"one"), ("a.dcm", b"two")]
+    assert wish == Wish("1.2.3", 7)
+
+
+def test_slices_and_maps_come_back_as_they_were(tmp_path: Path) -> None:
+    folder, exam = ExamFolder(tmp_path / "exam"), an_exam(slices=4)
+    folder.create()
+    scores = next(iter(FakeClassifier().score_chunks(exam, [1, 3])))
+
+    folder.keep(exam, scores)
+    found = folder.heat(3)
+
+    assert np.array_equal(folder.gray(2), exam.slices[2].gray)  # type: ignore[arg-type]
+    assert found is not None
+    assert np.array_equal(found[0], scores.heat[1])
+    assert found[1] == tuple(scores.boxes[1])
+    assert folder.heat(2) is None
+    assert folder.gray(4) is None
+
+
+def test_nothing_kept_can_run_code(tmp_path: Path) -> None:
+    folder = ExamFolder(tmp_path / "exam")
+    folder.create()
+    (folder.path / "gray").mkdir()
+    np.save(folder.path / "gray" / "0000.npy", np.array([object()]), allow_pickle=True)
+
+    with pytest.raises(ValueError, match="pickle"):
+        folder.gray(0)
