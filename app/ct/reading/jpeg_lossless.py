@@ -1,0 +1,106 @@
+"""Is a JPEG lossless stream sound enough to be decoded?
+
+gdcm, the only decoder for it here, ends the whole process on some damaged streams. So the structure is checked first:
+its markers, sizes and code tables; what is wrong between them the decoder bears. Source: ITU-T T.81, annexes B and H.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_TABLES, _FRAME, _SCAN, _INTERVAL, _QUANTIZATION, _COMMENT = 0xC4, 0xC3, 0xDA, 0xDD, 0xDB, 0xFE
+_APPLICATION = range(0xE0, 0xF0)
+_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_RESTARTS = range(0xD0, 0xD8)
+_LONGEST_DIFFERENCE = 16
+
+
+class Segment(NamedTuple):
+    """A marker and what follows its length."""
+
+    marker: int
+    content: bytes
+    end: int
+
+
+def check_stream(stream: bytes, *, rows: int, columns: int) -> None:
+    """Check the stream of one frame with one component.
+
+    Args:
+        stream: from start to end of the image; zeros may follow.
+        rows, columns: what the DICOM header says.
+
+    Raises:
+        ValueError: unsound, or not the frame the header describes.
+    """
+    _require(stream.startswith(_START) and stream.rstrip(b"\0").endswith(_END), "start or end is missing")
+    tables: set[int] = set()
+    frame: bytes | None = None
+    for segment in _segments(stream):
+        if segment.marker == _TABLES:
+            tables |= _table_numbers(segment.content)
+        elif segment.marker == _FRAME:
+            _require(frame is None, "two frames")
+            frame = _checked_frame(segment.content, rows, columns)
+        elif segment.marker == _SCAN:
+            _require(frame is not None, "scan without a frame")
+            _check_scan(segment.content, frame or b"", tables)
+            _check_coded(stream[segment.end :].rstrip(b"\0"))
+        else:
+            known = segment.marker in (*_APPLICATION, _INTERVAL, _QUANTIZATION, _COMMENT)
+            _require(known and (segment.marker != _INTERVAL or len(segment.content) == 2), "unknown marker")
+
+
+def _require(sound: bool, why: str) -> None:
+    if not sound:
+        raise ValueError(why)
+
+
+def _segments(stream: bytes) -> Iterator[Segment]:
+    """Segments up to the scan, which is the last."""
+    at, marker = len(_START), 0
+    while marker != _SCAN:
+        _require(stream[at : at + 1] == b"\xff" and at + 4 <= len(stream), "no marker where one must be")
+        marker, length = stream[at + 1], int.from_bytes(stream[at + 2 : at + 4], "big")
+        end = at + 2 + length
+        _require(length >= 2 and end <= len(stream), "segment too short or too long")
+        yield Segment(marker, stream[at + 4 : end], end)
+        at = end
+
+
+def _table_numbers(content: bytes) -> set[int]:
+    """Numbers of the Huffman tables in one segment (B.2.4.2), every table checked."""
+    numbers = set()
+    while content:
+        _require(len(content) >= 17 and content[0] <= 3, "table of another class")
+        counts, total = content[1:17], sum(content[1:17])
+        symbols = content[17 : 17 + total]
+        # Codes of all lengths must fit among those of the longest one.
+        taken = sum(count << (16 - bits) for bits, count in enumerate(counts, start=1))
+        _require(0 < total == len(symbols) and taken <= 1 << 16, "table with too many codes")
+        _require(max(symbols) <= _LONGEST_DIFFERENCE, "table with unknown codes")
+        numbers.add(content[0])
+        content = content[17 + total :]
+    return numbers
+
+
+def _checked_frame(content: bytes, rows: int, columns: int) -> bytes:
+    """The frame header (B.2.2) if it is that of the one component the DICOM header describes."""
+    _require(len(content) == 9 and content[5] == 1 and 2 <= content[0] <= 16, "not one gray component")
+    size = (int.from_bytes(content[1:3], "big"), int.from_bytes(content[3:5], "big"))
+    _require(size == (rows, columns) and content[7] == 0x11, "another size than the header's")
+    return content
+
+
+def _check_scan(content: bytes, frame: bytes, tables: set[int]) -> None:
+    """The scan header (B.2.3, H.1): one component of the frame, a table that is there, a predictor."""
+    _require(len(content) == 6 and content[0] == 1 and content[1] == frame[6], "scan of another component")
+    _require(content[2] >> 4 in tables, "scan without its table")
+    _require(1 <= content[3] <= 7 and content[4] == 0 and content[5] < frame[0], "unknown predictor")
+
+
+def _check_coded(coded: bytes) -> None:
+    """Between the scan header and the end there are restart markers only."""
+    *between, last = (found[1][0] for found in _MARKER.finditer(coded))
+    _require(last == _END[1] and all(marker in _RESTARTS for marker in between), "marker inside the coded data")

@@ -1,0 +1,88 @@
+"""The pixels of one DICOM slice, decoded into the lung window."""
+
+from dataclasses import dataclass
+
+import gdcm
+import numpy as np
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.utils import pixel_array
+
+from app.ct.errors import ExamError, UnsupportedEncoding
+from app.ct.reading.files import Damaged
+from app.ct.reading.geometry import upright
+from app.ct.reading.headers import Header, read_whole
+from app.ct.reading.jpeg_lossless import check_stream
+from app.ct.reading.values import Rescale, gray_of, rescale_of
+
+# The decoder writes to stderr what it thinks of a file, which may quote its tags.
+gdcm.Trace.WarningOff()
+gdcm.Trace.ErrorOff()
+
+# One decoder for each syntax; what is not listed is refused. On damaged data gdcm's JPEG 2000 and JPEG-LS end the whole
+# process and pylibjpeg's RLE panics past every ``except Exception``; gdcm has only what no other decoder takes, once its
+# stream was checked.
+DECODERS = {
+    uid.ImplicitVRLittleEndian: "",
+    uid.ExplicitVRLittleEndian: "",
+    uid.ExplicitVRBigEndian: "",
+    uid.JPEGBaseline8Bit: "pillow",
+    uid.JPEGLossless: "gdcm",
+    uid.JPEGLosslessSV1: "gdcm",
+    uid.JPEGLSLossless: "pyjpegls",
+    uid.JPEGLSNearLossless: "pyjpegls",
+    uid.JPEG2000Lossless: "pylibjpeg",
+    uid.JPEG2000: "pylibjpeg",
+    uid.HTJ2KLossless: "pylibjpeg",
+    uid.HTJ2KLosslessRPCL: "pylibjpeg",
+    uid.HTJ2K: "pylibjpeg",
+    uid.RLELossless: "pydicom",
+}
+_USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One decoded slice: uint8 (height, width) in the lung window, upright, and whether its values were rescaled."""
+
+    gray: np.ndarray
+    rescaled: bool
+
+
+def decode(header: Header) -> Picture:
+    """Decode one slice; Hounsfield units are dropped once windowed.
+
+    Raises:
+        Damaged: the pixels cannot be decoded.
+        UnsupportedEncoding: no decoder for its transfer syntax.
+    """
+    dataset = read_whole(header)
+    try:
+        return _picture(dataset, header)
+    except (Damaged, ExamError):
+        raise
+    except Exception as error:
+        raise Damaged("damaged, its pixels cannot be decoded") from error
+
+
+def _picture(dataset: Dataset, header: Header) -> Picture:
+    stored = _stored(dataset, header)
+    if stored.shape != (header.rows, header.columns):
+        raise Damaged("damaged, its pixels are not as many as it says")
+    rescale = rescale_of(dataset)
+    gray = gray_of(stored, dataset, rescale or Rescale(1.0, 0.0))
+    return Picture(gray if header.orientation is None else upright(gray, header.orientation), rescale is not None)
+
+
+def _stored(dataset: Dataset, header: Header) -> np.ndarray:
+    """Stored values; what old files leave unsaid is filled in."""
+    decoder = DECODERS.get(dataset.file_meta.TransferSyntaxUID)
+    if decoder is None:
+        raise UnsupportedEncoding(f"File {header.number} (in the order sent): no decoder here takes its image coding.")
+    for keyword, usual in _USUAL.items():
+        if dataset.get(keyword) in (None, ""):
+            setattr(dataset, keyword, usual)
+    if decoder == "gdcm":
+        check_stream(get_frame(dataset.PixelData, 0, number_of_frames=1), rows=header.rows, columns=header.columns)
+    return pixel_array(dataset, decoding_plugin=decoder)
