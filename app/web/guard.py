@@ -2,6 +2,7 @@
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.problems import Internal, problem_of, problem_response
@@ -38,6 +39,8 @@ class Guard:
             scope = dict(scope, method="GET")
         try:
             await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            log.info("client left")
         except Exception as error:  # noqa: BLE001  the last resort: its text may name a patient, so neither log nor answer hold it
             log.error("request failed", kind=type(error).__name__)
             if not answer.is_started:
@@ -64,4 +67,5 @@ class _Answer:
         headers["Content-Security-Policy"] = DOCS_CSP if self._path == "/docs" else CSP
         for name, value in HEADERS.items():
             headers[name] = value
-        headers.setdefault("Cache-Control", "no-store")
+        is_static = self._path.startswith("/static/")
+        headers.setdefault("Cache-Control", "public, max-age=600" if is_static else "no-store")

@@ -5,10 +5,19 @@ import { Viewer } from "./viewer.js";
 
 const root = one("exam");
 
+/** The exam's slices; null where they cannot be had, and the page stays as the server drew it. */
+async function slicesOf(address) {
+  try {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    return answer.ok ? (await answer.json()).slices : null;
+  } catch {
+    return null;
+  }
+}
+
 async function start() {
-  const answer = await fetch(root.dataset.exam, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
-  const { slices } = await answer.json();
+  const slices = await slicesOf(root.dataset.exam);
+  if (!slices) return;
   enliven();
   const viewer = new Viewer(slices, Number(root.dataset.start));
   const threshold = root.dataset.imageThreshold === "" ? null : Number(root.dataset.imageThreshold);

@@ -1,0 +1,207 @@
+"""The page in a browser."""
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import listening, looking
+from tests.fakes import FakeClassifier
+
+VERDICT = "The model finds COVID-19"
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def diagnose(page: Page, files: list[Path]) -> None:
+    page.goto("/covid")
+    page.locator("#files").set_input_files(files)
+    page.get_by_role("button", name="Diagnose this exam").click()
+    page.wait_for_url(re.compile("/covid/exams/"))
+
+
+def caption(page: Page) -> str:
+    return page.locator("#caption").inner_text()
+
+
+def severe(page: Page) -> list[str]:
+    """Names of the serious accessibility faults."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_an_exam_is_sent_and_its_verdict_read(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    expect(page.locator(".big")).to_have_text(re.compile(r"\d+ %"))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    expect(page.locator(".thumbs li").first).to_be_visible()
+
+
+def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_folder: Path) -> None:
+    diagnose(plain_page, pictures(exam_folder))
+
+    expect(plain_page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=15_000)
+    expect(plain_page.locator(".curve-still")).to_be_visible()
+    plain_page.get_by_role("link", name="towards the feet").click()
+    expect(plain_page.locator("#caption")).to_contain_text("of 24")
+
+
+def test_a_folder_is_picked(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    page.locator("#folder").set_input_files(exam_folder)
+
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+
+def test_files_are_dropped(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    content = list(pictures(exam_folder)[12].read_bytes())
+    dropped = page.evaluate_handle(
+        """bytes => { const d = new DataTransfer();
+                      d.items.add(new File([new Uint8Array(bytes)], "a.jpg", { type: "image/jpeg" })); return d; }""",
+        content,
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+
+    expect(page.locator("#chosen")).to_contain_text("1 file")
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.get_by_text("Judged from a single image")).to_be_visible()
+
+
+def test_progress_is_seen_and_leads_to_the_result(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    gate = threading.Event()
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(gate=gate)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        expect(page.get_by_role("heading", level=1)).to_have_text("Diagnosis in progress")
+        expect(page.locator("#steps .now")).to_have_text("Scoring")
+        faults = severe(page)
+        gate.set()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+    assert faults == []
+
+
+def test_slices_are_leafed_through_by_wheel_keys_slider_and_thumbnail(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    start = caption(page)
+    page.locator("#stage").hover()
+    page.mouse.wheel(0, 100)
+    expect(page.locator("#caption")).not_to_have_text(start)
+    page.locator("#stage").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#caption")).to_contain_text("Slice 1 of 24")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#caption")).to_contain_text("Slice 2 of 24")
+    page.locator("#slider").fill("23")
+    expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
+    page.locator(".thumbs a").first.click()
+    expect(page.locator("#caption")).to_have_text(start)
+
+
+def test_the_map_is_hidden_and_shown(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    expect(page.locator("#toggle")).to_be_visible()
+    expect(page.locator("#overlay")).to_be_visible()
+    page.keyboard.press("o")
+    expect(page.locator("#overlay")).to_be_hidden()
+    page.locator("#toggle").check()
+    expect(page.locator("#overlay")).to_be_visible()
+
+
+def test_a_click_on_the_curve_goes_to_its_slice(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    over = page.locator("#curve .u-over")
+    box = over.bounding_box()
+    assert box is not None
+
+    over.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
+
+    expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
+
+
+def test_a_refused_exam_says_what_to_do(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"")
+
+    diagnose(page, [tmp_path / "broken.jpg"])
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("A file cannot be read")
+    expect(page.get_by_text("Export the exam again")).to_be_visible()
+    assert severe(page) == []
+
+
+def test_a_lost_connection_is_said(page: Page, exam_folder: Path) -> None:
+    page.route("**/api/v1/exams", lambda route: route.abort())
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(exam_folder)[:1])
+    page.get_by_role("button", name="Diagnose this exam").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost")
+    expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    place = page.url
+    page.get_by_role("button", name="Delete this exam").click()
+    page.wait_for_url("**/covid")
+
+    page.goto(place)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    assert severe(page) == []
+
+
+def test_the_result_can_be_used_by_everyone(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    page.locator("details summary").click()
+
+    assert severe(page) == []
+
+
+def test_the_form_can_be_used_by_everyone(page: Page) -> None:
+    page.goto("/covid")
+
+    assert severe(page) == []
+
+
+def test_the_documentation_needs_no_other_host(page: Page) -> None:
+    page.goto("/docs")
+
+    expect(page.locator(".opblock").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (768, 1024), (390, 800)])
+def test_nothing_is_cut_off_at_the_side(page: Page, exam_folder: Path, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    for _ in ("form", "result"):
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        diagnose(page, pictures(exam_folder))
+        expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_page_is_light_to_fetch(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    page.reload()
+    expect(page.locator("#curve canvas")).to_be_visible()
+
+    fetched = page.evaluate(
+        """[...performance.getEntriesByType("resource"), ...performance.getEntriesByType("navigation")]
+           .filter(one => !one.name.endsWith(".png")).map(one => one.decodedBodySize)"""
+    )
+
+    assert 100_000 < sum(fetched) < 300_000
