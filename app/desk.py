@@ -189,7 +189,11 @@ class Desk:
             return
         self._loaded.set_result(service)
         while (exam_id := self._next()) is not None:
-            self._diagnose(service, exam_id)
+            try:
+                self._diagnose(service, exam_id)
+            except Exception as error:  # noqa: BLE001  a store that fails must not end the line; the row is mended at start
+                log.error("exam abandoned", exam=exam_id, kind=type(error).__name__, at=_where(error))
+                self._courses.pop(exam_id, Course()).end(Status.FAILED)
 
     def _refuse(self, error: ModelError) -> None:
         log.error("model refused", code=error.code, detail=error.message)

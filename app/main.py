@@ -70,10 +70,11 @@ def create_app(
 
 def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Parts:
     store, metrics = Store(settings.data_dir), Metrics()
+    limits = Limits(max_files=settings.max_files, max_upload_mb=settings.max_upload_mb)
     desk = Desk(
         settings,
         store,
-        load=lambda: DiagnosisService(load(), limits=Limits()),
+        load=lambda: DiagnosisService(load(), limits=limits),
         write=_write_report,
         observers=[log_outcome, metrics.observe],
         on_refusal=on_refusal,

@@ -10,7 +10,7 @@ import pytest
 
 from app.course import Course, Erased, Reading, Scoring
 from app.ct.diagnosis import Verdict
-from app.ct.errors import Busy, NoFiles
+from app.ct.errors import Busy, NoFiles, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
@@ -18,7 +18,7 @@ from app.desk import MAX_ATTEMPTS, Desk, Outcome, utc_now
 from app.exam_folder import Wish
 from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
-from app.store import Status, Store, new_id
+from app.store import KeptProblem, Status, Store, new_id
 from app.uploads import Limits
 from tests.fakes import FakeClassifier
 
@@ -92,8 +92,10 @@ def test_a_cancelled_course_stops_the_diagnosis(chest: list[NamedFile], tmp_path
 class RunningDesk:
     """A desk on a store of its own, and what became of its exams."""
 
-    def __init__(self, data_dir: Path, *, classifier: FakeClassifier, queue_size: int = 4) -> None:
-        self.store, self.ended = Store(data_dir), dict[str, Outcome]()
+    def __init__(
+        self, data_dir: Path, *, classifier: FakeClassifier, queue_size: int = 4, kind: type[Store] = Store
+    ) -> None:
+        self.store, self.ended = kind(data_dir), dict[str, Outcome]()
         self.desk = Desk(
             Settings(data_dir=data_dir, queue_size=queue_size),
             self.store,
@@ -205,6 +207,36 @@ def test_stopping_leaves_the_line_for_the_next_start(chest: list[NamedFile], tmp
     assert running.ended[first].status is Status.DONE
     assert [exam.id for exam in running.store.unfinished()] == [second]
     running.store.close()
+
+
+class FullStore(Store):
+    """Has no room left for how exams end."""
+
+    is_full = True
+
+    def finish(self, exam_id: str, report: str) -> None:
+        if self.is_full:
+            raise StorageFull
+        super().finish(exam_id, report)
+
+    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
+        if self.is_full:
+            raise StorageFull
+        super().end(exam_id, status, problem)
+
+
+def test_a_full_store_costs_an_exam_but_not_the_next(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
+    running.desk.start()
+    lost = running.take(chest)
+    while running.desk.course(lost) is not None:
+        time.sleep(0.01)
+    FullStore.is_full = False
+
+    outcome = running.wait_for(running.take(chest))
+    running.close()
+
+    assert outcome.status is Status.DONE
 
 
 def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path) -> None:

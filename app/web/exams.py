@@ -14,7 +14,7 @@ from app.exam_folder import Wish
 from app.store import KeptExam
 from app.web.intake import take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
-from app.web.problems import RESPONSES, InvalidRequest, kept_problem, problem_response
+from app.web.problems import RESPONSES, Internal, InvalidRequest, kept_problem, problem_response
 from app.web.reporting import exam_status, exam_summary, exam_url
 from app.web.schemas import ExamList, ExamReport, ExamStatus
 
@@ -98,6 +98,8 @@ def _answer(parts: Parts, kept: KeptExam, *, is_new: bool) -> Response:
     if kept.problem is not None:
         problem = kept_problem(kept.problem, instance=exam_url(kept.id))
         return problem_response(problem, retry_after_s=parts.settings.retry_after_s, headers=location)
+    if kept.report is None:
+        raise Internal("The exam's end could not be kept.")
     body, etag = _body(parts, kept)
     return Response(
         body,
