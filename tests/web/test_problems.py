@@ -100,8 +100,9 @@ async def test_file_names_are_kept_nowhere(
         answers = [await client.post("/api/v1/exams", files=files) for files in (named, broken)]
         pages = [await client.get(path) for path in ("/metrics", "/api/v1/exams", answers[0].headers["location"])]
 
-    said = "".join(answer.text for answer in (*answers, *pages)) + "".join(capsys.readouterr())
-    assert "CANARY" not in said
+    logged = "".join(capsys.readouterr())
+    assert "status=done" in logged
+    assert "CANARY" not in logged + "".join(answer.text for answer in (*answers, *pages))
     for path in tmp_path.rglob("*"):
         assert "CANARY" not in path.name
         assert not path.is_file() or b"CANARY" not in path.read_bytes()
