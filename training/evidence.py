@@ -10,10 +10,9 @@ import numpy as np
 from keras import ops
 
 from app.ct.manifest import NetworkSpec
-from app.ct.network import head
+from app.ct.network import EVIDENCE_LAYER, head
 from training.features import head_inputs
 
-EVIDENCE_LAYER = "head_evidence_logit_conv"
 _SAMPLE = 400
 """Pictures from which the mean and variance of each channel are taken."""
 

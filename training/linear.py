@@ -1,10 +1,12 @@
 """The linear part: from features pooled over the places with evidence to the logit of COVID-19."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+
+from training.catalog import Record
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class LinearSettings:
         one_class_share: weight of a data set that has one class only, against one class of a data set with both.
     """
 
-    strength: float = 0.01
+    strength: float = 0.003
     one_class_share: float = 0.25
 
 
@@ -32,23 +34,40 @@ class Linear:
         return np.asarray(features @ self.coefficients + self.intercept)
 
 
-def balanced_weights(datasets: Sequence[str], labels: np.ndarray, *, one_class_share: float) -> np.ndarray:
-    """Weights that make every class of every data set count the same, whatever its size.
+def cell_of(record: Record) -> str:
+    """Data set, and within it the style where the data set notes one: looks that go with one class are told apart."""
+    styles = [flag.removeprefix("style=") for flag in record.flags if flag.startswith("style=")]
+    return "/".join([record.dataset, *styles])
 
-    A data set with one class says where a picture comes from as much as what it shows, so it counts less.
+
+def balanced_weights(
+    cells: Sequence[str], labels: np.ndarray, *, one_class_share: float, cell_weights: Mapping[str, float] | None = None
+) -> np.ndarray:
+    """Weights that make every class of every cell (data set, or one style of it) count the same, whatever its size.
+
+    A cell with one class says where a picture comes from as much as what it shows, so it counts less.
+
+    Args:
+        cells: one a record.
+        labels: int (records,).
+        one_class_share: weight of a one-class cell against one class of a cell with both.
+        cell_weights: how much each cell counts; cells not named get 0. All count 1 by default.
 
     Returns:
-        float (records,), mean 1.
+        float (records,), mean 1 over the records that count.
     """
-    names = np.asarray(datasets)
+    names = np.asarray(cells)
     weights = np.zeros(len(labels))
     for name in np.unique(names):
         mine = names == name
         classes = np.unique(labels[mine])
+        share = (1.0 if len(classes) == 2 else one_class_share) * (
+            1.0 if cell_weights is None else cell_weights.get(name, 0.0)
+        )
         for label in classes:
             cell = mine & (labels == label)
-            weights[cell] = (1.0 if len(classes) == 2 else one_class_share) / cell.sum()
-    return np.asarray(weights / weights.mean())
+            weights[cell] = share / cell.sum()
+    return np.asarray(weights / weights[weights > 0].mean())
 
 
 def fit_linear(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, settings: LinearSettings) -> Linear:

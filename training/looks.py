@@ -1,7 +1,7 @@
 """What the network is shown while training: prepared slices in several looks, some with synthetic lesions."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,15 +104,28 @@ def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> n
 
 
 def labelled_looks(
-    records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, altered: int, seed: int
+    records: Sequence[tuple[int, Record]],
+    preprocessor: Preprocessor,
+    *,
+    altered: int,
+    altered_of: Mapping[str, int],
+    seed: int,
 ) -> Iterator[Look]:
-    """Every record as it will be served and, for training records, ``altered`` further looks."""
+    """Every record as it will be served and, for training records, further looks.
+
+    Args:
+        records: (place in the catalog, record).
+        preprocessor: the model's.
+        altered: further looks of a training record.
+        altered_of: the same for some data sets, by name.
+        seed: as ``map_looks``.
+    """
     for place, record in records:
         prepared, _ = prepare_record(record, preprocessor)
         yield Look(prepared.image, None, place, 0)
         if record.part is Part.TRAIN:
             rng = _rng(seed, place)
-            for number in range(1, altered + 1):
+            for number in range(1, altered_of.get(record.dataset, altered) + 1):
                 image, _ = Augmentation()(prepared.image, prepared.lung, None, rng)
                 yield Look(image, None, place, number)
 

@@ -48,6 +48,7 @@ class NetworkSpec(_Part):
         size: rows and columns of the input.
         stages: backbone stages the head reads, of 3, 4, 5.
         evidence_channels: hidden channels of the evidence map.
+        null_evidence: mean squared evidence at which "nothing to see" counts as much as all places together.
         dropout: rate while training.
     """
 
@@ -55,6 +56,7 @@ class NetworkSpec(_Part):
     size: int = Field(default=299, ge=32)
     stages: tuple[int, ...] = (3, 4, 5)
     evidence_channels: int = Field(default=64, ge=1)
+    null_evidence: float = Field(default=0.003, ge=0)
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 

@@ -19,6 +19,7 @@ from app.ct.manifest import NetworkSpec
 Tensor: TypeAlias = keras.KerasTensor
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
+EVIDENCE_LAYER = "head_evidence_logit_conv"
 _EPSILON = 1.001e-5
 _STAGES = {2: (64, 3, 1), 3: (128, 4, 2), 4: (256, 6, 2), 5: (512, 3, 2)}
 """Width, number of blocks and stride of each stage."""
@@ -87,52 +88,98 @@ class ToGrid(layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("covidct")
-class AttentionShares(layers.Layer):  # type: ignore[misc]
-    """Each place's share of the logit: its value, weighted by the square of its evidence over the picture.
+class Attention(layers.Layer):  # type: ignore[misc]
+    """How much each place counts: its squared evidence over that of the whole picture and of an empty place beside it.
 
-    ``share_i = value_i * evidence_i^2 / sum_j evidence_j^2``; the logit is the sum of the shares plus a bias.
+    ``weight_i = evidence_i^2 / (sum_j evidence_j^2 + null * places)``. Where nothing looks like a lesion the empty place
+    takes nearly all, and the logit falls back to its bias: a healthy slice is judged healthy, not by its faintest shadow.
     """
 
-    def call(self, evidence_logit: Tensor, value: Tensor) -> Tensor:
-        """Two maps (batch, rows, columns, 1) -> shares of the same shape."""
-        weight = ops.square(ops.sigmoid(evidence_logit))
-        return value * weight / (ops.sum(weight, axis=(1, 2), keepdims=True) + 1e-6)
+    def __init__(self, null: float, **kwargs: object) -> None:
+        """``null``: the mean squared evidence at which the empty place counts as much as all others together."""
+        super().__init__(**kwargs)
+        self.null = null
+
+    def call(self, evidence_logit: Tensor) -> Tensor:
+        """(batch, rows, columns, 1) -> weights of the same shape, whose sum is below 1."""
+        squared = ops.square(ops.sigmoid(evidence_logit))
+        places = squared.shape[1] * squared.shape[2]
+        return squared / (ops.sum(squared, axis=(1, 2), keepdims=True) + self.null * places)
 
 
-def attention_head(maps: Mapping[int, Tensor], *, evidence_channels: int, dropout: float) -> dict[str, Tensor]:
+@keras.saving.register_keras_serializable("covidct")
+class Total(layers.Layer):  # type: ignore[misc]
+    """The logit: the sum of the shares and a bias."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """One number."""
+        del shape
+        self.bias = self.add_weight(shape=(1,), initializer="zeros", name="bias")
+
+    def call(self, share: Tensor) -> Tensor:
+        """(batch, rows, columns, 1) -> (batch,)."""
+        return ops.sum(share, axis=(1, 2, 3)) + self.bias[0]
+
+
+def evidence_logit(maps: Mapping[int, Tensor], *, channels: int) -> Tensor:
+    """How much each place looks like a lesion of any kind, before the sigmoid: (batch, rows, columns, 1).
+
+    Args:
+        maps: standardized, stage -> (batch, rows, columns, channels), finest first.
+        channels: hidden ones.
+    """
+    grid = next(iter(maps.values())).shape[1:3]
+    # The convolution at the map's own grid: a 1 x 1 convolution and a bilinear enlargement commute.
+    narrow = [
+        ToGrid(*grid, name=f"head{k}_to_grid")(
+            layers.Conv2D(channels, 1, use_bias=False, name=f"head{k}_evidence_conv")(features)
+        )
+        for k, features in maps.items()
+    ]
+    hidden = layers.BatchNormalization(name="head_evidence_bn")(_sum(narrow, "head_evidence_sum"))
+    hidden = layers.ReLU(name="head_evidence_relu")(hidden)
+    return layers.Conv2D(1, 1, name=EVIDENCE_LAYER)(hidden)
+
+
+def value_map(features: Tensor, number: int, grid: tuple[int, int], *, dropout: float) -> Tensor:
+    """What each place of one stage's standardized map says for COVID-19: (batch, *grid, 1).
+
+    Dropout takes whole channels, as dropout on the pooled vector would.
+    """
+    features = layers.SpatialDropout2D(dropout, name=f"head{number}_dropout")(features)
+    value = layers.Conv2D(1, 1, use_bias=False, name=f"head{number}_value_conv")(features)
+    return ToGrid(*grid, name=f"head{number}_value_to_grid")(value)
+
+
+def attention_head(
+    maps: Mapping[int, Tensor], *, evidence_channels: int, null: float, dropout: float
+) -> dict[str, Tensor]:
     """Evidence map -> attention over places -> weighted mean of features -> linear, at the finest map's grid.
 
-    A linear layer on a weighted mean of features is the weighted mean of a 1 x 1 convolution; so each place's share of the
-    logit is exact, and nothing needs a backward pass.
+    A linear layer on a weighted mean of features is the weighted sum of a 1 x 1 convolution; so each place's share of the
+    logit is exact, and nothing needs a backward pass. The evidence map reads stages 3 and 4, whose grids can place a lesion.
 
     Args:
         maps: stage -> (batch, rows, columns, channels), finest first.
         evidence_channels: hidden channels of the evidence map.
-        dropout: rate; drops whole channels, as dropout on the pooled vector would.
+        null: see ``Attention``.
+        dropout: rate.
 
     Returns:
-        ``logit`` (batch,), ``evidence`` (batch, rows, columns) 0..1, ``share`` (batch, rows, columns).
+        ``logit`` (batch,), ``evidence`` (batch, rows, columns) 0..1, ``share`` (batch, rows, columns); the logit is the
+        sum of the shares plus a bias.
     """
-    finest = next(iter(maps.values()))
-    rows, columns = finest.shape[1], finest.shape[2]
-    hidden, values = [], []
-    for number, features in maps.items():
-        features = layers.BatchNormalization(center=False, scale=False, name=f"head{number}_standardize")(features)
-        enlarge = ToGrid(rows, columns, name=f"head{number}_to_grid")
-        # Both convolutions at the map's own grid: a 1 x 1 convolution and a bilinear enlargement commute.
-        narrow = layers.Conv2D(evidence_channels, 1, use_bias=False, name=f"head{number}_evidence_conv")(features)
-        dropped = layers.SpatialDropout2D(dropout, name=f"head{number}_dropout")(features)
-        value = layers.Conv2D(1, 1, use_bias=False, name=f"head{number}_value_conv")(dropped)
-        hidden.append(enlarge(narrow))
-        values.append(ToGrid(rows, columns, name=f"head{number}_value_to_grid")(value))
-    together = _sum(hidden, "head_evidence_sum")
-    together = layers.ReLU(name="head_evidence_relu")(layers.BatchNormalization(name="head_evidence_bn")(together))
-    evidence_logit = layers.Conv2D(1, 1, name="head_evidence_logit_conv")(together)
-    value = _sum([*values, layers.Conv2D(1, 1, name="head_lesion_conv")(evidence_logit)], "head_value_sum")
-    share = AttentionShares(name="head_shares")(evidence_logit, value)
+    grid = next(iter(maps.values())).shape[1:3]
+    standard = {
+        k: layers.BatchNormalization(center=False, scale=False, name=f"head{k}_standardize")(x) for k, x in maps.items()
+    }
+    lesion = evidence_logit({k: x for k, x in standard.items() if k < 5}, channels=evidence_channels)
+    values = [value_map(x, k, grid, dropout=dropout) for k, x in standard.items()]
+    value = _sum([*values, layers.Conv2D(1, 1, name="head_lesion_conv")(lesion)], "head_value_sum")
+    share = layers.Multiply(name="head_share")([value, Attention(null, name="head_attention")(lesion)])
     return {
-        "logit": ops.sum(share, axis=(1, 2, 3)),
-        "evidence": ops.sigmoid(evidence_logit)[..., 0],
+        "logit": Total(name="head_logit")(share),
+        "evidence": ops.sigmoid(lesion)[..., 0],
         "share": share[..., 0],
     }
 
@@ -164,7 +211,7 @@ def head(maps: Mapping[int, Tensor], spec: NetworkSpec) -> dict[str, Tensor]:
     """The head the spec names, on the maps of the spec's stages."""
     if spec.head == "linear":
         return linear_head(maps, dropout=spec.dropout)
-    return attention_head(maps, evidence_channels=spec.evidence_channels, dropout=spec.dropout)
+    return attention_head(maps, evidence_channels=spec.evidence_channels, null=spec.null_evidence, dropout=spec.dropout)
 
 
 def build_network(spec: NetworkSpec) -> keras.Model:

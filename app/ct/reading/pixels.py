@@ -13,7 +13,7 @@ from app.ct.errors import ExamError, UnsupportedEncoding
 from app.ct.reading.files import Damaged
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_whole
-from app.ct.reading.jpeg_lossless import check_stream
+from app.ct.reading.streams import check_lossless, check_size
 from app.ct.reading.values import Rescale, gray_of, rescale_of
 
 # The decoder writes to stderr what it thinks of a file, which may quote its tags.
@@ -39,6 +39,7 @@ DECODERS = {
     uid.HTJ2K: "pylibjpeg",
     uid.RLELossless: "pydicom",
 }
+_BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
 
 
@@ -83,6 +84,9 @@ def _stored(dataset: Dataset, header: Header) -> np.ndarray:
     for keyword, usual in _USUAL.items():
         if dataset.get(keyword) in (None, ""):
             setattr(dataset, keyword, usual)
-    if decoder == "gdcm":
-        check_stream(get_frame(dataset.PixelData, 0, number_of_frames=1), rows=header.rows, columns=header.columns)
+    if decoder in _BY_THEIR_OWN_SIZE:
+        stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        check_size(stream, rows=header.rows, columns=header.columns)
+        if decoder == "gdcm":
+            check_lossless(stream, rows=header.rows, columns=header.columns)
     return pixel_array(dataset, decoding_plugin=decoder)

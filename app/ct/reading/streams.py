@@ -1,10 +1,12 @@
-"""Is a JPEG lossless stream sound enough to be decoded?
+"""Is a compressed stream sound enough to be decoded?
 
-gdcm, the only decoder for it here, ends the whole process on some damaged streams. So the structure is checked first:
-its markers, sizes and code tables; what is wrong between them the decoder bears. Source: ITU-T T.81, annexes B and H.
+Decoders trust what the stream says of its size, whatever the DICOM header says, and take memory for it; and gdcm, the only
+decoder for JPEG lossless here, ends the whole process on some damaged streams. So both are checked before a decoder sees
+the stream. Sources: ITU-T T.81 (JPEG) annexes B and H, T.87 (JPEG-LS) annex C, T.800 (JPEG 2000) annex A.5.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +14,11 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 _TABLES, _FRAME, _SCAN, _INTERVAL, _QUANTIZATION, _COMMENT = 0xC4, 0xC3, 0xDA, 0xDD, 0xDB, 0xFE
 _APPLICATION = range(0xE0, 0xF0)
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_JPEG_2000 = b"\xff\x4f\xff\x51"
+# Frame headers of every JPEG process, and that of JPEG-LS; C4, C8 and CC mean other things.
+_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+# JPEG 2000 comes bare; some put it into a JP2 file, whose boxes come first.
+_BOXES_BYTES = 512
 _RESTARTS = range(0xD0, 0xD8)
 _LONGEST_DIFFERENCE = 16
 
@@ -24,8 +31,25 @@ class Segment(NamedTuple):
     end: int
 
 
-def check_stream(stream: bytes, *, rows: int, columns: int) -> None:
-    """Check the stream of one frame with one component.
+def check_size(stream: bytes, *, rows: int, columns: int) -> None:
+    """Check that a JPEG, JPEG-LS or JPEG 2000 stream holds one gray picture of the size the DICOM header says.
+
+    Raises:
+        ValueError: another size, several components, or no such stream.
+    """
+    at = stream.find(_JPEG_2000, 0, _BOXES_BYTES)
+    if at >= 0:
+        right, bottom, left, top = struct.unpack_from(">4I", stream, at + 8)
+        (components,) = struct.unpack_from(">H", stream, at + 40)
+        size = (bottom - top, right - left)
+    else:
+        frame = next((s.content for s in _segments(stream) if s.marker in _FRAMES), b"")
+        _, *size, components = struct.unpack_from(">BHHB", frame)
+    _require((*size, components) == (rows, columns, 1), "another size than the header's")
+
+
+def check_lossless(stream: bytes, *, rows: int, columns: int) -> None:
+    """Check the structure of a JPEG lossless stream of one gray picture.
 
     Args:
         stream: from start to end of the image; zeros may follow.

@@ -1,0 +1,16 @@
+"""As ``served``, with a fresh conv5 as a further input of the head: whether it earns its place is measured, not assumed.
+
+``covidct-train fit served-conv5 -w WORK -o RUN --backbone-weights DIR``
+"""
+
+from dataclasses import replace
+
+from app.ct.manifest import NetworkSpec
+from training.recipes.served import RECIPE as SERVED
+
+RECIPE = replace(
+    SERVED,
+    name="served-conv5",
+    summary=SERVED.summary + " A conv5 that starts at random is then trained on what the linear part leaves.",
+    network=NetworkSpec(head="attention", stages=(3, 4, 5)),
+)
