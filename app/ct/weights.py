@@ -32,10 +32,11 @@ def as_stored(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     Raises:
         BrokenModel: a value is not finite, before or after the cast.
     """
-    stored = {
-        name: array.astype(np.float16 if name.rsplit("/", 1)[1] in _KERNELS else np.float32, copy=True)
-        for name, array in weights.items()
-    }
+    with np.errstate(over="ignore"):  # too large becomes infinite, and is refused below
+        stored = {
+            name: array.astype(np.float16 if name.rsplit("/", 1)[1] in _KERNELS else np.float32, copy=True)
+            for name, array in weights.items()
+        }
     broken = [name for name, array in stored.items() if not np.isfinite(array).all()]
     if broken:
         raise BrokenModel(f"Values that are not finite in {broken[0]} and {len(broken) - 1} more.")
