@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1
 
 from app.ct.exam import Exam, Slice
 from app.ct.reading import NamedFile
@@ -94,7 +95,11 @@ def a_dicom(
 
 def _written(data_set: FileDataset, syntax: UID) -> bytes:
     content = BytesIO()
-    if syntax.is_encapsulated and syntax != ExplicitVRLittleEndian:
+    if syntax == JPEGLosslessSV1:
+        pixels = np.frombuffer(data_set.PixelData, "<u2").reshape(data_set.Rows, data_set.Columns)
+        data_set.PixelData = encapsulate([a_lossless_stream(pixels)])
+        data_set["PixelData"].VR, data_set["PixelData"].is_undefined_length = "OB", True
+    elif syntax.is_encapsulated:
         data_set.compress(syntax, generate_instance_uid=False)
     elif not syntax.is_little_endian:
         data_set.PixelData = np.frombuffer(data_set.PixelData, "<u2").astype(">u2").tobytes()
@@ -107,6 +112,29 @@ def _written(data_set: FileDataset, syntax: UID) -> bytes:
     else:
         data_set.save_as(content, enforce_file_format=True)
     return content.getvalue()
+
+
+def a_lossless_stream(stored: np.ndarray) -> bytes:
+    """uint16 (rows, columns) as JPEG lossless, predictor 1, every difference class coded by its number in five bits."""
+    rows, columns = stored.shape
+    values = stored.astype(int)
+    predicted = np.empty_like(values)
+    predicted[:, 1:], predicted[1:, 0], predicted[0, 0] = values[:, :-1], values[:-1, 0], 1 << 15
+    bits = "".join(map(_difference_bits, (values - predicted).ravel().tolist()))
+    bits += "1" * (-len(bits) % 8)
+    coded = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\x00")
+    table = bytes([0, 0, 0, 0, 0, 17, *[0] * 11, *range(17)])
+    frame = struct.pack(">BHHBBBB", 16, rows, columns, 1, 1, 0x11, 0)
+    parts = [(0xFE, b"a comment"), (0xC4, table), (0xC3, frame), (0xDA, bytes([1, 1, 0, 1, 0, 0]))]
+    segments = (struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content for marker, content in parts)
+    return b"\xff\xd8" + b"".join(segments) + coded + b"\xff\xd9"
+
+
+def _difference_bits(difference: int) -> str:
+    """ITU-T T.81, H.1.2.2: the class of a difference, then its low bits, one less for a negative one."""
+    size = abs(difference).bit_length()
+    low = difference if difference >= 0 else difference + (1 << size) - 1
+    return f"{size:05b}" + (f"{low:0{size}b}" if size else "")
 
 
 def a_dicom_exam(*, slices: int = 4, spacing_mm: float = 5.0, **tags: object) -> list[bytes]:

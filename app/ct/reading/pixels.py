@@ -6,14 +6,14 @@ import gdcm
 import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError, UnsupportedEncoding
 from app.ct.reading.files import Damaged
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_whole
-from app.ct.reading.streams import check_lossless, check_size
+from app.ct.reading.streams import bare_lossless, check_size
 from app.ct.reading.values import Rescale, gray_of, rescale_of
 
 # The decoder writes to stderr what it thinks of a file, which may quote its tags.
@@ -88,5 +88,5 @@ def _stored(dataset: Dataset, header: Header) -> np.ndarray:
         stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
         check_size(stream, rows=header.rows, columns=header.columns)
         if decoder == "gdcm":
-            check_lossless(stream, rows=header.rows, columns=header.columns)
+            dataset.PixelData = encapsulate([bare_lossless(stream, rows=header.rows, columns=header.columns)])
     return pixel_array(dataset, decoding_plugin=decoder)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
-_TABLES, _FRAME, _SCAN, _INTERVAL, _QUANTIZATION, _COMMENT = 0xC4, 0xC3, 0xDA, 0xDD, 0xDB, 0xFE
-_APPLICATION = range(0xE0, 0xF0)
+_TABLES, _FRAME, _SCAN, _INTERVAL = 0xC4, 0xC3, 0xDA, 0xDD
+# Quantization tables, comments and application data.
+_NEEDLESS = {0xDB, 0xFE, *range(0xE0, 0xF0)}
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 # Frame headers of every JPEG process, and that of JPEG-LS; C4, C8 and CC mean other things.
@@ -41,39 +42,48 @@ def check_size(stream: bytes, *, rows: int, columns: int) -> None:
     if at >= 0:
         right, bottom, left, top = struct.unpack_from(">4I", stream, at + 8)
         (components,) = struct.unpack_from(">H", stream, at + 40)
-        size = (bottom - top, right - left)
+        height, width = bottom - top, right - left
     else:
         frame = next((s.content for s in _segments(stream) if s.marker in _FRAMES), b"")
-        _, *size, components = struct.unpack_from(">BHHB", frame)
-    _require((*size, components) == (rows, columns, 1), "another size than the header's")
+        _, height, width, components = struct.unpack_from(">BHHB", frame)
+    _require((height, width, components) == (rows, columns, 1), "another size than the header's")
 
 
-def check_lossless(stream: bytes, *, rows: int, columns: int) -> None:
-    """Check the structure of a JPEG lossless stream of one gray picture.
+def bare_lossless(stream: bytes, *, rows: int, columns: int) -> bytes:
+    """A JPEG lossless stream of one gray picture, its structure checked, without what decoding does not need.
 
     Args:
         stream: from start to end of the image; zeros may follow.
         rows, columns: what the DICOM header says.
 
+    Returns:
+        Code tables, frame, scan and coded data; application data and comments, on which gdcm stumbles, are gone.
+
     Raises:
         ValueError: unsound, or not the frame the header describes.
     """
-    _require(stream.startswith(_START) and stream.rstrip(b"\0").endswith(_END), "start or end is missing")
+    stream = stream.rstrip(b"\0")
+    _require(stream.startswith(_START) and stream.endswith(_END), "start or end is missing")
     tables: set[int] = set()
-    frame: bytes | None = None
+    frame = b""
+    kept = [_START]
     for segment in _segments(stream):
         if segment.marker == _TABLES:
             tables |= _table_numbers(segment.content)
         elif segment.marker == _FRAME:
-            _require(frame is None, "two frames")
+            _require(not frame, "two frames")
             frame = _checked_frame(segment.content, rows, columns)
         elif segment.marker == _SCAN:
-            _require(frame is not None, "scan without a frame")
-            _check_scan(segment.content, frame or b"", tables)
-            _check_coded(stream[segment.end :].rstrip(b"\0"))
+            _require(bool(frame), "scan without a frame")
+            _check_scan(segment.content, frame, tables)
+            _check_coded(stream[segment.end :])
+        elif segment.marker == _INTERVAL:
+            _require(len(segment.content) == 2, "restart interval of another length")
         else:
-            known = segment.marker in (*_APPLICATION, _INTERVAL, _QUANTIZATION, _COMMENT)
-            _require(known and (segment.marker != _INTERVAL or len(segment.content) == 2), "unknown marker")
+            _require(segment.marker in _NEEDLESS, "unknown marker")
+            continue
+        kept.append(stream[segment.end - len(segment.content) - 4 : segment.end])
+    return b"".join((*kept, stream[segment.end :]))
 
 
 def _require(sound: bool, why: str) -> None:

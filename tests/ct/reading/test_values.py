@@ -6,6 +6,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
@@ -32,6 +33,7 @@ def gray(**tags: object) -> np.ndarray:
         RLELossless,
         JPEG2000Lossless,
         JPEGLSLossless,
+        JPEGLosslessSV1,
     ],
 )
 def test_lossless_syntaxes_give_the_same_slice(syntax):
