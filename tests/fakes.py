@@ -54,7 +54,7 @@ class FakeClassifier:
         return SliceScores(
             tuple(indices),
             logits=(self.peak * (1 - self.spread * distance)).astype(np.float32),
-            heat=np.stack([spot * float(1 - d) for d in distance]),
+            share=np.stack([spot * float(1 - d) for d in distance]),
             evidence=np.zeros((len(indices), 38, 38), np.float32),
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
             evidence_in_lung=np.full(len(indices), 0.9, np.float32),

@@ -34,8 +34,8 @@ def build_backbone(size: int, stages: Sequence[int], weights: str) -> keras.Mode
 class Frozen:
     """Runs a model in inference, many images at a time.
 
-    Where OpenVINO is installed and Keras runs on TensorFlow it computes, in float32: the same numbers within rounding at
-    twice the speed on a CPU. Otherwise Keras itself does.
+    Where OpenVINO is installed and Keras runs on TensorFlow without a GPU, it computes: in bfloat16 where the processor has
+    it, several times as fast as Keras, and rounded as the maps are that are served. Otherwise Keras itself does.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -73,7 +73,7 @@ def _openvino_request(model: keras.Model) -> Any:
         return None
     from app.ct.engines.openvino import converted
 
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_PRECISION_HINT": "bf16"}
     return openvino.Core().compile_model(converted(model), "CPU", settings).create_infer_request()
 
 

@@ -142,7 +142,7 @@ def _write_selftest(manifest: Manifest, folder: Path) -> None:
         "slices": np.stack([s.gray for s in slices]),
         "probability": scores.probabilities.astype(np.float32),
         "logit": scores.logits,
-        "heat": scores.heat,
+        "share": scores.share,
     }
     save_file({key: np.ascontiguousarray(array) for key, array in recorded.items()}, folder / SELFTEST_FILE)
 

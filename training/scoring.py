@@ -200,4 +200,4 @@ def _judged(
 
 def _maps(scores: SliceScores, place: int, one: Slice) -> SliceMap:
     top, left, bottom, right = (int(edge) for edge in scores.boxes[place])
-    return SliceMap(scores.heat[place], scores.evidence[place], (top, left, bottom, right), (one.height, one.width))
+    return SliceMap(scores.share[place], scores.evidence[place], (top, left, bottom, right), (one.height, one.width))

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from app.ct.engines import Engine, NetworkOutput
+from app.ct.engines import Engine
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
 from app.ct.manifest import Manifest, read_manifest
@@ -111,15 +111,11 @@ class Classifier:
         return SliceScores(
             tuple(range(len(slices)) if indices is None else indices),
             logits=(slope * output.logit + intercept).astype(np.float32),
-            heat=_heat(output, slope),
+            share=(slope * output.share).astype(np.float32),
             evidence=output.evidence,
             boxes=np.array([p.box for p in prepared], dtype=np.int32),
             evidence_in_lung=_evidence_in_lung(output.share, prepared),
         )
-
-
-def _heat(output: NetworkOutput, slope: float) -> np.ndarray:
-    return np.asarray(slope * output.share, dtype=np.float32)
 
 
 def _evidence_in_lung(share: np.ndarray, prepared: Sequence[Prepared]) -> np.ndarray:

@@ -11,13 +11,11 @@ from app import NOTICE
 
 Box = tuple[int, int, int, int]
 
-FULL_SCALE = 1.0
-"""Heat that is drawn in full color; see ``scaled``."""
 _OPACITY = 0.65
 _STOPS = np.array(
     [(0, 0, 0), (60, 15, 110), (150, 40, 125), (225, 80, 85), (250, 160, 60), (252, 250, 165)], dtype=np.float32
 )
-"""Color of heat 0, .2, .4 ... 1: dark violet over red to pale yellow; lightness rises evenly, so it reads without red-green vision."""
+"""Color of heat 0, .2, .4 ... 1: violet, red, yellow; lightness rises evenly, so it reads without red-green vision."""
 
 
 def enlarged(heat: np.ndarray, box: Box, shape: tuple[int, int]) -> np.ndarray:

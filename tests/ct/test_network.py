@@ -118,7 +118,9 @@ def test_a_tape_with_the_attention_held_fixed_gives_the_heatmap_of_the_attention
     model = shaken(keras.Model(maps[3], head(maps, spec)))
     part = {name: model.get_layer(name) for name in ("head3_value_conv", "head_lesion_conv", "head_attention")}
     features = tf.constant(np.random.default_rng(2).uniform(0, 2, (2, 8, 8, 16)).astype(np.float32))
-    inner = keras.Model(model.input, [model.get_layer(n).output for n in ("head3_standardize", "head_evidence_logit_conv")])
+    inner = keras.Model(
+        model.input, [model.get_layer(n).output for n in ("head3_standardize", "head_evidence_logit_conv")]
+    )
     standard, lesion = inner(features, training=False)
     weight = part["head_attention"](lesion)
     with tf.GradientTape() as tape:

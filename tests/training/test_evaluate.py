@@ -37,7 +37,7 @@ class GrayScorer:
         return SliceScores(
             tuple(indices or range(len(slices))),
             logits=np.array([(s.gray.mean() - 128) / 10 for s in slices], dtype=np.float32),
-            heat=maps,
+            share=maps,
             evidence=maps,
             boxes=np.array([(0, 0, s.height, s.width) for s in slices], dtype=np.int32),
             evidence_in_lung=np.ones(len(slices), dtype=np.float32),
