@@ -62,11 +62,13 @@ def fit(
     backbone_weights: Annotated[
         str, typer.Option(help="A folder of arrays, `imagenet` (downloads) or `none`.")
     ] = "none",
+    without: Annotated[list[str] | None, typer.Option(help="A data set to leave out whole; may be repeated.")] = None,
 ) -> None:
     """Train a recipe."""
     from training.fit import fit as do
 
-    do(recipe, work=work, out=out, resume=resume, backbone_weights=backbone_weights, progress=_say)
+    left_out = frozenset(without or ())
+    do(recipe, work=work, out=out, resume=resume, backbone_weights=backbone_weights, without=left_out, progress=_say)
     typer.echo(out)
 
 

@@ -8,7 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -59,8 +59,9 @@ class Fitting:
     progress: Callable[[str], None]
 
     def placed(self, *parts: Part) -> list[tuple[int, Record]]:
-        """Records of the parts with their places in the catalog."""
-        return [(k, r) for k, r in enumerate(self.catalog.records) if r.part in parts]
+        """Records of the parts with their places in the catalog, without the data sets that are left out."""
+        placed = ((k, r) for k, r in enumerate(self.catalog.records) if r.part in parts)
+        return [(k, r) for k, r in placed if r.dataset not in self.recipe.without]
 
     def rows(self, pictures: Pictures, part: Part) -> np.ndarray:
         """Which pictures come from records of a part."""
@@ -74,6 +75,7 @@ def fit(
     out: Path,
     resume: bool = False,
     backbone_weights: str = "none",
+    without: frozenset[str] = frozenset(),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Train a recipe.
@@ -84,13 +86,15 @@ def fit(
         out: folder of the run; must be empty unless ``resume``.
         resume: go on where a killed run stopped.
         backbone_weights: see ``training.imagenet.load_backbone_weights``.
+        without: data sets left out whole: from the map, the linear part and every choice.
         progress: told what is going on, in words.
     """
     started = time.monotonic()
     if out.exists() and any(out.iterdir()) and not resume:
         raise FileExistsError(f"{out} is not empty; give --resume to go on, or another folder")
     out.mkdir(parents=True, exist_ok=True)
-    fitting = _start(recipe_named(recipe), work, out, backbone_weights, progress)
+    chosen = replace(recipe_named(recipe), without=without)
+    fitting = _start(chosen, work, out, backbone_weights, progress)
     head = _map(fitting)
     pictures, pooled = _pooled(fitting, head)
     linear = _linear(fitting, pictures, pooled["pooled"])
@@ -115,13 +119,12 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
 def _map(fitting: Fitting) -> keras.Model:
     """The head with its evidence map trained."""
     recipe = fitting.recipe
-    key = key_of(fitting.key, recipe.synthetic)
+    records = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if looks.teaches_map(r)]
+    key = key_of(fitting.key, recipe.synthetic, [k for k, _ in records])
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
     first = next(iter(fitting.backbone.output.values()))
     fitting.progress("drawing synthetic lesions")
-    found = looks.map_looks(
-        fitting.placed(Part.TRAIN, Part.VALIDATION), preprocessor, synthetic=recipe.synthetic, seed=recipe.seed
-    )
+    found = looks.map_looks(records, preprocessor, synthetic=recipe.synthetic, seed=recipe.seed)
     pictures = Pictures.kept(fitting.cache, "map-looks", key, found, grid=first.shape[1])
     fitting.progress(f"maps of {len(pictures.images)} looks")
     shapes = {k: (len(pictures.images), *v.shape[1:]) for k, v in fitting.backbone.output.items()}
@@ -150,7 +153,7 @@ def _pooled(fitting: Fitting, head: keras.Model) -> tuple[Pictures, dict[str, np
     found = looks.labelled_looks(
         records, preprocessor, altered=recipe.altered, altered_of=recipe.altered_of, seed=recipe.seed
     )
-    key = key_of(fitting.key, recipe.altered, sorted(recipe.altered_of.items()))
+    key = key_of(fitting.key, recipe.altered, sorted(recipe.altered_of.items()), sorted(recipe.without))
     pictures = Pictures.kept(fitting.cache, "labelled-looks", key, found, grid=1)
     model = pooling_model(fitting.backbone, head, recipe.network)
     fitting.progress(f"pooled features of {len(pictures.images)} looks")
@@ -248,10 +251,11 @@ def _run(fitting: Fitting, work: Path, pictures: Pictures, logits: np.ndarray, *
     weights = balanced_weights(judged.datasets, judged.labels, one_class_share=recipe.linear.one_class_share)
     slope, intercept = calibrate(judged.logits, judged.labels, weights)
     calibrated = Scored(slope * judged.logits + intercept, judged.labels, judged.datasets, judged.groups)
+    left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
     return Run(
         recipe=recipe.name,
         summary=recipe.summary,
-        command=f"covidct-train fit {recipe.name} -w WORK -o RUN --backbone-weights {Path(start).name}",
+        command=f"covidct-train fit {recipe.name} -w WORK -o RUN --backbone-weights {Path(start).name}{left_out}",
         seed=recipe.seed,
         date=datetime.now(UTC).date(),
         hours=hours,

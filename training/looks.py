@@ -48,6 +48,11 @@ def is_healthy(record: Record) -> bool:
     return record.label == 0 and record.dataset in {"luna", "chestct4", "soares"}
 
 
+def teaches_map(record: Record) -> bool:
+    """Whether the lesions of the record are known place by place: none, or drawn by people."""
+    return is_healthy(record) or record.mask is not None
+
+
 def map_looks(
     records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, synthetic: int, seed: int
 ) -> Iterator[Look]:

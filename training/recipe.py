@@ -24,6 +24,7 @@ class Recipe:
             that are not named do not train it.
         evidence, linear, conv5: settings of the three parts.
         seed: of everything random.
+        without: data sets left out whole, to see how one source is predicted from the others.
         limitations: what is known to be wrong or untested, a sentence each, for the model card.
     """
 
@@ -39,4 +40,5 @@ class Recipe:
     linear: LinearSettings = field(default_factory=LinearSettings)
     conv5: Conv5Settings = field(default_factory=Conv5Settings)
     seed: int = 0
+    without: frozenset[str] = frozenset()
     limitations: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from app.ct.manifest import EngineSpec, Manifest, Measured, NetworkSpec, file_sh
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
 from training.report import model_card
-from training.run import WEIGHTS, Evaluation, Run, RunError, Source, read_evaluations
+from training.run import TRANSFERS, WEIGHTS, Evaluation, Run, RunError, Source, read_evaluations
 
 CARD = "MODEL_CARD.md"
 GRAPH = "openvino.xml"
@@ -77,7 +77,8 @@ def release(
         manifest = _manifest(name, run, evaluations, folder, engine=EngineSpec.model_validate(spec))
         progress("recording the self-test")
         _write_selftest(manifest, folder)
-        (folder / CARD).write_text(model_card(name, run, evaluations), encoding="utf-8")
+        card = model_card(name, run, evaluations, read_evaluations(run_folder, TRANSFERS))
+        (folder / CARD).write_text(card, encoding="utf-8")
         write_manifest(folder, manifest.model_copy(update={"files": _digests(folder)}))
         _check_size(folder, max_mb)
         _open_to_readers(folder)

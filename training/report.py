@@ -42,13 +42,14 @@ in a population: that depends on the prevalence.
 """
 
 
-def model_card(name: str, run: Run, evaluations: Sequence[Evaluation]) -> str:
+def model_card(name: str, run: Run, evaluations: Sequence[Evaluation], transfers: Sequence[Evaluation] = ()) -> str:
     """The card of a model.
 
     Args:
         name: of the model.
         run: that trained it.
         evaluations: of its weights.
+        transfers: of the same recipe trained without a data set, on that data set.
     """
     sections = {
         "Intended use": _INTENDED,
@@ -56,6 +57,7 @@ def model_card(name: str, run: Run, evaluations: Sequence[Evaluation]) -> str:
         "Training data": _data(run),
         "Training": _training(run),
         "Figures": _figures(evaluations),
+        "One source predicted from the others": _transfers(transfers),
         "Heat maps against lesions drawn by people": _maps(evaluations),
         "Thresholds and the exam rule": _decisions(run),
         "Limitations": _bullets(run.limitations) or "None were written down by the run.\n",
@@ -132,6 +134,17 @@ def _figures(evaluations: Sequence[Evaluation]) -> str:
         "Positive class COVID-19 unless said otherwise; 95 % intervals by bootstrap of groups. IoU is of labels. Dash: "
         "it does not exist there, such as the AUC of one class. Records that the service would refuse are "
         f"counted as refused, and scored all the same.\n\n{_table(columns, rows)}"
+    )
+
+
+def _transfers(transfers: Sequence[Evaluation]) -> str:
+    if not transfers:
+        return "Not measured.\n"
+    rows = [row for e in transfers for row in _rows(e)]
+    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *_METRICS.values()]
+    return (
+        "Not these weights: for each row the same recipe was trained again without the data set it is measured on, its "
+        f"thresholds chosen on the other sets. This is what to expect at a hospital that gave no data.\n\n{_table(columns, rows)}"
     )
 
 

@@ -12,6 +12,7 @@ from app.ct.manifest import Decision, ExamRule, NetworkSpec, PreprocessingSpec
 FILE_NAME = "run.json"
 WEIGHTS = "weights.safetensors"
 EVALUATIONS = "evaluations"
+TRANSFERS = "transfers"
 METRICS = "metrics.json"
 
 
@@ -140,14 +141,19 @@ class Evaluation(Source):
     per_source: dict[str, Source]
 
 
-def read_evaluations(folder: Path) -> tuple[Evaluation, ...]:
+def read_evaluations(folder: Path, kind: str = EVALUATIONS) -> tuple[Evaluation, ...]:
     """All evaluations of a run, by title.
+
+    Args:
+        folder: of the run.
+        kind: ``EVALUATIONS``, of the run's own weights; or ``TRANSFERS``, of the same recipe trained without a data set
+            and measured on it.
 
     Raises:
         RunError: one is not what ``evaluate`` writes.
     """
     found = []
-    for path in sorted((folder / EVALUATIONS).glob(f"*/{METRICS}")):
+    for path in sorted((folder / kind).glob(f"*/{METRICS}")):
         try:
             evaluation = Evaluation.model_validate_json(path.read_bytes())
         except ValidationError as error:

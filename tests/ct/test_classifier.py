@@ -1,0 +1,136 @@
+"""The classifier with the model that is served."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+from app.ct.classifier import SELFTEST_FILE, Classifier
+from app.ct.errors import BrokenModel, EngineUnavailable
+from app.ct.exam import Exam
+from app.ct.manifest import file_sha256, read_manifest, write_manifest
+from app.ct.phantom import phantom
+from app.ct.scores import SliceScores
+from tests.models import a_model_folder, replaced, the_served_model
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier.load(the_served_model(), engine="openvino")
+
+
+@pytest.fixture(scope="module")
+def exam() -> Exam:
+    return phantom(slices=24, lesions="many", seed=5, size=256).exam()
+
+
+def resealed(folder, **changes):
+    """Write the manifest again with true digests, so that only the self-test can object."""
+    manifest = read_manifest(the_served_model())
+    files = {name: file_sha256(folder / name) for name in manifest.files}
+    write_manifest(folder, manifest.model_copy(update={"files": files, **changes}))
+
+
+def test_both_engines_agree_within_the_stated_tolerance(classifier, exam):
+    slices = exam.slices[8:16]
+    reference = Classifier.load(the_served_model(), engine="keras")
+
+    difference = np.abs(classifier.score(slices).probabilities - reference.score(slices).probabilities).max()
+
+    assert difference <= classifier.manifest.engines["openvino"].tolerance
+
+
+def test_the_shares_of_a_slice_add_up_to_its_logit(classifier, exam):
+    scores = classifier.score(exam.slices[8:16])
+
+    rest = scores.logits - scores.share.sum(axis=(1, 2))
+    assert np.ptp(rest) < 0.05 * max(1.0, np.abs(scores.logits).max())
+
+
+def test_chunks_are_the_whole_and_the_first_is_spread_over_the_exam(classifier, exam):
+    indices = range(4, 20)
+
+    chunks = list(classifier.score_chunks(exam, indices, chunk=4))
+
+    assert len(chunks) == 4
+    assert chunks[0].indices[-1] - chunks[0].indices[0] >= 8
+    assert SliceScores.joined(chunks).indices == tuple(indices)
+
+
+def test_a_slice_scores_the_same_in_any_company(classifier, exam):
+    alone = classifier.score([exam.slices[10]]).probabilities[0]
+    among = classifier.score(exam.slices[6:16]).probabilities[4]
+
+    assert alone == pytest.approx(among, abs=0.01)
+
+
+def test_lesions_raise_the_evidence(classifier):
+    healthy, diseased = (phantom(slices=9, lesions=k, seed=2, size=256).exam().slices[4] for k in ("none", "many"))
+
+    evidence = classifier.score([healthy, diseased]).evidence.reshape(2, -1)
+
+    top = np.sort(evidence, axis=1)[:, -60:].mean(axis=1)
+    assert top[1] > top[0] + 0.3
+
+
+def test_a_file_that_was_altered_is_refused(tmp_path):
+    folder = a_model_folder(tmp_path)
+    replaced(folder / "openvino.bin", b"other")
+
+    with pytest.raises(BrokenModel, match="not the file"):
+        Classifier.load(folder)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    folder = a_model_folder(tmp_path)
+    (folder / "weights.safetensors").unlink()
+
+    with pytest.raises(BrokenModel, match="lacks"):
+        Classifier.load(folder)
+
+
+def test_a_model_that_scores_otherwise_than_recorded_is_not_served(tmp_path):
+    folder = a_model_folder(tmp_path)
+    recorded = load_file(folder / SELFTEST_FILE)
+    recorded["probability"] = np.clip(1 - recorded["probability"], 0.1, 0.9).astype(np.float32)
+    replaced(folder / SELFTEST_FILE, save(recorded))
+    resealed(folder)
+
+    with pytest.raises(BrokenModel, match="off by"):
+        Classifier.load(folder)
+
+
+def test_a_score_that_is_not_a_number_does_not_pass_the_self_test(tmp_path):
+    folder = a_model_folder(tmp_path)
+    recorded = load_file(folder / SELFTEST_FILE)
+    recorded["probability"] = np.full_like(recorded["probability"], np.nan)
+    replaced(folder / SELFTEST_FILE, save(recorded))
+    resealed(folder)
+
+    with pytest.raises(BrokenModel, match="off by"):
+        Classifier.load(folder)
+
+
+def test_a_model_trained_with_other_preprocessing_is_not_served(tmp_path):
+    folder = a_model_folder(tmp_path)
+    spec = read_manifest(folder).preprocessing
+    resealed(folder, preprocessing=spec.model_copy(update={"fingerprint": "0" * 16}))
+
+    with pytest.raises(BrokenModel, match="Preprocessing"):
+        Classifier.load(folder)
+
+
+def test_an_engine_that_the_model_has_no_files_for_is_refused(tmp_path):
+    folder = a_model_folder(tmp_path)
+    resealed(folder, engines={})
+
+    with pytest.raises(EngineUnavailable):
+        Classifier.load(folder, engine="openvino")
+
+
+def test_an_unknown_engine_is_refused():
+    with pytest.raises(EngineUnavailable, match="abacus"):
+        Classifier.load(the_served_model(), engine="abacus")
+
+
+def test_the_served_model_takes_less_than_100_mb():
+    assert sum(path.stat().st_size for path in the_served_model().iterdir()) < 100e6
