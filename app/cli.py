@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         commands(arguments)
     except CovidCTError as error:
-        typer.echo(f"{error.title}: {error.message}\n{error.advice}", err=True)
+        said = error.title if error.message == error.title else f"{error.title}: {error.message}"
+        typer.echo(f"{said}\n{error.advice}", err=True)
         sys.exit(1)
 
 

@@ -5,48 +5,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-import structlog
 
 from app.course import Course, Erased
 from app.ct.errors import BrokenModel, Busy, CovidCTError, ExamError, ModelError, NotReady
 from app.exam_folder import room
+from app.logs import complain
+from app.outcome import Outcome, Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings
 from app.store import KeptExam, KeptProblem, Status, Store
 
-log = structlog.get_logger()
-
 MAX_ATTEMPTS = 2
 INTERNAL = KeptProblem("internal", "The diagnosis stopped for a reason inside the service.")
 INTERRUPTED = KeptProblem("internal", "The service was interrupted while it diagnosed this exam.")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One exam's end, for logs and metrics: counts and seconds, nothing about the patient."""
-
-    exam_id: str
-    status: Status
-    code: str | None
-    files: int
-    slices: int = 0
-    scored: int = 0
-    timing_s: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Timed:
-    """Seconds of every stage of one exam, the wait for its turn included."""
-
-    receive: float
-    wait: float
-    read: float
-    select: float
-    score: float
-    total: float
 
 
 LoadService = Callable[[], DiagnosisService]
@@ -192,11 +164,11 @@ class Desk:
             try:
                 self._diagnose(service, exam_id)
             except Exception as error:  # noqa: BLE001  a store that fails must not end the line; the row is mended at start
-                log.error("exam abandoned", exam=exam_id, kind=type(error).__name__, at=_where(error))
+                complain("exam abandoned", id=exam_id, kind=type(error).__name__, at=_where(error))
                 self._courses.pop(exam_id, Course()).end(Status.FAILED)
 
     def _refuse(self, error: ModelError) -> None:
-        log.error("model refused", code=error.code, detail=error.message)
+        complain("model refused", code=error.code, detail=error.message)
         self._loaded.set_exception(error)
         self._on_refusal(error)
 
@@ -219,7 +191,7 @@ class Desk:
         except CovidCTError as error:
             self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
         except Exception as error:  # noqa: BLE001  one exam must not take the worker with it; its text may name a patient
-            log.error("diagnosis failed", exam=exam.id, kind=type(error).__name__, at=_where(error))
+            complain("diagnosis failed", id=exam.id, kind=type(error).__name__, at=_where(error))
             self._end(exam, Status.FAILED, problem=INTERNAL)
 
     def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:

@@ -1,11 +1,15 @@
-"""Log lines as JSON on stderr: one per exam, without names, tags or file names."""
+"""Log lines as JSON on stderr: one per exam, without names, tags or file names.
+
+A log that cannot be written, such as a closed stderr, never stops the work it tells of.
+"""
 
 import logging
 import sys
+from contextlib import suppress
 
 import structlog
 
-from app.desk import Outcome
+from app.outcome import Outcome
 
 
 def configure() -> None:
@@ -17,13 +21,25 @@ def configure() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+
+
+def say(event: str, **facts: object) -> None:
+    """A line about the ordinary course of things."""
+    with suppress(OSError, ValueError):
+        structlog.get_logger().info(event, **facts)
+
+
+def complain(event: str, **facts: object) -> None:
+    """A line about a fault; never with the text of an exception, which may name a patient."""
+    with suppress(OSError, ValueError):
+        structlog.get_logger().error(event, **facts)
 
 
 def log_outcome(outcome: Outcome) -> None:
     """One exam's line."""
-    structlog.get_logger().info(
+    say(
         "exam",
         id=outcome.exam_id,
         status=outcome.status,

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
-from app.desk import Desk, OnRefusal, Timed
+from app.desk import Desk, OnRefusal
 from app.logs import log_outcome
+from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
 from app.store import KeptExam, Store

@@ -1,5 +1,7 @@
 """From files to a diagnosis, and the line before it."""
 
+import contextlib
+import io
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +16,9 @@ from app.ct.errors import Busy, NoFiles, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
-from app.desk import MAX_ATTEMPTS, Desk, Outcome, utc_now
+from app.desk import MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
+from app.outcome import Outcome
 from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
 from app.store import KeptProblem, Status, Store, new_id
@@ -207,6 +210,18 @@ def test_stopping_leaves_the_line_for_the_next_start(chest: list[NamedFile], tmp
     assert running.ended[first].status is Status.DONE
     assert [exam.id for exam in running.store.unfinished()] == [second]
     running.store.close()
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(chest: list[NamedFile], tmp_path: Path) -> None:
+    closed = io.StringIO()
+    closed.close()
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(fault=RuntimeError("x")))
+    running.desk.start()
+    with contextlib.redirect_stdout(closed), contextlib.redirect_stderr(closed):
+        outcome = running.wait_for(running.take(chest))
+    running.close()
+
+    assert outcome.status is Status.FAILED
 
 
 class FullStore(Store):

@@ -180,6 +180,14 @@ def test_slices_and_maps_come_back_as_they_were(tmp_path: Path) -> None:
     assert folder.gray(4) is None
 
 
+def test_others_on_the_machine_cannot_look_in(store: Store, tmp_path: Path) -> None:
+    folder = store.folder(new_id())
+    folder.create()
+
+    for path in (tmp_path / "data", folder.path.parent, folder.originals):
+        assert path.stat().st_mode & 0o077 == 0
+
+
 def test_nothing_kept_can_run_code(tmp_path: Path) -> None:
     folder = ExamFolder(tmp_path / "exam")
     folder.create()

@@ -10,8 +10,9 @@ from pathlib import Path
 from app.course import Reading, Scoring
 from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
-from app.desk import Timed, utc_now
+from app.desk import utc_now
 from app.exam_folder import Wish
+from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.store import KeptExam, Status, new_id
 from app.uploads import Limits

@@ -1,13 +1,11 @@
 """What every answer has in common: security headers, HEAD, and a last resort that tells nothing."""
 
-import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.logs import complain, say
 from app.web.problems import Internal, problem_of, problem_response
-
-log = structlog.get_logger()
 
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 # Swagger UI draws its icons from data addresses inside its own style sheet.
@@ -40,9 +38,9 @@ class Guard:
         try:
             await self._app(scope, receive, answer.send)
         except ClientDisconnect:
-            log.info("client left")
+            say("client left")
         except Exception as error:  # noqa: BLE001  the last resort: its text may name a patient, so neither log nor answer hold it
-            log.error("request failed", kind=type(error).__name__)
+            complain("request failed", kind=type(error).__name__)
             if not answer.is_started:
                 await problem_response(problem_of(Internal()), retry_after_s=1)(scope, receive, answer.send)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from app.course import Course, Reading, Received, Scoring
 from app.ct.exam import Exam
-from app.desk import Timed
+from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
 from app.store import KeptExam
 from app.web.problems import kept_problem
