@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import gdcm
 import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -15,10 +14,6 @@ from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_whole
 from app.ct.reading.streams import bare_lossless, check_size
 from app.ct.reading.values import Rescale, gray_of, rescale_of
-
-# The decoder writes to stderr what it thinks of a file, which may quote its tags.
-gdcm.Trace.WarningOff()
-gdcm.Trace.ErrorOff()
 
 # One decoder for each syntax; what is not listed is refused. On damaged data gdcm's JPEG 2000 and JPEG-LS end the whole
 # process and pylibjpeg's RLE panics past every ``except Exception``; gdcm has only what no other decoder takes, once its

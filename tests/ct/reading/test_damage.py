@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -6,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from app.ct.errors import ExamError, NoFiles, TooLarge, UnevenExam, Unreadable, UnsupportedType
+from app.ct.errors import ExamError, NoFiles, TooLarge, UnevenExam, Unreadable, UnsupportedEncoding, UnsupportedType
 from app.ct.reading import NamedFile, headers, read_exam
 from app.ct.reading.files import named
 from tests.builders import a_dicom, a_dicom_exam, a_huge_png, a_jpeg, a_picture, a_png, a_zip, files
@@ -65,17 +67,22 @@ def test_a_slice_with_altered_bytes_is_read_or_refused(at, altered):
     assert len(exam.slices) == 1
 
 
-def test_a_deflated_slice_that_inflates_without_end_is_refused(monkeypatch):
-    meta = a_dicom(syntax=DeflatedExplicitVRLittleEndian)
-    start = meta.index(b"1.2.840.10008.1.2.1.99") + 22
+def deflated(content: bytes) -> bytes:
+    """A DICOM file of the deflated syntax whose data set is ``content``, deflated."""
+    whole = a_dicom(syntax=DeflatedExplicitVRLittleEndian)
+    meta_bytes = 144 + int.from_bytes(whole[140:144], "little")
     stream = zlib.compressobj(wbits=-15)
-    bomb = stream.compress(bytes(headers.MAX_INFLATED_BYTES + 10**6)) + stream.flush()
-    # What follows the transfer syntax in the file meta group stays.
-    group_end = 144 + int.from_bytes(meta[140:144], "little")
+    return whole[:meta_bytes] + stream.compress(content) + stream.flush()
 
-    assert start <= group_end
-    with pytest.raises(TooLarge):
-        read_exam(files(meta[:group_end] + bomb))
+
+def test_a_deflated_slice_that_inflates_without_end_is_refused():
+    with pytest.raises(TooLarge, match="inflates"):
+        read_exam(files(deflated(bytes(headers.MAX_INFLATED_BYTES + 10**6))))
+
+
+def test_a_deflated_slice_inside_a_deflated_slice_is_refused():
+    with pytest.raises(UnsupportedEncoding):
+        read_exam(files(deflated(deflated(a_dicom())[132:])))
 
 
 def test_a_deflated_slice_that_is_cut_off_is_refused():
@@ -93,6 +100,12 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
 def test_a_slice_of_too_many_pixels_is_refused_before_it_is_decoded():
     with pytest.raises(TooLarge):
         read_exam(files(a_dicom(Rows=8000, Columns=8000)))
+
+
+@pytest.mark.parametrize("content", [a_dicom(Rows=6000, Columns=6000), a_huge_png(width=6000, height=6000)])
+def test_an_exam_of_too_many_pixels_is_refused_before_it_is_decoded(content):
+    with pytest.raises(TooLarge, match="The exam holds"):
+        read_exam(files(*[content] * 30))
 
 
 def test_nothing_is_no_exam():
@@ -145,3 +158,25 @@ def test_no_message_holds_a_file_name_or_a_tag():
 
 def test_files_are_named_in_runs():
     assert named([9, 1, 2, 3, 7], 12) == "Files 1-3, 7, 9 of 12 (in the order sent)"
+
+
+ODD = a_dicom(SpecificCharacterSet="ISO_IR 100", StudyInstanceUID="not-a-uid").replace(b"ISO_IR 100", b"CANARY^JOE")
+
+
+def test_odd_values_do_not_stop_a_slice_from_being_read():
+    assert len(read_exam(files(ODD)).slices) == 1
+
+
+def test_what_pydicom_thinks_of_odd_values_is_neither_logged_nor_printed(tmp_path):
+    (tmp_path / "slice").write_bytes(ODD)
+    program = """
+import logging, pathlib, sys
+logging.basicConfig(level=logging.DEBUG)
+from app.ct.reading import NamedFile, read_exam
+assert len(read_exam([NamedFile("slice", pathlib.Path(sys.argv[1]))]).slices) == 1
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "slice"], capture_output=True, text=True, check=True
+    )
+
+    assert "CANARY" not in ran.stdout + ran.stderr
