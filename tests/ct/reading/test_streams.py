@@ -1,3 +1,5 @@
+import contextlib
+
 import numpy as np
 import pytest
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
@@ -72,9 +74,18 @@ def test_a_gray_jpeg_of_the_right_size_passes_and_a_colored_one_does_not():
         check_size(a_jpeg(np.dstack([a_picture()] * 3)), rows=16, columns=12)
 
 
-def test_damaged_run_lengths_refuse_the_exam_instead_of_ending_the_process():
+@pytest.mark.parametrize("damage", [0x7F, 0x80, 0x81, 0xFF])
+def test_damaged_run_lengths_never_end_the_process(damage):
     whole = a_dicom(stored=STORED, syntax=RLELossless)
     at = len(whole) - 600
+    damaged = whole[:at] + bytes([damage]) * 400 + whole[at + 400 :]
+
+    with contextlib.suppress(Unreadable):
+        assert len(read_exam(files(damaged)).slices) == 1
+
+
+def test_run_lengths_that_give_too_few_pixels_refuse_the_exam():
+    whole = a_dicom(stored=STORED, syntax=RLELossless)
 
     with pytest.raises(Unreadable):
-        read_exam(files(whole[:at] + bytes([0x7F]) * 400 + whole[at + 400 :]))
+        read_exam(files(whole[:-600] + bytes([0x80]) * 592 + whole[-8:]))
