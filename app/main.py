@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
 from app.desk import Desk, OnRefusal
-from app.logs import log_outcome
+from app.logs import complain, log_outcome
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
@@ -105,7 +105,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _sweep(desk: Desk, *, every_s: float) -> None:
     while True:
-        await asyncio.to_thread(desk.sweep)
+        try:
+            await asyncio.to_thread(desk.sweep)
+        except Exception as error:  # noqa: BLE001  a store that fails once must not end the erasing of later exams
+            complain("sweep failed", kind=type(error).__name__)
         await asyncio.sleep(every_s)
 
 

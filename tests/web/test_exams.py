@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -265,6 +266,34 @@ async def test_what_was_uploaded_is_deleted_once_diagnosed(serve: Serve, upload:
     folder = tmp_path / "data" / "exams" / exam_id
     assert (folder / "gray").is_dir()
     assert not (folder / "originals").exists()
+
+
+async def test_an_exam_expires_and_says_so(serve: Serve, upload: Upload, tmp_path: Path) -> None:
+    async with serve(retention_h=1e-9, sweep_s=0.05) as client:
+        place = (await post(client, upload, Prefer="respond-async")).headers["location"]
+        answer = await client.get(place)
+        while answer.status_code == 200:
+            await asyncio.sleep(0.02)
+            answer = await client.get(place)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "expired")
+    assert not list((tmp_path / "data" / "exams").iterdir())
+
+
+async def test_sweeping_goes_on_after_a_fault(serve: Serve, upload: Upload, tmp_path: Path) -> None:
+    async with serve(retention_h=1e-9, sweep_s=0.02) as client:
+        await client.get("/api/v1/exams")
+        connection = sqlite3.connect(tmp_path / "data" / "exams.sqlite")
+        connection.execute("ALTER TABLE exams RENAME TO away")
+        await asyncio.sleep(0.1)
+        connection.execute("ALTER TABLE away RENAME TO exams")
+        connection.close()
+        place = (await post(client, upload, Prefer="respond-async")).headers["location"]
+        while (await client.get(place)).status_code == 200:
+            await asyncio.sleep(0.02)
+        gone = await client.get(place)
+
+    assert gone.status_code == 410
 
 
 async def test_the_list_is_newest_first_and_leads_on(client: httpx.AsyncClient, upload: Upload) -> None:
