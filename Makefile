@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SERVE_LOCK := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo serve-gpu || echo serve-cpu)
 EXAM ?=
 
-.PHONY: serve test check bench lock clean
+.PHONY: serve test check bench model lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -22,6 +22,29 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
+
+# The served model from labelled data, with every figure of its card. About two hours on two cores; goes on after a kill.
+DATA ?= ../shared/data
+BACKBONE ?= $(DATA)/resnet50-imagenet-partial
+WORK ?= work
+NAME ?= resnet50-1
+TRAIN := $(BIN)/covidct-train
+EVALUATE = $(TRAIN) evaluate $(WORK) --model $(WORK)/stage/$(NAME) -o $(WORK)/run/evaluations
+model: $(VENV)/.dev
+	$(TRAIN) prepare $(DATA) -o $(WORK) --drop-leaks
+	$(TRAIN) fit served -w $(WORK) -o $(WORK)/run --resume --backbone-weights $(BACKBONE)
+	$(TRAIN) release $(WORK)/run --name $(NAME) --to $(WORK)/stage --precision bf16
+	$(EVALUATE)/validation-slices --where part=validation
+	$(EVALUATE)/drenet-one-style --where part=validation --where dataset=drenet --where flags=style=plain
+	$(EVALUATE)/drenet-patients --where part=validation --where dataset=drenet --by patient
+	$(EVALUATE)/medseg-masks --where dataset=medseg48
+	for set in covid-ct drenet soares; do \
+		$(TRAIN) fit served -w $(WORK) -o $(WORK)/without-$$set --resume --backbone-weights $(BACKBONE) --without $$set && \
+		$(TRAIN) release $(WORK)/without-$$set --name without-$$set --to $(WORK)/stage --precision bf16 && \
+		$(TRAIN) evaluate $(WORK) --model $(WORK)/stage/without-$$set -o $(WORK)/run/transfers/without-$$set \
+			--where dataset=$$set || exit 1; \
+	done
+	$(TRAIN) release $(WORK)/run --name $(NAME) --precision bf16
 
 $(VENV)/.%: requirements/%.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

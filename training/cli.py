@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,9 +67,10 @@ def fit(
 ) -> None:
     """Train a recipe."""
     from training.fit import fit as do
+    from training.recipes import recipe_named
 
-    left_out = frozenset(without or ())
-    do(recipe, work=work, out=out, resume=resume, backbone_weights=backbone_weights, without=left_out, progress=_say)
+    chosen = replace(recipe_named(recipe), without=frozenset(without or ()))
+    do(chosen, work=work, out=out, resume=resume, backbone_weights=backbone_weights, progress=_say)
     typer.echo(out)
 
 

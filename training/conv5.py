@@ -58,10 +58,10 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return len(self._rows) // self._batch
 
-    def __getitem__(self, k: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    def __getitem__(self, k: int) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
         rows = np.sort(self._rows[k * self._batch : (k + 1) * self._batch])
         data = self._data
-        inputs = [data.map4[rows].astype(np.float32), data.attention[rows, ..., None], data.logit[rows, None]]
+        inputs = (data.map4[rows].astype(np.float32), data.attention[rows, ..., None], data.logit[rows, None])
         return inputs, data.labels[rows].astype(np.float32), data.weights[rows].astype(np.float32)
 
     def on_epoch_end(self) -> None:

@@ -52,12 +52,11 @@ class MapBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches in an epoch; a last, smaller one is left for the next epoch's shuffle."""
         return len(self._rows) // self._batch
 
-    def __getitem__(self, k: int) -> tuple[list[np.ndarray], np.ndarray]:
+    def __getitem__(self, k: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """Batch ``k``."""
         rows = np.sort(self._rows[k * self._batch : (k + 1) * self._batch])
-        return [self._maps[name][rows].astype(np.float32) for name in sorted(self._maps)], self._coverage[
-            rows, ..., None
-        ]
+        maps = tuple(self._maps[name][rows].astype(np.float32) for name in sorted(self._maps))
+        return maps, self._coverage[rows, ..., None]
 
     def on_epoch_end(self) -> None:
         """Shuffle."""

@@ -8,7 +8,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,6 @@ from training.linear import Linear, balanced_weights, cell_of, fit_linear
 from training.pictures import Pictures
 from training.pooling import pooling_model
 from training.recipe import Recipe
-from training.recipes import recipe_named
 from training.run import WEIGHTS, Run
 
 JUDGED_ON = ("covid-ct", "soares", "drenet")
@@ -69,32 +68,29 @@ class Fitting:
 
 
 def fit(
-    recipe: str,
+    recipe: Recipe,
     *,
     work: Path,
     out: Path,
     resume: bool = False,
     backbone_weights: str = "none",
-    without: frozenset[str] = frozenset(),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Train a recipe.
 
     Args:
-        recipe: name of a recipe.
+        recipe: what to train, and without which data.
         work: folder that ``prepare`` wrote; what is kept between runs goes there too.
         out: folder of the run; must be empty unless ``resume``.
         resume: go on where a killed run stopped.
         backbone_weights: see ``training.imagenet.load_backbone_weights``.
-        without: data sets left out whole: from the map, the linear part and every choice.
         progress: told what is going on, in words.
     """
     started = time.monotonic()
     if out.exists() and any(out.iterdir()) and not resume:
         raise FileExistsError(f"{out} is not empty; give --resume to go on, or another folder")
     out.mkdir(parents=True, exist_ok=True)
-    chosen = replace(recipe_named(recipe), without=without)
-    fitting = _start(chosen, work, out, backbone_weights, progress)
+    fitting = _start(recipe, work, out, backbone_weights, progress)
     head = _map(fitting)
     pictures, pooled = _pooled(fitting, head)
     linear = _linear(fitting, pictures, pooled["pooled"])
@@ -113,7 +109,10 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
     sources = [file_key(Path(str(module.__file__))) for module in (looks, synthesis, augmentation)]
     preprocessing = spec_of(recipe.preprocessing, recipe.network.size)
     key = key_of(file_key(work / CATALOG), preprocessing, sources, weights, stages, recipe.seed)
-    return Fitting(recipe, Catalog.read(work / CATALOG), Cache(work / "cache"), out, backbone, key, progress)
+    fitting = Fitting(recipe, Catalog.read(work / CATALOG), Cache(work / "cache"), out, backbone, key, progress)
+    if not any(r.dataset in JUDGED_ON for _, r in fitting.placed(Part.VALIDATION)):
+        raise ValueError(f"no validation slices of {', '.join(JUDGED_ON)}: nothing to choose thresholds on")
+    return fitting
 
 
 def _map(fitting: Fitting) -> keras.Model:

@@ -21,6 +21,8 @@ _MOST_COMPONENTS = 3
 _CLOSING_RADIUS = 7
 _LEAST_DEPTH, _LEAST_DEPTH_AT_EDGE = 0.02, 0.06
 """Of the longer side: what is thinner is a gap between back and table, the more so where it meets the picture's edge."""
+_FLAT = 0.4
+"""Of the picture's height: two lungs that meet both sides of a tight crop are taller."""
 _HAZY_STEP = 30
 """Gray levels added to the threshold where ground glass has made most of the lung brighter than half-way."""
 _HAZY_BELOW, _HAZY_ABOVE = 0.05, 0.10
@@ -119,12 +121,21 @@ def _candidates(dark: np.ndarray) -> list[np.ndarray]:
     edges = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=count + 1) / (
         2 * (dark.shape[0] + dark.shape[1])
     )
-    outside = [k for k in range(1, count + 1) if k in corners or edges[k] > 0.25]
+    across = set(labels[:, 0]) & set(labels[:, -1])
+    outside = [
+        k for k in range(1, count + 1) if k in corners or edges[k] > 0.25 or (k in across and _is_flat(labels == k))
+    ]
     areas[outside] = 0
     order = np.argsort(-areas)[: 2 * _MOST_COMPONENTS]
     least = np.where(edges > 0, _LEAST_DEPTH_AT_EDGE, _LEAST_DEPTH) * max(dark.shape)
     thick = [k for k in order if areas[k] >= _SMALLEST_SHARE * dark.size and _depth(labels == k) >= least[k]]
     return [labels == k for k in thick[:_MOST_COMPONENTS] if areas[k] >= _NEXT_SHARE * areas[thick[0]]]
+
+
+def _is_flat(component: np.ndarray) -> bool:
+    """Whether a component is a strip: air between a body wider than the picture and the table, never two lungs."""
+    rows, _ = ndimage.find_objects(component.astype(np.uint8))[0]
+    return bool(rows.stop - rows.start < _FLAT * component.shape[0])
 
 
 def _depth(component: np.ndarray) -> float:

@@ -44,7 +44,7 @@ def test_the_same_seed_draws_the_same_lesions(healthy):
 
 
 def test_an_altered_look_moves_picture_and_mask_together(healthy):
-    image, mask = drawn(healthy, 1)
+    _, mask = drawn(healthy, 1)
     marked = np.where(mask > 0.5, 255, 40).astype(np.uint8)
 
     look, posed = Augmentation(hide_outside=0, annotate=0)(marked, healthy.lung, mask, np.random.default_rng(0))

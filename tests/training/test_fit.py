@@ -1,0 +1,111 @@
+"""A whole run on a small data set: phantoms in the place of patients, 64 pixels in the place of 299."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from app.ct.manifest import NetworkSpec
+from app.ct.network import build_network
+from app.ct.phantom import phantom
+from app.ct.weights import load_weights
+from training.catalog import Catalog, Part, Record
+from training.conv5 import Conv5Settings
+from training.evidence import EvidenceSettings
+from training.fit import fit
+from training.recipe import Recipe
+from training.run import Run
+
+RECIPE = Recipe(
+    name="small",
+    summary="",
+    network=NetworkSpec(head="attention", size=64, stages=(3, 4), evidence_channels=4),
+    synthetic=1,
+    altered=1,
+    label_weights=MappingProxyType({"covid-ct": 1.0, "luna": 1.0}),
+    evidence=EvidenceSettings(epochs=1, batch=4),
+)
+
+
+def a_phantom_slice(path: Path, *, lesions: str, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(phantom(slices=7, lesions=lesions, seed=seed, size=128).exam().slices[3].gray).save(path)
+
+
+def a_record(folder: Path, dataset: str, number: int, *, label: int, part: Part) -> Record:
+    path = folder / f"{dataset}-{number}.png"
+    chest = phantom(slices=7, lesions="many" if label else "none", seed=number, size=128).exam()
+    Image.fromarray(chest.slices[3].gray).save(path)
+    return Record(path, label, dataset, group=f"{dataset}-{number // 2}", patient=f"{number // 2}", part=part)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight slices to train on, eight of four patients to validate, four healthy ones to draw lesions on."""
+    folder = tmp_path_factory.mktemp("work")
+    parts = [Part.TRAIN] * 8 + [Part.VALIDATION] * 8
+    records = [a_record(folder, "covid-ct", k, label=k // 2 % 2, part=part) for k, part in enumerate(parts)]
+    records += [a_record(folder, "luna", 20 + k, label=0, part=Part.TRAIN) for k in range(4)]
+    Catalog(tuple(records)).write(folder / "catalog.csv")
+    (folder / "prepare.json").write_text(json.dumps({"counts": []}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    fit(RECIPE, work=work, out=out)
+    return out
+
+
+def test_a_run_says_what_it_was_and_what_it_decides_with(run):
+    told = Run.read(run)
+
+    assert told.recipe == "small"
+    assert told.calibration[0] > 0
+    assert told.exam_rule.decision.band[0] < 0.5 < told.exam_rule.decision.band[1]
+    assert told.exam_rule.rests_on.startswith("Chosen on 4 validation patients of covid-ct")
+
+
+def test_the_weights_fit_the_network_the_run_names(run):
+    network = build_network(Run.read(run).network)
+
+    load_weights(network, run / "weights.safetensors")
+
+    stored = load_file(run / "weights.safetensors")
+    assert all(np.isfinite(array).all() for array in stored.values())
+    assert np.abs(stored["head4_value_conv/kernel"]).max() > 0
+
+
+def test_a_run_is_not_written_over(run, work):
+    with pytest.raises(FileExistsError, match="--resume"):
+        fit(RECIPE, work=work, out=run)
+
+
+def test_a_run_that_goes_on_makes_nothing_twice_and_comes_out_the_same(run, work):
+    before, kept = load_file(run / "weights.safetensors"), {p: p.stat().st_mtime_ns for p in (work / "cache").iterdir()}
+
+    fit(RECIPE, work=work, out=run, resume=True)
+
+    after = load_file(run / "weights.safetensors")
+    assert {p: p.stat().st_mtime_ns for p in (work / "cache").iterdir()} == kept
+    assert all((after[name] == array).all() for name, array in before.items())
+
+
+def test_a_data_set_that_is_left_out_decides_nothing(work, tmp_path):
+    with pytest.raises(ValueError, match="no validation"):
+        fit(replace(RECIPE, without=frozenset({"covid-ct"})), work=work, out=tmp_path / "run")
+
+
+def test_conv5_becomes_a_part_of_the_network(work, tmp_path):
+    spec = NetworkSpec(head="attention", size=64, stages=(3, 4, 5), evidence_channels=4)
+    recipe = replace(RECIPE, network=spec, conv5=Conv5Settings(epochs=1, batch=4))
+
+    fit(recipe, work=work, out=tmp_path / "run")
+
+    assert np.abs(load_file(tmp_path / "run/weights.safetensors")["head5_value_conv/kernel"]).max() > 0
