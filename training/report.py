@@ -128,24 +128,25 @@ def _training(run: Run) -> str:
 def _figures(evaluations: Sequence[Evaluation]) -> str:
     if not evaluations:
         return "These weights have not been evaluated.\n"
-    rows = [row for e in evaluations for row in _rows(e)]
-    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *_METRICS.values()]
     return (
         "Positive class COVID-19 unless said otherwise; 95 % intervals by bootstrap of groups. IoU is of labels. Dash: "
         "it does not exist there, such as the AUC of one class. Records that the service would refuse are "
-        f"counted as refused, and scored all the same.\n\n{_table(columns, rows)}"
+        f"counted as refused, and scored all the same.\n\n{_evaluated(evaluations)}"
     )
 
 
 def _transfers(transfers: Sequence[Evaluation]) -> str:
     if not transfers:
         return "Not measured.\n"
-    rows = [row for e in transfers for row in _rows(e)]
-    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *_METRICS.values()]
     return (
         "Not these weights: for each row the same recipe was trained again without the data set it is measured on, its "
-        f"thresholds chosen on the other sets. This is what to expect at a hospital that gave no data.\n\n{_table(columns, rows)}"
+        f"thresholds chosen on the other sets. This is what to expect at a hospital that gave no data.\n\n{_evaluated(transfers)}"
     )
+
+
+def _evaluated(evaluations: Sequence[Evaluation]) -> str:
+    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *_METRICS.values()]
+    return _table(columns, [row for e in evaluations for row in _rows(e)])
 
 
 def _rows(evaluation: Evaluation) -> Iterable[list[str]]:
