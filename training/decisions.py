@@ -11,11 +11,14 @@ from app.ct.manifest import Decision, ExamRule
 from training.evaluation import auc
 from training.linear import balanced_weights
 
-TOP_SHARES = (1.0, 0.5, 0.3, 0.2)
+TOP_SHARES = (0.5, 0.3, 0.2)
+"""Not 1: the patients' slices in the data sets were picked because they show disease; of a whole exam many show none."""
 _LEAST_SLICES = 2
 """A patient with fewer slices says nothing about how slices add up to an exam."""
 _WANTED_RIGHT = 0.90
 """Share of the cases outside the band that must be right, classes counted alike."""
+_LEAST_BAND, _LEAST_EXAM_BAND = 0.3, 0.6
+"""Logits on each side of the threshold; wider for exams, whose rule rests on so little."""
 _WIDEST = 1.5
 """Logits on each side of the threshold: 0.18 to 0.82."""
 
@@ -57,17 +60,18 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tu
     return slope, intercept
 
 
-def decide(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Decision:
+def decide(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, least_band: float = _LEAST_BAND) -> Decision:
     """Threshold one half, and the narrowest band outside of which ``_WANTED_RIGHT`` are right.
 
     Args:
         logits: float (cases,), calibrated.
         labels: int (cases,).
         weights: float (cases,).
+        least_band: logits on each side of the threshold that the band takes at least.
     """
     distance = np.abs(logits)
     right = (logits > 0) == (labels == 1)
-    for half in np.arange(0.3, _WIDEST, 0.05):
+    for half in np.arange(least_band, _WIDEST, 0.05):
         outside = distance > half
         if outside.any() and np.average(right[outside], weights=weights[outside]) >= _WANTED_RIGHT:
             return _decision(float(half))
@@ -108,4 +112,6 @@ def choose_exam_rule(scored: Scored, *, rests_on: str) -> ExamRule:
 
     best = max(TOP_SHARES, key=lambda share: (round(auc(labels, logits(share)) or 0.0, 3), share))
     told = rests_on.format(patients=len(cases), datasets=" and ".join(sorted({d for d, _, _ in cases})))
-    return ExamRule(top_share=best, decision=decide(logits(best), labels, weights), rests_on=told)
+    return ExamRule(
+        top_share=best, decision=decide(logits(best), labels, weights, least_band=_LEAST_EXAM_BAND), rests_on=told
+    )

@@ -58,13 +58,17 @@ class Fitting:
     progress: Callable[[str], None]
 
     def placed(self, *parts: Part) -> list[tuple[int, Record]]:
-        """Records of the parts with their places in the catalog, without the data sets that are left out."""
-        placed = ((k, r) for k, r in enumerate(self.catalog.records) if r.part in parts)
-        return [(k, r) for k, r in placed if r.dataset not in self.recipe.without]
+        """Records of the parts with their places in the catalog."""
+        return [(k, r) for k, r in enumerate(self.catalog.records) if r.part in parts]
+
+    def counts(self, record: Record) -> bool:
+        """Whether a record may decide anything: its data set is not left out."""
+        return record.dataset not in self.recipe.without
 
     def rows(self, pictures: Pictures, part: Part) -> np.ndarray:
-        """Which pictures come from records of a part."""
-        return np.flatnonzero([self.catalog.records[k].part is part for k in pictures.records])
+        """Which pictures come from records of a part that count."""
+        records = [self.catalog.records[k] for k in pictures.records]
+        return np.flatnonzero([r.part is part and self.counts(r) for r in records])
 
 
 def fit(
@@ -110,7 +114,7 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
     preprocessing = spec_of(recipe.preprocessing, recipe.network.size)
     key = key_of(file_key(work / CATALOG), preprocessing, sources, weights, stages, recipe.seed)
     fitting = Fitting(recipe, Catalog.read(work / CATALOG), Cache(work / "cache"), out, backbone, key, progress)
-    if not any(r.dataset in JUDGED_ON for _, r in fitting.placed(Part.VALIDATION)):
+    if not any(r.dataset in JUDGED_ON and fitting.counts(r) for _, r in fitting.placed(Part.VALIDATION)):
         raise ValueError(f"no validation slices of {', '.join(JUDGED_ON)}: nothing to choose thresholds on")
     return fitting
 
@@ -118,7 +122,8 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
 def _map(fitting: Fitting) -> keras.Model:
     """The head with its evidence map trained."""
     recipe = fitting.recipe
-    records = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if looks.teaches_map(r)]
+    known = fitting.placed(Part.TRAIN, Part.VALIDATION)
+    records = [(k, r) for k, r in known if fitting.counts(r) and looks.teaches_map(r)]
     key = key_of(fitting.key, recipe.synthetic, [k for k, _ in records])
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
     first = next(iter(fitting.backbone.output.values()))
@@ -152,7 +157,7 @@ def _pooled(fitting: Fitting, head: keras.Model) -> tuple[Pictures, dict[str, np
     found = looks.labelled_looks(
         records, preprocessor, altered=recipe.altered, altered_of=recipe.altered_of, seed=recipe.seed
     )
-    key = key_of(fitting.key, recipe.altered, sorted(recipe.altered_of.items()), sorted(recipe.without))
+    key = key_of(fitting.key, recipe.altered, sorted(recipe.altered_of.items()))
     pictures = Pictures.kept(fitting.cache, "labelled-looks", key, found, grid=1)
     model = pooling_model(fitting.backbone, head, recipe.network)
     fitting.progress(f"pooled features of {len(pictures.images)} looks")

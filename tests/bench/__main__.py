@@ -1,5 +1,6 @@
 """``make bench``: arguments only. Tables on stdout, progress on stderr; ``results.json`` and ``results.md`` in ``bench/``."""
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for results.json and results.md.")] = ROOT / "bench",
 ) -> None:
     """Measure engines, exams, start-up and memory on this machine."""
+    # Ended from outside, it still stops the server it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         model = model_dir or model_folder(Settings())
         manifest = read_manifest(model)

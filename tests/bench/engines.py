@@ -24,7 +24,7 @@ _OPENVINO = {"f32": "OpenVINO engine f32", "bf16": "OpenVINO engine bf16"}
 _SERVED, _EAGER, _COMPILED = "Keras engine as served", "Keras eager `model(x)`", "TensorFlow `tf.function`"
 _NOTES = (
     "Median of the rounds, in brackets from where to where they lie; `x` is how many times as fast as `predict()` at that batch.",
-    "The Keras engine fills every batch up to 16; the OpenVINO engine runs at most 8 slices at once.",
+    "The engines make their own batches: Keras's is filled up where there are fewer slices, OpenVINO's cut where there are more.",
     "Difference: the largest of a probability from `predict()`, on the same slices.",
 )
 

@@ -1,7 +1,6 @@
 """Exams sent to a real server: seconds until the answer, and the server's memory."""
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -108,8 +107,7 @@ def measure_over_http(
 
 
 def _measure(exam: SentExam, model: Path, *, engine: str, rounds: int) -> ExamOverHttp:
-    with tempfile.TemporaryDirectory(prefix="covidct-bench-") as room:
-        forms = {FILES: Form.of(exam.files), ZIP: Form.of([exam.zipped(Path(room) / "exam.zip")])}
+    forms = {FILES: Form.of(exam.files), ZIP: Form.of([exam.archive])}
     with (
         serving(model, engine=engine) as server,
         httpx.Client(base_url=server.address, timeout=_ANSWER_LIMIT_S, trust_env=False) as client,

@@ -1,7 +1,7 @@
 """The exams that are sent: a synthetic one of 300 raw DICOM slices, real ones where they are, a single picture."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from app.ct.reading.files import NamedFile
 
 RAW_SLICES = 300
 RAW = f"phantom, {RAW_SLICES} raw DICOM slices"
+SINGLE = "a single JPEG"
 _REAL = {
     "P002": "P002, JPEG lossless DICOM",
     "normal002-jpeg": "normal002, JPEG",
@@ -26,24 +27,23 @@ class SentExam:
     Attributes:
         name: for tables.
         files: to send, in the order of their names.
+        archive: the same in an ordinary, deflated ZIP.
         is_real: whether it is of a person.
     """
 
     name: str
     files: tuple[NamedFile, ...]
-    is_real: bool = False
+    archive: NamedFile
+    is_real: bool
 
-    @property
-    def megabytes(self) -> float:
-        """All files together."""
-        return sum(file.size for file in self.files) / 1e6
-
-    def zipped(self, path: Path) -> NamedFile:
-        """The exam as an ordinary, deflated ZIP, written to ``path``."""
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file in self.files:
-                archive.writestr(f"exam/{file.name}", file.read())
-        return NamedFile("exam.zip", path)
+    @classmethod
+    def of(cls, name: str, paths: Sequence[Path], *, archive: Path, is_real: bool) -> "SentExam":
+        """The files of ``paths``, also written to the ZIP ``archive``."""
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+            for path in paths:
+                opened.write(path, f"exam/{path.name}")
+        files = tuple(NamedFile(path.name, path) for path in paths)
+        return cls(name, files, NamedFile("exam.zip", archive), is_real)
 
 
 @dataclass(frozen=True)
@@ -64,18 +64,22 @@ def supply(work: Path, *, real: Path, raw_slices: int = RAW_SLICES, size: int = 
     """
     chest = phantom(slices=raw_slices, lesions="few", size=size)
     picture = phantom(slices=1, lesions="many", size=size)
-    drawn = [
-        SentExam(RAW, tuple(_named(write(dicom_files(chest), work / "raw")))),
-        SentExam("a single JPEG", tuple(_named(write(jpeg_files(picture), work / "single")))),
-    ]
-    found = [SentExam(name, tuple(_named(_inside(real / key))), is_real=True) for key, name in _REAL.items()]
-    absent = tuple(f"{exam.name}: not on this machine, left out." for exam in found if not exam.files)
-    return Supply((drawn[0], *(exam for exam in found if exam.files), drawn[1]), absent)
+    raw = write(dicom_files(chest), work / "raw")
+    single = write(jpeg_files(picture), work / "single")
+    found = {key: _inside(real / key) for key in _REAL}
+    return Supply(
+        (
+            SentExam.of(RAW, raw, archive=work / "raw.zip", is_real=False),
+            *(
+                SentExam.of(_REAL[key], paths, archive=work / f"{key}.zip", is_real=True)
+                for key, paths in found.items()
+                if paths
+            ),
+            SentExam.of(SINGLE, single, archive=work / "single.zip", is_real=False),
+        ),
+        tuple(f"{_REAL[key]}: not on this machine, left out." for key, paths in found.items() if not paths),
+    )
 
 
 def _inside(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-
-def _named(paths: list[Path]) -> Iterator[NamedFile]:
-    return (NamedFile(path.name, path) for path in paths)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.ct.diagnosis import exam_probability
-from training.decisions import Scored, calibrate, choose_exam_rule, decide
+from training.decisions import TOP_SHARES, Scored, calibrate, choose_exam_rule, decide
 
 
 def test_calibration_undoes_a_stretch_and_a_shift():
@@ -51,7 +51,15 @@ def a_scored(strongest_tell: bool) -> Scored:
 
 
 def test_of_rules_that_tell_patients_apart_alike_the_steadiest_is_taken():
-    assert choose_exam_rule(a_scored(strongest_tell=False), rests_on="").top_share == 1.0
+    assert choose_exam_rule(a_scored(strongest_tell=False), rests_on="").top_share == max(TOP_SHARES)
+
+
+def test_the_band_of_exams_is_wider_than_that_of_slices():
+    scored = a_scored(strongest_tell=False)
+
+    exam, image = choose_exam_rule(scored, rests_on="").decision, decide(scored.logits, scored.labels, np.ones(120))
+
+    assert exam.band[0] < image.band[0]
 
 
 def test_the_rule_says_how_many_patients_it_rests_on():
