@@ -45,8 +45,9 @@ class KerasEngine:
         return NetworkOutput.joined(parts)
 
     def _run(self, images: np.ndarray) -> NetworkOutput:
-        # Always the same batch: the last one is filled up, so that nothing is compiled twice.
-        filled = np.zeros((self._batch, *images.shape[1:], 1), np.float32)
+        # On a GPU always the same batch: the last one is filled up, so that nothing is compiled twice.
+        rows = self._batch if self.on_gpu else len(images)
+        filled = np.zeros((rows, *images.shape[1:], 1), np.float32)
         filled[: len(images), ..., 0] = images
         output = self._network.predict_on_batch(filled)
         return NetworkOutput(*(np.asarray(output[k])[: len(images)] for k in ("logit", "evidence", "share")))
