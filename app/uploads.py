@@ -5,12 +5,12 @@ import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
 from app.ct.reading.files import NamedFile, named
-from app.ct.reading.kinds import Kind, kind_of
+from app.ct.reading.kinds import Kind, is_macos_companion, kind_of
 
 MEGABYTE = 2**20
 _CHUNK_BYTES = MEGABYTE
@@ -55,7 +55,8 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
             removes it, also after an error.
 
     Returns:
-        ``files`` themselves, or the archive's files without directories, hidden files and ``__MACOSX``.
+        ``files`` themselves, or the archive's files without directories and what macOS adds. Hidden files stay: what is
+        a slice, the reader decides by their bytes, and counts what it leaves out.
 
     Raises:
         NoFiles: nothing was sent, or an archive without files.
@@ -153,18 +154,12 @@ def _directory_sizes_64(opened: BinaryIO, at: int) -> Iterator[int]:
 
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """The files of the archive that may be slices; none is opened before all are allowed."""
-    members = [m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)]
+    members = [m for m in archive.infolist() if not m.is_dir() and not is_macos_companion(m.filename)]
     if len(members) > limits.max_files:
         raise TooManyFiles(f"The archive holds {len(members)} files; at most {limits.max_files} are taken.")
     for member in members:
         _check_member(member)
     return members
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether a file or one of its folders is hidden, or what macOS adds; steps up such as ``..`` hide nothing."""
-    parts = set(PurePosixPath(name.replace("\\", "/")).parts) - {".", ".."}
-    return "__MACOSX" in parts or any(p.startswith(".") for p in parts)
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:

@@ -53,6 +53,27 @@ def test_folder_files_and_zip_are_the_same_exam(demo: Path, tmp_path: Path) -> N
     assert len(found) == 1
 
 
+def test_slices_in_hidden_places_of_a_folder_are_read(demo: Path) -> None:
+    last, *_, first = sorted((demo / "dicom").iterdir())
+    (demo / "dicom" / ".part2").mkdir()
+    last.rename(demo / "dicom" / ".part2" / last.name)
+    first.rename(first.with_name(f".{first.name}"))
+
+    report = predict(exam_files([demo / "dicom"]), FakeClassifier(), on_progress=lambda _: None).report
+
+    assert (report.input.slices, report.input.warnings) == (9, [])
+
+
+def test_what_file_managers_leave_in_a_folder_is_counted_and_not_refused(demo: Path) -> None:
+    (demo / "dicom" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1\0\0\x10\0")
+    (demo / "dicom" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+
+    report = predict(exam_files([demo / "dicom"]), FakeClassifier(), on_progress=lambda _: None).report
+
+    assert report.input.slices == 9
+    assert report.input.warnings == ["2 files that are not slices were left out."]
+
+
 def test_a_written_report_names_its_pictures(demo: Path, tmp_path: Path) -> None:
     prediction = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
 

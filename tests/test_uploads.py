@@ -46,10 +46,26 @@ def test_an_archive_that_lies_on_disk_is_opened_there(tmp_path):
     assert len(unpack([NamedFile("a", path)], Limits(), spool=spool)) == 4
 
 
-def test_folders_hidden_files_and_what_macos_adds_are_left_out(tmp_path):
-    junk = [("exam/", b""), ("__MACOSX/exam/._IM1.dcm", b"x"), ("exam/.DS_Store", b"x"), (".git/config", b"x")]
+def test_folders_and_what_macos_adds_are_left_out(tmp_path):
+    junk = [("exam/", b""), ("__MACOSX/exam/._IM1.dcm", b"x"), ("exam/._IM2.dcm", b"x")]
 
     assert len(opened(a_zip(junk + EXAM), tmp_path)) == 4
+
+
+@pytest.mark.parametrize("hidden", [".part2/IM3.dcm", ".IM3.dcm", "exam/.hidden/.IM3", "._part2/IM3.dcm"])
+def test_a_slice_in_a_hidden_place_of_an_archive_is_read(tmp_path, hidden):
+    exam = read_exam(opened(a_zip([*EXAM[:3], (hidden, EXAM[3][1])]), tmp_path))
+
+    assert len(exam.slices) == 4
+    assert exam.warnings == ()
+
+
+def test_hidden_files_of_an_archive_that_are_no_slices_are_counted(tmp_path):
+    junk = [("exam/.DS_Store", b"\0\0\0\1Bud1"), (".git/config", b"x"), ("exam/Thumbs.db", b"\xd0\xcf\x11\xe0")]
+    exam = read_exam(opened(a_zip(junk + EXAM), tmp_path))
+
+    assert len(exam.slices) == 4
+    assert exam.warnings == ("3 files that are not slices were left out.",)
 
 
 def test_names_are_never_paths(tmp_path):

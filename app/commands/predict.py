@@ -65,6 +65,8 @@ class Prediction:
 def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
     """The files of ``paths``, folders opened, in the order of their names.
 
+    Hidden files are among them: what is a slice, the reader decides by their bytes, and counts what it leaves out.
+
     Raises:
         FileNotFoundError: a path does not exist.
     """
@@ -78,7 +80,7 @@ def _files(path: Path) -> Iterator[NamedFile]:
         yield NamedFile(path.name, path)
         return
     for inside in sorted(path.rglob("*")):
-        if inside.is_file() and not inside.name.startswith("."):
+        if inside.is_file():
             yield NamedFile(inside.relative_to(path).as_posix(), inside)
 
 

@@ -62,19 +62,30 @@ def test_a_folder_is_picked(page: Page, exam_folder: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
 
 
-def test_files_are_dropped(page: Page, exam_folder: Path) -> None:
+@pytest.mark.parametrize("name", ["a.jpg", ".a.jpg"])
+def test_files_are_dropped(page: Page, exam_folder: Path, name: str) -> None:
     page.goto("/covid")
     content = list(pictures(exam_folder)[12].read_bytes())
     dropped = page.evaluate_handle(
-        """bytes => { const d = new DataTransfer();
-                      d.items.add(new File([new Uint8Array(bytes)], "a.jpg", { type: "image/jpeg" })); return d; }""",
-        content,
+        """([name, bytes]) => { const d = new DataTransfer();
+                      d.items.add(new File([new Uint8Array(bytes)], name, { type: "image/jpeg" })); return d; }""",
+        [name, content],
     )
     page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
 
     expect(page.locator("#chosen")).to_contain_text("1 file")
     page.get_by_role("button", name="Diagnose this exam").click()
     expect(page.get_by_text("Judged from a single image")).to_be_visible()
+
+
+def test_a_hidden_file_that_is_picked_is_sent(page: Page, exam_folder: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / ".a.jpg"
+    hidden.write_bytes(pictures(exam_folder)[12].read_bytes())
+    page.goto("/covid")
+    page.locator("#files").set_input_files(hidden)
+
+    expect(page.locator("#chosen")).to_contain_text("1 file")
+    expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
 
 
 def test_progress_is_seen_and_leads_to_the_result(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:

@@ -82,14 +82,24 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
 
 def kind_of(file: NamedFile) -> Kind:
     """What ``file`` is. Bytes count, not the name, except for what is known never to be a slice."""
-    path = PurePosixPath(file.name.replace("\\", "/"))
-    if "__MACOSX" in path.parts or path.name.startswith("._") or path.name.casefold() in _JUNK_NAMES:
+    path = _path_of(file.name)
+    if is_macos_companion(file.name) or path.name.casefold() in _JUNK_NAMES:
         return Kind.JUNK
     with file.open() as opened:
         head = opened.read(HEAD_BYTES)
     kind = _kind_of_bytes(head)
     never_a_slice = _JUNK_SUFFIXES.fullmatch(path.suffix) or path.name.startswith(".")
     return Kind.JUNK if never_a_slice and kind not in (Kind.DICOM, Kind.IMAGE) else kind
+
+
+def is_macos_companion(name: str) -> bool:
+    """Whether a file is what macOS puts beside another one (``__MACOSX/``, ``._name``); it never holds a slice."""
+    path = _path_of(name)
+    return "__MACOSX" in path.parts or path.name.startswith("._")
+
+
+def _path_of(name: str) -> PurePosixPath:
+    return PurePosixPath(name.replace("\\", "/"))
 
 
 def _kind_of_bytes(head: bytes) -> Kind:
@@ -122,7 +132,6 @@ def _is_text(head: bytes) -> bool:
 
 
 def _refuse_junk(files: Sequence[NamedFile]) -> None:
-    names = (PurePosixPath(f.name.replace("\\", "/")) for f in files)
-    if all(n.name.casefold() in _SYSTEM_FILES or "__MACOSX" in n.parts or n.name.startswith("._") for n in names):
+    if all(is_macos_companion(f.name) or _path_of(f.name).name.casefold() in _SYSTEM_FILES for f in files):
         raise NoFiles("The upload holds no slices.")
     raise UnsupportedType(f"None of the {len(files)} files is DICOM, JPEG or PNG.")

@@ -19,18 +19,15 @@ async function filesOf(entry) {
   return inside.flat();
 }
 
-/** Every file of a drop, as {file, name}; hidden files are left out. */
+/** Every file of a drop, as {file, name}, hidden ones too: the service tells what is a slice and counts the rest. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const found = entries.length
+  return entries.length
     ? (await Promise.all(entries.map(filesOf))).flat()
     : [...transfer.files].map((file) => ({ file, name: file.name }));
-  return found.filter(({ file }) => !file.name.startsWith("."));
 }
 
 /** Every file of an input, as {file, name}. */
 export function picked(input) {
-  return [...input.files]
-    .map((file) => ({ file, name: file.webkitRelativePath || file.name }))
-    .filter(({ file }) => !file.name.startsWith("."));
+  return [...input.files].map((file) => ({ file, name: file.webkitRelativePath || file.name }));
 }
