@@ -131,8 +131,15 @@ class Desk:
         self._store.erase(exam_id)
 
     def sweep(self) -> int:
-        """Erase what has expired; returns how many exams."""
-        return self._store.sweep(utc_now(), tombstone=timedelta(hours=self._settings.tombstone_h))
+        """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
+        tombstone = timedelta(hours=self._settings.tombstone_h)
+        with self._turn:
+            at_work = set(self._courses) - set(self._line)
+            erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
+            for exam in self._store.unfinished():
+                if exam.id not in self._courses:
+                    self._store.end(exam.id, Status.FAILED, INTERNAL)
+        return erased
 
     def _check_line(self) -> None:
         if self._stopping or len(self._line) >= self._settings.queue_size:
@@ -163,9 +170,14 @@ class Desk:
         while (exam_id := self._next()) is not None:
             try:
                 self._diagnose(service, exam_id)
-            except Exception as error:  # noqa: BLE001  a store that fails must not end the line; the row is mended at start
+            except Exception as error:  # noqa: BLE001  a store that fails must not end the line
                 complain("exam abandoned", id=exam_id, kind=type(error).__name__, at=_where(error))
-                self._courses.pop(exam_id, Course()).end(Status.FAILED)
+                self._abandon(exam_id)
+
+    def _abandon(self, exam_id: str) -> None:
+        """Give up an exam whose end the store could not note; ``sweep`` notes it once the store can."""
+        self._store.folder(exam_id).drop_originals()
+        self._courses.pop(exam_id, Course()).end(Status.FAILED)
 
     def _refuse(self, error: ModelError) -> None:
         complain("model refused", code=error.code, detail=error.message)
@@ -179,7 +191,7 @@ class Desk:
 
     def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
         exam = self._store.find(exam_id)
-        if exam is None:
+        if exam is None or exam.status is Status.EXPIRED:
             self._courses.pop(exam_id).end(Status.EXPIRED)
             return
         try:
@@ -208,12 +220,14 @@ class Desk:
     def _end(
         self, exam: KeptExam, status: Status, *, problem: KeptProblem | None = None, outcome: Outcome | None = None
     ) -> None:
+        folder, course = self._store.folder(exam.id), self._courses[exam.id]
+        # Before the end is noted: what a patient sent goes even if the store cannot note it, and makes room for that.
+        if status is Status.DONE and not course.is_cancelled:
+            folder.drop_originals()
+        else:
+            folder.erase()
         if problem is not None:
             self._store.end(exam.id, status, problem)
-        folder, course = self._store.folder(exam.id), self._courses[exam.id]
-        folder.drop_originals()
-        if course.is_cancelled:
-            folder.erase()
         code = problem.code if problem else None
         for observe in self._observers:
             observe(outcome or Outcome(exam.id, status, code, exam.files))

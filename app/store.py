@@ -2,7 +2,7 @@
 
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -188,17 +188,18 @@ class Store:
             session.execute(sa.delete(_Row).where(_Row.id == exam_id))
         self.folder(exam_id).erase()
 
-    def sweep(self, now: datetime, *, tombstone: timedelta) -> int:
-        """Erase what has expired, leaving its id for a while; forget ids older than ``tombstone``.
+    def sweep(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> int:
+        """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
 
-        Exams that are not finished stay.
+        Args:
+            now: the time.
+            tombstone: how long after its end an exam is still known to have expired.
+            at_work: exams being diagnosed, which stay for now.
 
         Returns:
             How many exams were erased.
         """
-        over = sa.and_(
-            _Row.expires_at <= now.timestamp(), _Row.status.in_([Status.DONE, Status.REFUSED, Status.FAILED])
-        )
+        over = sa.and_(_Row.expires_at <= now.timestamp(), _Row.status != Status.EXPIRED, _Row.id.not_in(list(at_work)))
         forgotten = sa.and_(_Row.expires_at <= (now - tombstone).timestamp(), _Row.status == Status.EXPIRED)
         with self._session() as session:
             ids = list(session.scalars(sa.select(_Row.id).where(over)))

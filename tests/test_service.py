@@ -16,12 +16,12 @@ from app.ct.errors import Busy, NoFiles, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
-from app.desk import MAX_ATTEMPTS, Desk, utc_now
+from app.desk import INTERNAL, MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
 from app.outcome import Outcome
 from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
-from app.store import KeptProblem, Status, Store, new_id
+from app.store import KeptExam, KeptProblem, Status, Store, new_id
 from app.uploads import Limits
 from tests.fakes import FakeClassifier
 
@@ -96,11 +96,11 @@ class RunningDesk:
     """A desk on a store of its own, and what became of its exams."""
 
     def __init__(
-        self, data_dir: Path, *, classifier: FakeClassifier, queue_size: int = 4, kind: type[Store] = Store
+        self, data_dir: Path, *, classifier: FakeClassifier, kind: type[Store] = Store, **settings: float
     ) -> None:
         self.store, self.ended = kind(data_dir), dict[str, Outcome]()
         self.desk = Desk(
-            Settings(data_dir=data_dir, queue_size=queue_size),
+            Settings.model_validate({"data_dir": data_dir, **settings}),
             self.store,
             load=lambda: DiagnosisService(classifier, limits=Limits()),
             write=lambda *_: "{}",
@@ -119,6 +119,14 @@ class RunningDesk:
 
     def take(self, files: list[NamedFile]) -> str:
         return self.desk.take(self.spool(files), files=len(files), receive_s=0.0, key_hash=None).id
+
+    def wait_until_left(self, exam_id: str) -> None:
+        """Return once the desk has nothing more to do with an exam, however it ended."""
+        for _ in range(1000):
+            if self.desk.course(exam_id) is None:
+                return
+            time.sleep(0.01)
+        raise AssertionError("not left")
 
     def wait_for(self, exam_id: str) -> Outcome:
         for _ in range(1000):
@@ -240,18 +248,80 @@ class FullStore(Store):
         super().end(exam_id, status, problem)
 
 
+class LockedStore(Store):
+    """Cannot be read once an exam is in."""
+
+    def find(self, exam_id: str) -> KeptExam | None:
+        raise OSError(f"locked: {exam_id}")
+
+
 def test_a_full_store_costs_an_exam_but_not_the_next(chest: list[NamedFile], tmp_path: Path) -> None:
     running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
     running.desk.start()
-    lost = running.take(chest)
-    while running.desk.course(lost) is not None:
-        time.sleep(0.01)
-    FullStore.is_full = False
+    running.wait_until_left(running.take(chest))
+    running.store.is_full = False  # type: ignore[attr-defined]
 
     outcome = running.wait_for(running.take(chest))
     running.close()
 
     assert outcome.status is Status.DONE
+
+
+@pytest.mark.parametrize("kind", [FullStore, LockedStore])
+def test_a_failing_store_leaves_nothing_of_what_was_sent(
+    chest: list[NamedFile], tmp_path: Path, kind: type[Store]
+) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=kind)
+    running.desk.start()
+    lost = running.take(chest)
+    running.wait_until_left(lost)
+    running.close()
+
+    assert [path for path in running.store.folder(lost).path.rglob("*") if path.is_file()] == []
+
+
+def test_a_refused_exam_leaves_nothing_of_what_was_sent(tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier())
+    running.desk.start()
+    refused = running.take([NamedFile("a", b"no slice")])
+    running.wait_for(refused)
+    running.close()
+
+    assert not running.store.folder(refused).path.exists()
+
+
+def test_an_abandoned_exam_is_said_to_have_failed_once_the_store_can(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
+    running.desk.start()
+    lost = running.take(chest)
+    running.wait_until_left(lost)
+    running.store.is_full = False  # type: ignore[attr-defined]
+
+    running.desk.sweep()
+
+    found = running.store.find(lost)
+    running.close()
+    assert found is not None
+    assert (found.status, found.problem) == (Status.FAILED, INTERNAL)
+
+
+def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_path: Path) -> None:
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate), retention_h=1e-9)
+    running.desk.start()
+    at_work, in_line = running.take(chest), running.take(chest)
+    while running.desk.waiting > 1:
+        time.sleep(0.01)
+
+    erased = running.desk.sweep()
+    gate.set()
+    done = running.wait_for(at_work)
+    running.wait_until_left(in_line)
+
+    assert (erased, done.status, in_line in running.ended) == (1, Status.DONE, False)
+    assert not running.store.folder(in_line).path.exists()
+    assert running.desk.sweep() == 1
+    running.close()
 
 
 def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path) -> None:

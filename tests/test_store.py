@@ -90,14 +90,26 @@ def test_an_id_is_forgotten_in_the_end(store: Store) -> None:
     assert store.find(exam.id) is None
 
 
-def test_an_exam_that_is_not_finished_does_not_expire(store: Store) -> None:
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.EXPIRED])
+def test_an_exam_expires_wherever_it_stands(store: Store, status: Status) -> None:
     exam = accepted(store)
+    store.folder(exam.id).create()
+    store.end(exam.id, status, KeptProblem("internal", "x"))
 
-    store.sweep(NOW + 9 * HOUR, tombstone=HOUR)
+    assert store.sweep(NOW + HOUR, tombstone=HOUR) == 1
+    assert not store.folder(exam.id).path.exists()
+    assert store.unfinished() == []
+
+
+def test_an_exam_at_work_does_not_expire(store: Store) -> None:
+    exam = accepted(store)
+    store.start(exam.id)
+
+    assert store.sweep(NOW + 9 * HOUR, tombstone=HOUR, at_work={exam.id}) == 0
 
     found = store.find(exam.id)
     assert found is not None
-    assert found.status is Status.QUEUED
+    assert found.status is Status.RUNNING
 
 
 def test_an_erased_exam_is_not_in_the_file_either(store: Store, tmp_path: Path) -> None:
