@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from app.course import Reading, Scoring
-from app.ct.diagnosis import Diagnosis, diagnose, exam_probability
+from app.ct.diagnosis import Diagnosis, diagnose, probability_of
 from app.ct.exam import Exam
 from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
@@ -104,7 +104,7 @@ class DiagnosisService:
             chosen = select_slices(exam, self._how_many(wish))
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
-        return Diagnosed(exam, scores, self._judge(scores), Timing(**clock.seconds))
+        return Diagnosed(exam, scores, self._judge(exam, scores), Timing(**clock.seconds))
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -116,13 +116,19 @@ class DiagnosisService:
         parts: list[SliceScores] = []
         for part in self.classifier.score_chunks(exam, chosen):
             parts.append(part)
-            on_progress(self._so_far(parts, to_score=len(chosen)))
+            on_progress(self._so_far(exam, parts, to_score=len(chosen)))
         return SliceScores.joined(parts)
 
-    def _so_far(self, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
-        logits = np.concatenate([part.logits for part in parts])
-        return Scoring(len(logits), to_score, exam_probability(logits, self.classifier.manifest.exam_rule))
+    def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
+        logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
+        return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 
-    def _judge(self, scores: SliceScores) -> Diagnosis:
+    def _judge(self, exam: Exam, scores: SliceScores) -> Diagnosis:
         manifest = self.classifier.manifest
-        return diagnose(scores.indices, scores.logits, rule=manifest.exam_rule, image=manifest.image)
+        return diagnose(
+            scores.indices,
+            scores.logits,
+            exam_slices=len(exam.slices),
+            rule=manifest.exam_rule,
+            image=manifest.image,
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.course import Course, Erased, Reading, Scoring
-from app.ct.diagnosis import Verdict
+from app.ct.diagnosis import JudgedBy, Verdict
 from app.ct.errors import Busy, NoFiles, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
@@ -77,6 +77,16 @@ def test_as_many_slices_are_scored_as_wished(
 
     assert len(found.scores.indices) <= most
     assert len(found.scores.indices) >= min(5, most)
+
+
+def test_one_scored_slice_of_an_exam_is_judged_by_the_exam_rule(chest: list[NamedFile], tmp_path: Path) -> None:
+    of_many = diagnosed(chest, tmp_path, wish=Wish(slices=1))
+    (tmp_path / "one").mkdir()
+    alone = diagnosed(chest[12:13], tmp_path / "one")
+
+    assert len(of_many.scores.indices) == len(alone.scores.indices) == 1
+    assert of_many.diagnosis.judged_by is JudgedBy.EXAM_RULE
+    assert alone.diagnosis.judged_by is JudgedBy.IMAGE_THRESHOLD
 
 
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ def score(records: Sequence[Record], scorer: Scorer, *, by: By, progress: Progre
     Args:
         records: images, or with ``By.EXAM`` also folders.
         scorer: the classifier.
-        by: a patient is what the records name so, else their group; its slices become one small exam.
+        by: a patient is what the records name so, else their group; its slices become one small exam, a patient of
+            whom there is one slice an exam of one slice.
         progress: told how many of how many records are done.
 
     Raises:
@@ -119,7 +120,7 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     except NoLung as error:
         indices, refused = _spread(len(exam.slices), limit), error.code
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
-    return _judged((record,), refused, logits=scores.logits, manifest=scorer.manifest)
+    return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
 
 
 def _slices(records: Sequence[Record], scorer: Scorer, progress: Progress) -> Iterator[Scored]:
@@ -140,7 +141,8 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
             yield Scored((record,), refused)
             continue
         maps = _maps(scores, place, one) if record.mask else None
-        yield _judged((record,), refused, logits=scores.logits[place : place + 1], manifest=scorer.manifest, maps=maps)
+        logits = scores.logits[place : place + 1]
+        yield _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest, maps=maps)
         place += 1
 
 
@@ -176,7 +178,9 @@ def _patient(members: Sequence[Scored], manifest: Manifest) -> Scored:
     records = tuple(m.record for m in members)
     refused = members[0].refused if all(m.refused for m in members) else ""
     logits = np.array([logit for m in members for logit in m.logits], dtype=np.float32)
-    return _judged(records, refused, logits=logits, manifest=manifest) if len(logits) else Scored(records, refused)
+    if not len(logits):
+        return Scored(records, refused)
+    return _judged(records, refused, logits=logits, exam_slices=len(members), manifest=manifest)
 
 
 def _judged(
@@ -184,10 +188,13 @@ def _judged(
     refused: str,
     *,
     logits: np.ndarray,
+    exam_slices: int,
     manifest: Manifest,
     maps: SliceMap | None = None,
 ) -> Scored:
-    diagnosis = diagnose(range(len(logits)), logits, rule=manifest.exam_rule, image=manifest.image)
+    diagnosis = diagnose(
+        range(len(logits)), logits, exam_slices=exam_slices, rule=manifest.exam_rule, image=manifest.image
+    )
     return Scored(
         records,
         refused,

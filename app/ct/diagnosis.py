@@ -17,6 +17,13 @@ class Verdict(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
+class JudgedBy(StrEnum):
+    """Which of the model's two decisions a verdict rests on."""
+
+    EXAM_RULE = "exam-rule"
+    IMAGE_THRESHOLD = "image-threshold"
+
+
 @dataclass(frozen=True)
 class Finding:
     """A scored slice at or above the image threshold."""
@@ -32,12 +39,14 @@ class Diagnosis:
     Attributes:
         probability: of COVID-19, 0..1.
         verdict: by ``threshold`` and ``band``.
-        threshold, band: the exam's, or for an exam of one slice the image's.
+        judged_by: the exam rule, or for an exam that holds one slice the image's threshold.
+        threshold, band: of what it was judged by.
         findings: in slice order.
     """
 
     probability: float
     verdict: Verdict
+    judged_by: JudgedBy
     threshold: float
     band: tuple[float, float]
     findings: tuple[Finding, ...]
@@ -59,21 +68,51 @@ def exam_probability(logits: np.ndarray, rule: ExamRule) -> float:
         rule: share of slices that count, slope and intercept of the calibration.
     """
     strongest = np.sort(np.asarray(logits, dtype=np.float64))[::-1][: max(1, round(rule.top_share * len(logits)))]
-    return float(1.0 / (1.0 + np.exp(-(rule.slope * strongest.mean() + rule.intercept))))
+    return float(_sigmoid(rule.slope * float(strongest.mean()) + rule.intercept))
 
 
-def diagnose(indices: Sequence[int], logits: np.ndarray, *, rule: ExamRule, image: Decision) -> Diagnosis:
-    """Apply the exam rule.
+def probability_of(logits: np.ndarray, *, exam_slices: int, rule: ExamRule) -> float:
+    """What the slices scored so far add up to: a single image's own probability, otherwise by the exam rule.
+
+    Args:
+        logits: float (slices,), calibrated, in any order, at least one.
+        exam_slices: how many slices the exam holds, scored or not.
+        rule: the exam rule of the model's manifest.
+    """
+    return float(_sigmoid(logits)[0]) if exam_slices == 1 else exam_probability(logits, rule)
+
+
+def diagnose(
+    indices: Sequence[int], logits: np.ndarray, *, exam_slices: int, rule: ExamRule, image: Decision
+) -> Diagnosis:
+    """Judge an exam: by the exam rule, or by the image's decision where it holds one slice only.
 
     Args:
         indices: which slices of the exam were scored.
         logits: float (slices,), their calibrated logits in the same order.
+        exam_slices: how many slices the exam holds, scored or not. One scored slice of many is judged by the exam rule.
         rule: the exam rule of the model's manifest.
         image: threshold and band of a single image.
+
+    Raises:
+        ValueError: more slices were scored than the exam holds.
     """
-    probabilities = 1.0 / (1.0 + np.exp(-np.asarray(logits, dtype=np.float64)))
-    single = len(indices) == 1
-    decision = image if single else rule.decision
-    probability = float(probabilities[0]) if single else exam_probability(logits, rule)
-    findings = tuple(Finding(i, float(p)) for i, p in zip(indices, probabilities, strict=True) if p >= image.threshold)
-    return Diagnosis(probability, verdict(probability, decision), decision.threshold, decision.band, findings)
+    if exam_slices < len(indices):
+        raise ValueError(f"{len(indices)} slices were scored of an exam of {exam_slices}")
+    judged_by = JudgedBy.IMAGE_THRESHOLD if exam_slices == 1 else JudgedBy.EXAM_RULE
+    decision = image if judged_by is JudgedBy.IMAGE_THRESHOLD else rule.decision
+    probability = probability_of(logits, exam_slices=exam_slices, rule=rule)
+    pairs = zip(indices, _sigmoid(logits), strict=True)
+    findings = tuple(Finding(index, float(p)) for index, p in pairs if p >= image.threshold)
+    return Diagnosis(
+        probability,
+        verdict(probability, decision),
+        judged_by=judged_by,
+        threshold=decision.threshold,
+        band=decision.band,
+        findings=findings,
+    )
+
+
+def _sigmoid(logits: np.ndarray | float) -> np.ndarray:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(logits, dtype=np.float64))))
