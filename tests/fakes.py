@@ -11,22 +11,23 @@ from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, Preproces
 from app.ct.scores import SliceScores
 
 
-def a_manifest() -> Manifest:
+def a_manifest(*, image_threshold: float = 0.5, rests_on: str = "Chosen on nothing: a fake.") -> Manifest:
     return Manifest(
         name="fake-1",
         files={"weights.safetensors": "0" * 64},
         network=NetworkSpec(head="attention"),
         preprocessing=PreprocessingSpec(name="lung-box", size=299, fingerprint="f" * 64),
-        image=Decision(threshold=0.5, band=(0.4, 0.6)),
-        exam_rule=ExamRule(
-            top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on="nothing: a fake"
-        ),
+        image=Decision(threshold=image_threshold, band=(image_threshold - 0.1, image_threshold + 0.1)),
+        exam_rule=ExamRule(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
     )
 
 
 @dataclass
 class FakeClassifier:
-    """``peak`` is the logit of the middle slice, the outer ones have less by ``spread``; waits for ``gate`` before each chunk."""
+    """``peak`` is the logit of the middle slice, the outer ones have less by ``spread``; waits for ``gate`` before each chunk.
+
+    The lungs are not found on the ``lungs_lost`` slices nearest the head.
+    """
 
     peak: float = 3.0
     spread: float = 2.0
@@ -35,6 +36,7 @@ class FakeClassifier:
     manifest: Manifest = field(default_factory=a_manifest)
     engine_name: str = "fake"
     on_gpu: bool = False
+    lungs_lost: int = 0
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         for start in range(0, len(indices), chunk):
@@ -47,6 +49,7 @@ class FakeClassifier:
     def _scores(self, exam: Exam, indices: Sequence[int]) -> SliceScores:
         middle = (len(exam.slices) - 1) / 2
         distance = np.abs(np.array(indices) - middle) / max(1.0, middle)
+        lost = np.array(indices) < self.lungs_lost
         height, width = exam.slices[0].gray.shape
         rows, columns = np.mgrid[0:38, 0:38]
         spot = np.exp(-((rows - 22) ** 2 + (columns - 10) ** 2) / 30).astype(np.float32)
@@ -57,5 +60,6 @@ class FakeClassifier:
             share=np.stack([spot * float(1 - d) for d in distance]),
             evidence=np.zeros((len(indices), 38, 38), np.float32),
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
-            evidence_in_lung=np.full(len(indices), 0.9, np.float32),
+            evidence_in_lung=np.full(len(indices), 0.9, np.float32) * ~lost,
+            lung_found=~lost,
         )

@@ -40,6 +40,14 @@ def test_the_demo_can_be_diagnosed(demo: Path, kind: str) -> None:
     assert "Research use only" in prediction.text()
 
 
+def test_the_text_says_what_the_verdict_rests_on(demo: Path) -> None:
+    exam = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
+    image = predict(exam_files(sorted((demo / "jpeg").iterdir())[4:5]), FakeClassifier(), on_progress=lambda _: None)
+
+    assert "strongest 20 % of the scored slices. Chosen on nothing: a fake." in exam.text()
+    assert "judged by the image threshold" in image.text()
+
+
 def test_folder_files_and_zip_are_the_same_exam(demo: Path, tmp_path: Path) -> None:
     files = sorted((demo / "dicom").iterdir())
     archive = tmp_path / "exam.zip"

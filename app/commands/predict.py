@@ -44,6 +44,7 @@ class Prediction:
                 f"inconclusive {low:.2f} to {high:.2f})",
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
                 f"the slice threshold; strongest: slice {report.strongest_slice}",
+                f"judged by: {report.rests_on}",
                 *report.input.warnings,
                 f"model {report.model.name} {report.model.sha256[:16]} on {report.model.engine}, "
                 f"{report.timing_s.total:.1f} s",

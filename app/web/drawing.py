@@ -30,14 +30,14 @@ class Curve:
     Attributes:
         line: points of the curve as SVG writes them.
         points: (x, y, slice index) of each scored slice.
-        threshold_y: height of the image threshold, where it is known.
+        threshold_y: height of the image threshold.
     """
 
     width: int
     height: int
     line: str
     points: tuple[tuple[float, float, int], ...]
-    threshold_y: float | None
+    threshold_y: float
 
 
 def draw_scale(probability: float, threshold: float, band: tuple[float, float]) -> Scale:
@@ -46,7 +46,7 @@ def draw_scale(probability: float, threshold: float, band: tuple[float, float]) 
     return Scale(*(round(100 * value, 2) for value in (probability, threshold, low, high - low)))
 
 
-def draw_curve(slices: Sequence[SliceReport], *, threshold: float | None) -> Curve:
+def draw_curve(slices: Sequence[SliceReport], *, threshold: float) -> Curve:
     """Place every scored slice."""
     last = max(1, len(slices) - 1)
     points = tuple(
@@ -55,7 +55,7 @@ def draw_curve(slices: Sequence[SliceReport], *, threshold: float | None) -> Cur
         if one.probability is not None
     )
     line = " ".join(f"{x},{y}" for x, y, _ in points)
-    return Curve(CURVE_WIDTH, CURVE_HEIGHT, line, points, None if threshold is None else _height(threshold))
+    return Curve(CURVE_WIDTH, CURVE_HEIGHT, line, points, _height(threshold))
 
 
 def _height(probability: float) -> float:

@@ -12,7 +12,7 @@ from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.intake import take_in
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import Problem
-from app.web.reporting import exam_status, served_model
+from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
 from app.web.templating import templates
 
@@ -71,7 +71,7 @@ def get_exam_page(
 ) -> Response:
     """The result; before there is one, how far the exam has come."""
     if kept.report is not None:
-        return _result(request, ExamReport.model_validate_json(kept.report), parts, at=at)
+        return _result(request, kept_report(kept.report), at=at)
     if not kept.status.is_final:
         return _progress(request, kept, parts)
     status = exam_status(kept, None)
@@ -84,18 +84,14 @@ def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
     return templates.TemplateResponse(request, "progress.html", shown)
 
 
-def _result(request: Request, report: ExamReport, parts: Parts, *, at: int | None) -> Response:
+def _result(request: Request, report: ExamReport, *, at: int | None) -> Response:
     index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
-    classifier = parts.desk.classifier
-    image_threshold = None if classifier is None else classifier.manifest.image.threshold
     scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
-    curve: Curve = draw_curve(report.slices, threshold=image_threshold)
+    curve: Curve = draw_curve(report.slices, threshold=report.image_threshold)
     shown = {
         "report": report,
         "scale": scale,
         "curve": curve,
-        "image_threshold": image_threshold,
-        "rests_on": None if classifier is None else classifier.manifest.exam_rule.rests_on,
         "strongest": strongest(report.slices, most=STRONGEST),
         "current": report.slices[index],
         "is_single": len(report.slices) == 1,

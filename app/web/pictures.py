@@ -1,6 +1,5 @@
 """Pictures of a diagnosed exam, drawn when asked for."""
 
-import json
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +11,7 @@ from app.exam_folder import ExamFolder
 from app.store import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import MEDIA_TYPE, NotFound, Problem
+from app.web.reporting import kept_report
 
 PNG: dict[int | str, dict[str, object]] = {
     200: {"description": "A picture.", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
@@ -27,7 +27,7 @@ async def get_strongest(kept: FoundExam, parts: Wired) -> Response:
     """Overlay of the slice with the strongest evidence."""
     if kept.report is None:
         raise NotFound("The exam has no pictures: it is not diagnosed.")
-    index = int(json.loads(kept.report)["strongest_slice"])
+    index = kept_report(kept.report).strongest_slice
     return _answer(kept, await run_in_threadpool(_overlay, _folder(parts, kept), index))
 
 

@@ -30,6 +30,14 @@ class Expired(CovidCTError):
     advice = "Send the exam again; exams are kept for a limited time only."
 
 
+class OtherVersion(CovidCTError):
+    """The exam's report was kept by another version of the service."""
+
+    code = "other-version"
+    title = "The report was made by another version"
+    advice = "Send the exam again; this version of the service cannot show the report."
+
+
 class MethodNotAllowed(CovidCTError):
     """The address does not take this method."""
 
@@ -66,6 +74,7 @@ STATUS: dict[type[CovidCTError], int] = {
     errors.StorageFull: 507,
     NotFound: 404,
     Expired: 410,
+    OtherVersion: 410,
     MethodNotAllowed: 405,
     InvalidRequest: 422,
     Internal: 500,

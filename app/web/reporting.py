@@ -2,14 +2,17 @@
 
 from typing import Literal
 
+from pydantic import ValidationError
+
 from app.course import Course, Reading, Received, Scoring
 from app.ct.exam import Exam
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
 from app.store import KeptExam
-from app.web.problems import kept_problem
+from app.web.problems import OtherVersion, kept_problem
 from app.web.schemas import (
     ExamReport,
+    ExamRuleReport,
     ExamStatus,
     ExamSummary,
     FindingReport,
@@ -68,8 +71,10 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
         expires_at=kept.expires_at,
         verdict=diagnosis.verdict,
         probability=round(diagnosis.probability, DIGITS),
+        judged_by=diagnosis.judged_by,
         threshold=diagnosis.threshold,
         inconclusive_band=diagnosis.band,
+        image_threshold=classifier.manifest.image.threshold,
         heatmap=f"{exam_url(kept.id)}/heatmap.png",
         strongest_slice=strongest,
         findings=[
@@ -122,14 +127,27 @@ def _input(exam: Exam, *, scored: int) -> InputReport:
 
 
 def _model(classifier: SliceClassifier) -> ModelReport:
-    manifest = classifier.manifest
+    manifest, rule = classifier.manifest, classifier.manifest.exam_rule
     return ModelReport(
         name=manifest.name,
         sha256=manifest.sha256,
         preprocessing=manifest.preprocessing.name,
         preprocessing_fingerprint=manifest.preprocessing.fingerprint,
         engine=classifier.engine_name,
+        exam_rule=ExamRuleReport(name=rule.name, top_share=rule.top_share, rests_on=rule.rests_on),
     )
+
+
+def kept_report(kept: str) -> ExamReport:
+    """A report as it was kept.
+
+    Raises:
+        OtherVersion: it was written by a version of the service whose reports looked different.
+    """
+    try:
+        return ExamReport.model_validate_json(kept)
+    except ValidationError as error:
+        raise OtherVersion from error
 
 
 def exam_status(kept: KeptExam, course: Course | None) -> ExamStatus:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app import NOTICE, __version__
-from app.ct.diagnosis import Verdict
+from app.ct.diagnosis import JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
 from app.ct.manifest import ExamRule, Measured
 from app.store import Status
@@ -55,6 +55,14 @@ class InputReport(BaseModel):
     warnings: list[str]
 
 
+class ExamRuleReport(BaseModel):
+    """How the model judges an exam of several slices, and how far that can be trusted."""
+
+    name: str
+    top_share: float = Field(description="Share of the scored slices, the strongest ones, whose mean counts.")
+    rests_on: str = Field(description="What the exam rule's calibration and threshold were chosen on.")
+
+
 class ModelReport(BaseModel):
     """What made the diagnosis."""
 
@@ -64,6 +72,7 @@ class ModelReport(BaseModel):
     preprocessing_fingerprint: str
     engine: str
     version: str = __version__
+    exam_rule: ExamRuleReport
 
 
 class TimingReport(BaseModel):
@@ -93,8 +102,10 @@ class ExamReport(BaseModel):
     expires_at: datetime
     verdict: Verdict
     probability: float = Field(description="Of COVID-19, 0 to 1.")
-    threshold: float
+    judged_by: JudgedBy = Field(description="The exam rule; for an exam of a single image the image threshold.")
+    threshold: float = Field(description="What the verdict was judged by.")
     inconclusive_band: tuple[float, float]
+    image_threshold: float = Field(description="A slice at or above it is a finding.")
     heatmap: str = Field(description="Overlay of the slice with the strongest evidence.")
     strongest_slice: int
     findings: list[FindingReport]
@@ -103,6 +114,14 @@ class ExamReport(BaseModel):
     model: ModelReport
     timing_s: TimingReport
     notice: str = NOTICE
+
+    @property
+    def rests_on(self) -> str:
+        """What the verdict was judged by and what that rests on, in whole sentences."""
+        if self.judged_by is JudgedBy.IMAGE_THRESHOLD:
+            return "A single image, judged by the image threshold; the exam rule was not used."
+        rule = self.model.exam_rule
+        return f"The mean of the strongest {100 * rule.top_share:g} % of the scored slices. {rule.rests_on}"
 
 
 class ProgressReport(BaseModel):

@@ -46,6 +46,12 @@ async def test_an_exam_comes_back_whole(client: httpx.AsyncClient, upload: Uploa
     assert report["input"]["scored"] == sum(one["scored"] for one in report["slices"])
     assert report["notice"] == NOTICE
     assert report["model"]["name"] == "fake-1"
+    assert report["model"]["exam_rule"] == {
+        "name": "top-share-mean",
+        "top_share": 0.2,
+        "rests_on": "Chosen on nothing: a fake.",
+    }
+    assert (report["judged_by"], report["image_threshold"]) == ("exam-rule", 0.5)
     assert report["timing_s"]["total"] >= report["timing_s"]["receive"]
 
 
@@ -106,7 +112,17 @@ async def test_a_single_image_is_judged_by_the_image_threshold(client: httpx.Asy
     report = (await post(client, upload[5:6])).json()
 
     assert report["inconclusive_band"] == [0.4, 0.6]
+    assert report["judged_by"] == "image-threshold"
     assert report["input"]["slices"] == 1
+
+
+async def test_one_scored_slice_of_an_exam_is_judged_by_the_exam_rule(
+    client: httpx.AsyncClient, upload: Upload
+) -> None:
+    report = (await client.post("/api/v1/exams?slices=1", files=upload)).json()
+
+    assert report["input"]["scored"] == 1
+    assert (report["judged_by"], report["inconclusive_band"]) == ("exam-rule", [0.38, 0.62])
 
 
 async def test_one_zip_is_the_same_exam_as_its_files(client: httpx.AsyncClient, upload: Upload) -> None:

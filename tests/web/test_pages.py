@@ -1,13 +1,16 @@
 """The page as a browser without JavaScript gets it."""
 
+import contextlib
 import re
+import sqlite3
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
 
 from app import NOTICE
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest
 from tests.web.conftest import Serve, Upload
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +65,43 @@ async def test_a_single_image_is_called_one(client: httpx.AsyncClient, upload: U
     page = await result_page(client, upload[5:6])
 
     assert "single image" in page
+
+
+async def test_the_page_says_what_the_verdict_rests_on(client: httpx.AsyncClient, upload: Upload) -> None:
+    exam = await result_page(client, upload)
+    image = await result_page(client, upload[5:6])
+
+    assert "The mean of the strongest 20 % of the scored slices. Chosen on nothing: a fake." in exam
+    assert "judged by the image threshold; the exam rule was not used" in image
+    assert "Chosen on" not in image
+
+
+async def test_a_result_stays_that_of_the_model_that_made_it(serve: Serve, upload: Upload) -> None:
+    async with serve() as client:
+        exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+        before = (await client.get(f"/covid/exams/{exam_id}")).text
+    other = a_manifest(image_threshold=0.3, rests_on="Chosen on something else.")
+    async with serve(load=lambda: FakeClassifier(manifest=other)) as client:
+        after = (await client.get(f"/covid/exams/{exam_id}")).text
+
+    assert after == before
+    assert "slice threshold 50 %" in after
+
+
+@pytest.mark.parametrize("report", ["{}", "no JSON", '{"strongest_slice": 1}'])
+async def test_a_report_of_another_version_is_said_to_be_one(
+    client: httpx.AsyncClient, upload: Upload, tmp_path: Path, report: str
+) -> None:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite")) as database, database:
+        database.execute("UPDATE exams SET report = ?", [report])
+
+    page = await client.get(f"/covid/exams/{exam_id}")
+    picture = await client.get(f"/api/v1/exams/{exam_id}/heatmap.png")
+
+    assert (page.status_code, picture.status_code) == (410, 410)
+    assert "The report was made by another version" in page.text
+    assert picture.json()["code"] == "other-version"
 
 
 async def test_a_running_exam_shows_its_progress_and_refreshes(serve: Serve, upload: Upload) -> None:

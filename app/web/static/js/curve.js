@@ -26,10 +26,8 @@ export function drawCurve(host, slices, threshold, pick) {
   const axis = { stroke: INK.words, grid: { stroke: INK.grid, width: 1 }, ticks: { stroke: INK.grid, width: 1 }, font: "12px system-ui" };
   const marks = ruler((plot) => {
     const { left, top, width, height } = plot.bbox;
-    if (threshold !== null) {
-      const y = plot.valToPos(threshold, "y", true);
-      line(plot, [left, y], [left + width, y], INK.threshold, [6, 5]);
-    }
+    const y = plot.valToPos(threshold, "y", true);
+    line(plot, [left, y], [left + width, y], INK.threshold, [6, 5]);
     const x = plot.valToPos(here, "x", true);
     line(plot, [x, top], [x, top + height], INK.here, []);
   });

@@ -20,7 +20,7 @@ async function start() {
   if (!slices) return;
   enliven();
   const viewer = new Viewer(slices, Number(root.dataset.start));
-  const threshold = root.dataset.imageThreshold === "" ? null : Number(root.dataset.imageThreshold);
+  const threshold = Number(root.dataset.imageThreshold);
   const curve = one("curve") && drawCurve(one("curve"), slices, threshold, (index) => viewer.go(index));
   viewer.onMove = (index) => {
     curve?.mark(index);
