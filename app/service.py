@@ -64,6 +64,16 @@ class Diagnosed:
     diagnosis: Diagnosis
     timing: Timing
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
+        return (*self.exam.warnings, *_lungs_lost(self.scores))
+
+
+def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
+    lost, scored = int((~scores.lung_found).sum()), len(scores.indices)
+    return (f"On {lost} of {scored} scored slices the lungs were not found; they were scored whole.",) if lost else ()
+
 
 @dataclass
 class _Stopwatch:

@@ -89,6 +89,18 @@ def test_one_scored_slice_of_an_exam_is_judged_by_the_exam_rule(chest: list[Name
     assert alone.diagnosis.judged_by is JudgedBy.IMAGE_THRESHOLD
 
 
+def test_scored_slices_without_lungs_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(lungs_lost=13))
+    lost, scored = sum(index < 13 for index in found.scores.indices), len(found.scores.indices)
+
+    assert 0 < lost < scored
+    assert found.warnings == (f"On {lost} of {scored} scored slices the lungs were not found; they were scored whole.",)
+
+
+def test_where_all_lungs_were_found_nothing_is_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    assert diagnosed(chest, tmp_path).warnings == ()
+
+
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoFiles):
         diagnosed([], tmp_path)

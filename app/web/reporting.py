@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import ValidationError
 
 from app.course import Course, Reading, Received, Scoring
-from app.ct.exam import Exam
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
 from app.store import KeptExam
@@ -81,7 +80,7 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
             FindingReport(slice=f.slice_index, probability=round(f.probability, DIGITS)) for f in diagnosis.findings
         ],
         slices=_slices(kept.id, diagnosed),
-        input=_input(diagnosed.exam, scored=len(scores.indices)),
+        input=_input(diagnosed),
         model=_model(classifier),
         timing_s=TimingReport(**{name: round(getattr(timed, name), 3) for name in TimingReport.model_fields}),
     )
@@ -102,6 +101,7 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
         )
         if row is not None:
             plain.probability = round(float(scores.probabilities[row]), DIGITS)
+            plain.lung_found = bool(scores.lung_found[row])
             plain.evidence_in_lung = round(float(scores.evidence_in_lung[row]), DIGITS)
             plain.heatmap = picture_url(exam_id, index, "heatmap")
             plain.overlay = picture_url(exam_id, index, "overlay")
@@ -109,8 +109,8 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
     return reports
 
 
-def _input(exam: Exam, *, scored: int) -> InputReport:
-    choice = exam.series
+def _input(diagnosed: Diagnosed) -> InputReport:
+    exam, choice = diagnosed.exam, diagnosed.exam.series
     series = None
     if choice is not None:
         rejected = [RejectedSeriesReport(series=r.series, slices=r.slices, why=r.why) for r in choice.rejected]
@@ -119,10 +119,10 @@ def _input(exam: Exam, *, scored: int) -> InputReport:
         kind=exam.kind,
         files=exam.files,
         slices=len(exam.slices),
-        scored=scored,
+        scored=len(diagnosed.scores.indices),
         order=exam.order,
         series=series,
-        warnings=list(exam.warnings),
+        warnings=list(diagnosed.warnings),
     )
 
 

@@ -21,7 +21,12 @@ class SliceReport(BaseModel):
     instance_number: int | None
     scored: bool
     probability: float | None = Field(default=None, description="Of COVID-19; for scored slices.")
-    evidence_in_lung: float | None = Field(default=None, description="Share of the positive evidence inside the lungs.")
+    lung_found: bool | None = Field(
+        default=None, description="For scored slices: cropped to the lungs, or scored whole because none were found."
+    )
+    evidence_in_lung: float | None = Field(
+        default=None, description="Share of the positive evidence inside the lungs; 0 where none were found."
+    )
     image: str
     heatmap: str | None = Field(default=None, description="For scored slices.")
     overlay: str | None = Field(default=None, description="For scored slices.")

@@ -11,9 +11,9 @@ from app.ct.exam import Exam, Slice
 from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 from tests.training.builders import a_data_set, a_gray
-from training.catalog import CatalogError
+from training.catalog import Catalog, CatalogError
 from training.evaluate import evaluate
-from training.scoring import By
+from training.scoring import By, score
 
 MANIFEST = Manifest(
     name="gray-1",
@@ -41,6 +41,7 @@ class GrayScorer:
             evidence=maps,
             boxes=np.array([(0, 0, s.height, s.width) for s in slices], dtype=np.int32),
             evidence_in_lung=np.ones(len(slices), dtype=np.float32),
+            lung_found=np.ones(len(slices), dtype=np.bool_),
         )
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
@@ -111,6 +112,18 @@ def test_a_patients_slices_become_one_small_exam(tmp_path: Path) -> None:
     first = np.mean([(a_gray(k).mean() - 128) / 10 for k in range(3)])
     assert (report["n"], report["threshold"]) == (4, MANIFEST.exam_rule.decision.threshold)
     assert float(scores(tmp_path / "out")[0]["probability"]) == pytest.approx(1 / (1 + np.exp(-first)), abs=1e-4)
+
+
+@pytest.mark.parametrize(("slices", "called"), [(1, True), (2, False)])
+def test_a_patient_of_one_slice_is_judged_as_a_single_image(tmp_path: Path, slices: int, called: bool) -> None:
+    data = a_data_set(tmp_path / "data", [{"patient": "p", "group": "p", "label": 1}] * slices)
+    for path in data.glob("*.png"):
+        Image.new("L", (64, 48), 128).save(path)
+
+    (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.PATIENT)
+
+    assert case.probability == pytest.approx(0.5)
+    assert case.called is called
 
 
 def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:

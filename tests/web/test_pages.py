@@ -76,6 +76,16 @@ async def test_the_page_says_what_the_verdict_rests_on(client: httpx.AsyncClient
     assert "Chosen on" not in image
 
 
+async def test_where_the_lungs_were_not_found_the_reader_is_told(serve: Serve, upload: Upload) -> None:
+    async with serve(load=lambda: FakeClassifier(lungs_lost=12)) as client:
+        scored = (await client.post("/api/v1/exams", files=upload)).json()["input"]["scored"]
+        page = await result_page(client, upload)
+
+    assert f"On {scored} of {scored} scored slices the lungs were not found; they were scored whole." in page
+    assert page.count("lungs not found") == 1 + scored
+    assert "evidence in the lungs" not in page
+
+
 async def test_a_result_stays_that_of_the_model_that_made_it(serve: Serve, upload: Upload) -> None:
     async with serve() as client:
         exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]

@@ -44,9 +44,8 @@ export class Viewer {
   words(slice) {
     const parts = [`Slice ${slice.index + 1} of ${this.slices.length}`];
     if (slice.z_mm !== null) parts.push(`${slice.z_mm.toFixed(1)} mm`);
-    parts.push(slice.scored
-      ? `probability ${percent(slice.probability)}, ${percent(slice.evidence_in_lung)} of the evidence in the lungs`
-      : "not scored");
+    const where = slice.lung_found ? `${percent(slice.evidence_in_lung)} of the evidence in the lungs` : "lungs not found";
+    parts.push(slice.scored ? `probability ${percent(slice.probability)}, ${where}` : "not scored");
     return parts.join(" · ");
   }
 
