@@ -1,12 +1,13 @@
 """The commands."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from app.cli import is_this_machine, main
-from app.commands.doctor import check_machine
+from app.commands.doctor import check_machine, check_python
 from app.commands.predict import exam_files, predict
 from app.settings import Settings, model_folder
 from tests.builders import a_zip
@@ -149,6 +150,16 @@ def test_the_doctor_says_what_is_wrong_with_the_model(tmp_path: Path) -> None:
     assert "covidct-train release" in checks["model"].says
     assert checks["store"].is_ok
     assert checks["decoder JPEG lossless"].is_ok
+
+
+@pytest.mark.parametrize(
+    ("version", "is_ok"), [((3, 10, 9), False), ((3, 11, 0), True), ((3, 12, 13), True), ((3, 13, 0), False)]
+)
+def test_the_doctor_knows_which_python_runs_the_service(version: tuple[int, int, int], is_ok: bool) -> None:
+    pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+
+    assert check_python(version).is_ok is is_ok
+    assert pyproject["project"]["requires-python"] == ">=3.11,<3.13"
 
 
 def test_the_doctor_sees_a_store_it_cannot_use(tmp_path: Path) -> None:

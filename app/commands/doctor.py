@@ -15,6 +15,8 @@ from app.ct.errors import CovidCTError
 from app.settings import Settings, model_folder
 from app.store import Store
 
+# The versions that every engine has packages for, as pyproject.toml says.
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 12)
 SYNTAXES = {
     "RLE": uid.RLELossless,
     "JPEG baseline": uid.JPEGBaseline8Bit,
@@ -35,7 +37,7 @@ class Check:
 
 def check_machine(settings: Settings) -> Iterator[Check]:
     """Every check, the slow one last."""
-    yield _python()
+    yield check_python(sys.version_info[:3])
     yield _openvino()
     yield _keras()
     yield _gpu()
@@ -44,9 +46,11 @@ def check_machine(settings: Settings) -> Iterator[Check]:
     yield _model(settings)
 
 
-def _python() -> Check:
-    found = ".".join(str(part) for part in sys.version_info[:3])
-    return Check("python", sys.version_info >= (3, 11), f"{found} (3.11 or newer is needed)")
+def check_python(version: tuple[int, int, int]) -> Check:
+    """Whether this version of Python runs the service."""
+    found, oldest, newest = (".".join(str(part) for part in v) for v in (version, OLDEST_PYTHON, NEWEST_PYTHON))
+    is_ok = OLDEST_PYTHON <= version[:2] <= NEWEST_PYTHON
+    return Check("python", is_ok, f"{found} ({oldest} to {newest} is needed)")
 
 
 def _version(package: str) -> str | None:
