@@ -12,6 +12,7 @@ import numpy as np
 from app.course import Reading, Scoring
 from app.ct.diagnosis import Diagnosis, diagnose, probability_of
 from app.ct.exam import Exam
+from app.ct.fitness import check_fitness
 from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
@@ -111,6 +112,7 @@ class DiagnosisService:
         with clock("read"):
             exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
         with clock("select"):
+            check_fitness(exam)
             chosen = select_slices(exam, self._how_many(wish))
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)

@@ -12,7 +12,7 @@ import pytest
 
 from app.course import Course, Erased, Reading, Scoring
 from app.ct.diagnosis import JudgedBy, Verdict
-from app.ct.errors import Busy, NoFiles, StorageFull
+from app.ct.errors import Busy, NoFiles, NotChest, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
@@ -23,6 +23,7 @@ from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
 from app.store import KeptExam, KeptProblem, Status, Store, new_id
 from app.uploads import Limits
+from tests.builders import a_dicom_exam, files
 from tests.fakes import FakeClassifier
 
 
@@ -104,6 +105,11 @@ def test_where_all_lungs_were_found_nothing_is_warned_of(chest: list[NamedFile],
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoFiles):
         diagnosed([], tmp_path)
+
+
+def test_an_exam_that_names_another_body_part_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotChest):
+        diagnosed(files(*a_dicom_exam(BodyPartExamined="HEAD")), tmp_path)
 
 
 def test_a_cancelled_course_stops_the_diagnosis(chest: list[NamedFile], tmp_path: Path) -> None:

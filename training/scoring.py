@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from app.ct.diagnosis import diagnose
-from app.ct.errors import ExamError, NoLung
+from app.ct.errors import ExamError, NoLung, NotChest
 from app.ct.exam import Exam, Slice
+from app.ct.fitness import check_fitness
 from app.ct.manifest import Manifest
 from app.ct.scores import SliceScores
 from app.ct.selection import select_slices
@@ -116,8 +117,9 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         return Scored((record,), refused=error.code)
     limit = None if scorer.on_gpu else SLICES_OF_AN_EXAM
     try:
+        check_fitness(exam)
         indices, refused = select_slices(exam, limit), ""
-    except NoLung as error:
+    except (NotChest, NoLung) as error:
         indices, refused = _spread(len(exam.slices), limit), error.code
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
     return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
@@ -153,8 +155,9 @@ def _read_slice(record: Record) -> tuple[Slice | None, str]:
     except ExamError as error:
         return None, error.code
     try:
+        check_fitness(exam)
         select_slices(exam, None)
-    except NoLung as error:
+    except (NotChest, NoLung) as error:
         return exam.slices[0], error.code
     return exam.slices[0], ""
 

@@ -90,6 +90,7 @@ class Exam:
         files: how many files the upload held, slices or not.
         series: the series choice; None for images.
         warnings: what the reader of the report should know about the input, in whole sentences.
+        other_part: the body part that every slice names, where it is surely not the chest; None otherwise.
     """
 
     slices: tuple[Slice, ...]
@@ -98,6 +99,7 @@ class Exam:
     files: int
     series: SeriesChoice | None = None
     warnings: tuple[str, ...] = field(default=())
+    other_part: str | None = None
 
     def __post_init__(self) -> None:
         """An exam has at least one slice, and positions fall from head to feet."""

@@ -10,6 +10,7 @@ from PIL import Image
 from app.ct.exam import Exam, Slice
 from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
+from tests.builders import a_dicom_exam
 from tests.training.builders import a_data_set, a_gray
 from training.catalog import Catalog, CatalogError
 from training.evaluate import evaluate
@@ -133,6 +134,18 @@ def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:
     report = run(data, tmp_path / "out", By.EXAM)
 
     assert (report["n"], scores(tmp_path / "out")[0]["slices"]) == (1, "2")
+
+
+def test_an_exam_of_another_body_part_is_scored_and_said_to_be_refused(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"file": "unused.png", "label": 1}])
+    (data / "manifest.csv").write_text("file,label\nexam,1\n")
+    (data / "exam").mkdir()
+    for number, content in enumerate(a_dicom_exam(BodyPartExamined="HEAD")):
+        (data / "exam" / f"{number}.dcm").write_bytes(content)
+
+    (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.EXAM)
+
+    assert (case.refused, len(case.logits)) == ("not-chest", 4)
 
 
 def test_an_exam_is_not_scored_as_a_slice(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Slice
+from app.ct.reading.body_part import other_part
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import Header, read_header
@@ -52,6 +53,7 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
         files=total,
         series=chosen.choice,
         warnings=warnings,
+        other_part=other_part(series.headers),
     )
 
 

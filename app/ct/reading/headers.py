@@ -39,6 +39,7 @@ _TAGS = [
     "SeriesNumber",
     "SeriesDescription",
     "Modality",
+    "BodyPartExamined",
     "Rows",
     "Columns",
     "SamplesPerPixel",
@@ -71,6 +72,7 @@ class Header(KnownFile):
     series_number: int | None
     description: str
     modality: str
+    body_part: str
     image_type: frozenset[str]
     rows: int
     columns: int
@@ -175,6 +177,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         series_number=_whole(dataset, "SeriesNumber"),
         description=_text(dataset, "SeriesDescription"),
         modality=_text(dataset, "Modality").upper(),
+        body_part=_text(dataset, "BodyPartExamined"),
         image_type=frozenset(_text(dataset, "ImageType").upper().split("\\")),
         rows=_whole(dataset, "Rows") or 0,
         columns=_whole(dataset, "Columns") or 0,

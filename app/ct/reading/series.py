@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.ct.errors import NoUsableSeries, SeveralStudies, UnsupportedEncoding, WrongModality
 from app.ct.exam import RejectedSeries, SeriesChoice
+from app.ct.reading.body_part import other_part
 from app.ct.reading.files import Damaged
 from app.ct.reading.geometry import is_axial
 from app.ct.reading.headers import Header
@@ -153,6 +154,7 @@ def _criteria(slices: Sequence[Header]) -> tuple[tuple[float, str], ...]:
     lung = kernel or any(_LUNG_WORDS.search(h.description) for h in slices)
     thickness = max((h.thickness_mm or math.inf for h in slices), default=math.inf)
     return (
+        (other_part(slices) is not None, "another body part"),
         (len(slices) < MIN_EXAM_SLICES, "too few slices"),
         (not lung, "no lung kernel"),
         (thickness > MAX_THIN_MM, "thick slices"),
@@ -173,6 +175,7 @@ def _why_not(usable: dict[str, list[Header]], best: str, other: str) -> str:
 
 
 _BETTER = {
+    "another body part": "does not name another body part",
     "too few slices": "the only one with enough slices",
     "no lung kernel": "lung kernel",
     "thick slices": "thin slices",
