@@ -78,5 +78,7 @@ class Cache:
                 for k, array in batch.items():
                     opened[k][done : done + rows] = array
                 done += rows
-                progress.write_text(json.dumps({"rows": done}))
+                aside = progress.with_suffix(".tmp")
+                aside.write_text(json.dumps({"rows": done}))
+                aside.rename(progress)
         return {k: np.load(path, mmap_mode="r") for k, path in files.items()}

@@ -3,10 +3,9 @@
 Of conv5 the start weights here lack most kernels, so it begins at random and learns what the linear part leaves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +13,7 @@ from keras import layers, ops
 
 from app.ct.manifest import NetworkSpec
 from app.ct.network import stage, value_map
+from training.evidence import telling
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,23 @@ def build_conv5(data: Conv5Data, spec: NetworkSpec) -> keras.Model:
     standard = layers.BatchNormalization(center=False, scale=False, name="head5_standardize")(stage(map4, 5))
     value = value_map(standard, 5, data.attention.shape[1:], dropout=spec.dropout)
     share = ops.sum(value * attention, axis=(1, 2, 3))
-    return keras.Model([map4, attention, so_far], share + so_far[:, 0], name="conv5")
+    model = keras.Model([map4, attention, so_far], share + so_far[:, 0], name="conv5")
+    # It begins as if it were not there, and can only add what the labels teach it.
+    kernel = model.get_layer("head5_value_conv").kernel
+    kernel.assign(ops.zeros_like(kernel))
+    return model
 
 
 def fit_conv5(
-    model: keras.Model, data: Conv5Data, rows: np.ndarray, *, settings: Conv5Settings, folder: Path, seed: int
-) -> Mapping[str, Any]:
+    model: keras.Model,
+    data: Conv5Data,
+    rows: np.ndarray,
+    *,
+    settings: Conv5Settings,
+    folder: Path,
+    seed: int,
+    progress: Callable[[str], None],
+) -> None:
     """Train ``model`` in place on ``rows`` of ``data``; a run that was killed goes on with the epoch it was in."""
     batches = _Batches(data, rows, batch=settings.batch, seed=seed)
     rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.epochs * len(batches))
@@ -93,9 +104,9 @@ def fit_conv5(
     callbacks = [
         keras.callbacks.BackupAndRestore(str(folder / "resume-conv5")),
         keras.callbacks.CSVLogger(str(folder / "history-conv5.csv"), append=True),
+        telling(progress),
     ]
-    history: Mapping[str, Any] = model.fit(batches, epochs=settings.epochs, callbacks=callbacks, verbose=2).history
-    return history
+    model.fit(batches, epochs=settings.epochs, callbacks=callbacks, verbose=0)
 
 
 def conv5_logits(model: keras.Model, data: Conv5Data, rows: np.ndarray) -> np.ndarray:

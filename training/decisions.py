@@ -24,25 +24,25 @@ _WIDEST = 1.5
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class Judged:
     """Validation slices.
 
     Attributes:
         logits: float (slices,), of the network.
         labels: int (slices,).
-        datasets: one a slice.
-        groups: one a slice; empty where it is not known to be one patient's.
+        cells: data set, or one style of it (see ``training.linear.cell_of``), one a slice.
+        patients: one a slice; empty where it is not known to be one patient's.
     """
 
     logits: np.ndarray
     labels: np.ndarray
-    datasets: Sequence[str]
-    groups: Sequence[str]
+    cells: Sequence[str]
+    patients: Sequence[str]
 
     def __post_init__(self) -> None:
         """Every slice has all four."""
-        if len({len(self.logits), len(self.labels), len(self.datasets), len(self.groups)}) != 1:
-            raise ValueError("logits, labels, data sets and groups differ in number")
+        if len({len(self.logits), len(self.labels), len(self.cells), len(self.patients)}) != 1:
+            raise ValueError("logits, labels, cells and patients differ in number")
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -83,23 +83,23 @@ def _decision(half: float) -> Decision:
     return Decision(threshold=0.5, band=(round(float(low), 3), round(float(high), 3)))
 
 
-def patients(scored: Scored) -> list[tuple[str, int, np.ndarray]]:
-    """Data set, label and logits of every group with several slices of one class."""
-    groups = np.asarray(scored.groups)
+def patients(scored: Judged) -> list[tuple[str, int, np.ndarray]]:
+    """Cell, label and logits of every patient with several slices of one class."""
+    groups = np.asarray(scored.patients)
     found = []
     for name in np.unique(groups[groups != ""]):
         mine = np.flatnonzero(groups == name)
         if len(mine) >= _LEAST_SLICES and len(np.unique(scored.labels[mine])) == 1:
-            found.append((scored.datasets[mine[0]], int(scored.labels[mine[0]]), scored.logits[mine]))
+            found.append((scored.cells[mine[0]], int(scored.labels[mine[0]]), scored.logits[mine]))
     return found
 
 
-def choose_exam_rule(scored: Scored, *, rests_on: str) -> ExamRule:
+def choose_exam_rule(scored: Judged, *, rests_on: str) -> ExamRule:
     """The share of strongest slices that tells validation patients apart best; of equals the largest, which is steadiest.
 
     Args:
-        scored: calibrated logits of validation slices whose group is a patient.
-        rests_on: what the choice rests on, in words, with places for ``patients`` and ``datasets``.
+        scored: calibrated logits of validation slices whose patient is known.
+        rests_on: what the choice rests on, in words, with places for ``patients``, ``datasets`` and ``slices``.
     """
     cases = patients(scored)
     labels = np.array([label for _, label, _ in cases])
@@ -111,7 +111,11 @@ def choose_exam_rule(scored: Scored, *, rests_on: str) -> ExamRule:
         return np.asarray(np.log(probabilities / (1 - probabilities)))
 
     best = max(TOP_SHARES, key=lambda share: (round(auc(labels, logits(share)) or 0.0, 3), share))
-    told = rests_on.format(patients=len(cases), datasets=" and ".join(sorted({d for d, _, _ in cases})))
+    told = rests_on.format(
+        patients=len(cases),
+        datasets=" and ".join(sorted({cell.partition("/")[0] for cell, _, _ in cases})),
+        slices=round(float(np.median([len(x) for _, _, x in cases]))),
+    )
     return ExamRule(
         top_share=best, decision=decide(logits(best), labels, weights, least_band=_LEAST_EXAM_BAND), rests_on=told
     )

@@ -97,6 +97,7 @@ def _model(scorer: Scorer) -> dict[str, str]:
         "name": manifest.name,
         "sha256": manifest.sha256,
         "weights_sha256": manifest.files["weights.safetensors"],
+        "judgement_sha256": manifest.judgement_sha256,
         "engine": scorer.engine_name,
     }
 

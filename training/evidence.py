@@ -1,6 +1,6 @@
 """Train the evidence map: what a lesion of any kind looks like, from slices whose lesions are known place by place."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,16 +86,33 @@ def evidence_loss(positive_weight: float) -> Any:
     return loss
 
 
+def telling(progress: Callable[[str], None]) -> keras.callbacks.Callback:
+    """A callback that tells every epoch's losses."""
+
+    def tell(epoch: int, logs: dict[str, float] | None) -> None:
+        progress(f"epoch {epoch + 1}: " + ", ".join(f"{k} {v:.4f}" for k, v in (logs or {}).items()))
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=tell)
+
+
 def fit_evidence(
-    model: keras.Model, batches: MapBatches, *, settings: EvidenceSettings, folder: Path
-) -> dict[str, list[float]]:
+    model: keras.Model,
+    batches: MapBatches,
+    validation: MapBatches,
+    *,
+    settings: EvidenceSettings,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> None:
     """Train the evidence part of ``model`` in place; a run that was killed goes on with the epoch it was in.
 
     Args:
         model: of ``build_head``.
         batches: what to train on.
+        validation: what to watch the loss on; nothing is chosen by it.
         settings: how.
         folder: for the state to resume from and for history.csv.
+        progress: told of every epoch.
     """
     part = keras.Model(model.inputs, model.get_layer(EVIDENCE_LAYER).output)
     steps = settings.epochs * len(batches)
@@ -107,6 +124,7 @@ def fit_evidence(
     callbacks = [
         keras.callbacks.BackupAndRestore(str(folder / "resume-evidence")),
         keras.callbacks.CSVLogger(str(folder / "history.csv"), append=True),
+        telling(progress),
     ]
-    history = part.fit(batches, epochs=settings.epochs, callbacks=callbacks, verbose=2)
-    return {k: [float(v) for v in values] for k, values in history.history.items()}
+    watched = validation if len(validation) else None
+    part.fit(batches, validation_data=watched, epochs=settings.epochs, callbacks=callbacks, verbose=0)

@@ -8,8 +8,9 @@ import keras
 import numpy as np
 
 from app.ct.manifest import NetworkSpec
-from app.ct.network import backbone
+from app.ct.network import CAFFE_LAYER, backbone
 from training.imagenet import load_backbone_weights
+from training.run import RunError
 
 _BATCH = 16
 
@@ -22,12 +23,18 @@ def build_backbone(size: int, stages: Sequence[int], weights: str) -> keras.Mode
         stages: of 3, 4.
         weights: see ``training.imagenet.load_backbone_weights``.
 
+    Raises:
+        RunError: the weights lack a layer.
+
     Returns:
         Model from gray (batch, size, size, 1) to one map per stage, under the names "3", "4".
     """
     gray = keras.Input((size, size, 1), name="gray")
     model = keras.Model(gray, {str(k): v for k, v in backbone(gray, stages).items()})
-    load_backbone_weights(model, weights)
+    taken = load_backbone_weights(model, weights)
+    missing = [layer.name for layer in model.layers if layer.weights and layer.name not in taken]
+    if weights != "none" and [name for name in missing if name != CAFFE_LAYER]:
+        raise RunError(f"The backbone's start weights lack {len(missing)} layers, the first {missing[0]}.")
     return model
 
 

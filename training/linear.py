@@ -8,6 +8,9 @@ from sklearn.linear_model import LogisticRegression
 
 from training.catalog import Record
 
+ENOUGH_GROUPS = 10
+"""Patients (or blocks) of a class in a cell below which it counts less: a few patients say little, however many slices."""
+
 
 @dataclass(frozen=True)
 class LinearSettings:
@@ -41,7 +44,12 @@ def cell_of(record: Record) -> str:
 
 
 def balanced_weights(
-    cells: Sequence[str], labels: np.ndarray, *, one_class_share: float, cell_weights: Mapping[str, float] | None = None
+    cells: Sequence[str],
+    labels: np.ndarray,
+    *,
+    one_class_share: float,
+    groups: Sequence[str] | None = None,
+    cell_weights: Mapping[str, float] | None = None,
 ) -> np.ndarray:
     """Weights that make every class of every cell (data set, or one style of it) count the same, whatever its size.
 
@@ -50,13 +58,14 @@ def balanced_weights(
     Args:
         cells: one a record.
         labels: int (records,).
+        groups: one a record; a class of fewer than ``ENOUGH_GROUPS`` counts less in proportion.
         one_class_share: weight of a one-class cell against one class of a cell with both.
         cell_weights: how much each cell counts; cells not named get 0. All count 1 by default.
 
     Returns:
         float (records,), mean 1 over the records that count.
     """
-    names = np.asarray(cells)
+    names, of = np.asarray(cells), None if groups is None else np.asarray(groups)
     weights = np.zeros(len(labels))
     for name in np.unique(names):
         mine = names == name
@@ -66,8 +75,12 @@ def balanced_weights(
         )
         for label in classes:
             cell = mine & (labels == label)
-            weights[cell] = share / cell.sum()
+            weights[cell] = share * (1.0 if of is None else _enough(of[cell])) / cell.sum()
     return np.asarray(weights / weights[weights > 0].mean())
+
+
+def _enough(groups: np.ndarray) -> float:
+    return min(1.0, len(np.unique(groups)) / ENOUGH_GROUPS)
 
 
 def fit_linear(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, settings: LinearSettings) -> Linear:

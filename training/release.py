@@ -70,14 +70,15 @@ def release(
     evaluations = read_evaluations(run_folder)
     with _aside(store, name) as folder:
         _write_weights(run_folder, folder)
-        _check_evaluations(evaluations, file_sha256(folder / WEIGHTS_FILE))
         progress("converting for the CPU engine")
         _write_graph(run.network, folder)
         spec = {"file": GRAPH, "precision": precision, "tolerance": tolerances[precision]}
         manifest = _manifest(name, run, evaluations, folder, engine=EngineSpec.model_validate(spec))
+        transfers = read_evaluations(run_folder, TRANSFERS)
+        _check_evaluations(evaluations, transfers, manifest)
         progress("recording the self-test")
         _write_selftest(manifest, folder)
-        card = model_card(name, run, evaluations, read_evaluations(run_folder, TRANSFERS))
+        card = model_card(name, run, evaluations, transfers)
         (folder / CARD).write_text(card, encoding="utf-8")
         write_manifest(folder, manifest.model_copy(update={"files": _digests(folder)}))
         _check_size(folder, max_mb)
@@ -119,11 +120,18 @@ def _write_weights(run_folder: Path, folder: Path) -> None:
     save_weights(as_stored(weights), folder / WEIGHTS_FILE)
 
 
-def _check_evaluations(evaluations: Sequence[Evaluation], weights_sha256: str) -> None:
-    """A figure counts only for the weights it was measured with."""
-    foreign = [e.title for e in evaluations if e.model.weights_sha256 != weights_sha256]
+def _check_evaluations(evaluations: Sequence[Evaluation], transfers: Sequence[Evaluation], manifest: Manifest) -> None:
+    """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights."""
+    weights = manifest.files[WEIGHTS_FILE]
+    foreign = [e.title for e in evaluations if e.model.weights_sha256 != weights]
     if foreign:
         raise RunError(f"Evaluations of other weights than the run's: {', '.join(foreign)}.")
+    outdated = [e.title for e in evaluations if e.model.judgement_sha256 != manifest.judgement_sha256]
+    if outdated:
+        raise RunError(f"Evaluations with other thresholds or another exam rule than the run's: {', '.join(outdated)}.")
+    own = [e.title for e in transfers if e.model.weights_sha256 == weights]
+    if own:
+        raise RunError(f"These transfers were measured with the run's own weights: {', '.join(own)}.")
 
 
 def _write_graph(spec: NetworkSpec, folder: Path) -> None:

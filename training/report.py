@@ -114,7 +114,7 @@ def _training(run: Run) -> str:
         "command": f"`{run.command}`",
         "date": str(run.date),
         "seed": str(run.seed),
-        "time": f"{run.hours:.1f} h on {run.hardware}",
+        "time of the last session": f"{run.hours:.1f} h on {run.hardware}; steps kept from earlier ones are not counted",
         "backbone started from": run.backbone_weights,
         "network": f"ResNet50, head {run.network.head}, stages {', '.join(map(str, run.network.stages))}, "
         f"input {run.network.size} x {run.network.size}",

@@ -45,7 +45,7 @@ class Run(_Part):
         recipe: name of the recipe.
         summary: what the recipe does, in a few sentences; goes into the model card.
         command: that trained, for people.
-        hours: how long it took.
+        hours: how long the last session took; steps kept from earlier ones are not counted.
         hardware: processor or GPU, in words.
         versions: of the libraries that trained, by name.
         backbone_weights: what the backbone started from, in words.
@@ -119,6 +119,7 @@ class ModelUsed(_Part):
     name: str
     sha256: str
     weights_sha256: str
+    judgement_sha256: str
     engine: str
 
 

@@ -61,20 +61,21 @@ def split(records: Iterable[Record], *, holdout: Collection[str] = (), seed: int
 def _part(record: Record, official: Collection[str], holdout: Collection[str], validation: Collection[str]) -> Part:
     if record.measure_only or record.is_exam:
         return Part.MEASURE
-    if _held_out(record, holdout):
+    if held_out(record, holdout):
         return Part.HOLDOUT
     if record.dataset in official:
         return _OFFICIAL[record.split]
     return Part.VALIDATION if record.group in validation else Part.TRAIN
 
 
-def _held_out(record: Record, holdout: Collection[str]) -> bool:
+def held_out(record: Record, holdout: Collection[str]) -> bool:
+    """Whether the record's data set, or one that may hold the same patients, is among those held out."""
     families = {FAMILIES.get(name, name) for name in holdout}
     return FAMILIES.get(record.dataset, record.dataset) in families
 
 
 def _splits_by_group(record: Record, official: Collection[str], holdout: Collection[str]) -> bool:
-    whole = record.measure_only or record.is_exam or _held_out(record, holdout)
+    whole = record.measure_only or record.is_exam or held_out(record, holdout)
     return not whole and record.dataset not in official
 
 

@@ -18,6 +18,8 @@ from app.ct.scores import SliceScores
 
 WEIGHTS_FILE, SELFTEST_FILE = "weights.safetensors", "selftest.safetensors"
 _CHUNK = 8
+_ALIKE = 0.98
+"""Least correlation of the self-test's maps with those recorded; rounding to bfloat16 leaves above .999."""
 
 
 class Classifier:
@@ -60,18 +62,22 @@ class Classifier:
             The largest difference of a probability.
 
         Raises:
-            BrokenModel: preprocessing does something else than in training, or a probability differs by more than allowed.
+            BrokenModel: preprocessing does something else than in training, or a probability or a map
+                differs by more than allowed.
         """
         spec = self.manifest.preprocessing
         if fingerprint(self._preprocessor) != spec.fingerprint:
             raise BrokenModel("Preprocessing here is not what the model was trained with.")
         try:
             recorded = load_file(folder / SELFTEST_FILE)
-            slices, expected = recorded["slices"], recorded["probability"]
+            slices, expected, share = recorded["slices"], recorded["probability"], recorded["share"]
         except (OSError, KeyError, SafetensorError) as error:
             raise BrokenModel("The self-test cannot be read.") from error
-        found = self.score([Slice(s) for s in slices]).probabilities
-        largest = float(np.abs(found - expected).max())
+        found = self.score([Slice(s) for s in slices])
+        alike = float(np.corrcoef(found.share.ravel(), share.ravel())[0, 1])
+        if not alike >= _ALIKE:
+            raise BrokenModel(f"The self-test's maps are off: they correlate by {alike:.3f}, {_ALIKE} is wanted.")
+        largest = float(np.abs(found.probabilities - expected).max())
         # "not <=" so that a probability that is not a number fails too.
         if not largest <= self._tolerance():
             raise BrokenModel(f"The self-test is off by {largest:.4f}; {self._tolerance():.4f} is allowed.")
@@ -115,11 +121,15 @@ class Classifier:
             evidence=output.evidence,
             boxes=np.array([p.box for p in prepared], dtype=np.int32),
             evidence_in_lung=_evidence_in_lung(output.share, prepared),
+            lung_found=np.array([p.lung_share > 0 for p in prepared]),
         )
 
 
 def _evidence_in_lung(share: np.ndarray, prepared: Sequence[Prepared]) -> np.ndarray:
-    """Share of the positive heat inside the lungs, float32 (slices,); 1 where nothing speaks for COVID-19."""
+    """Share of the positive heat inside the lungs, float32 (slices,).
+
+    1 where nothing speaks for COVID-19; 0 where the lungs were not found.
+    """
     size = (share.shape[2], share.shape[1])
     lung = np.stack(
         [
@@ -130,7 +140,8 @@ def _evidence_in_lung(share: np.ndarray, prepared: Sequence[Prepared]) -> np.nda
     positive = np.maximum(share, 0.0)
     total = positive.sum(axis=(1, 2))
     inside = (positive * lung).sum(axis=(1, 2))
-    return np.where(total > 0, inside / np.maximum(total, 1e-12), 1.0).astype(np.float32)
+    found = np.array([p.lung_share > 0 for p in prepared])
+    return np.asarray(np.where(total > 0, inside / np.maximum(total, 1e-12), 1.0) * found, dtype=np.float32)
 
 
 def _spread_out(count: int) -> list[int]:

@@ -1,6 +1,8 @@
 """What a model folder says about itself, read with checks and written whole."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -124,9 +126,18 @@ class Manifest(_Part):
 
     @property
     def sha256(self) -> str:
-        """Digest over the digests of all files: names the model."""
-        joined = "".join(f"{name}:{digest}\n" for name, digest in sorted(self.files.items()))
-        return hashlib.sha256(joined.encode()).hexdigest()
+        """Names the model: digest over the digests of its files and all that decides what it answers."""
+        return _digest({"files": self.files, "judgement": self.judgement_sha256})
+
+    @property
+    def judgement_sha256(self) -> str:
+        """Digest over what turns the network's output into an answer: figures hold for one judgement only."""
+        parts = ("network", "preprocessing", "calibration", "image", "exam_rule")
+        return _digest(self.model_dump(mode="json", include=set(parts)))
+
+
+def _digest(parts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

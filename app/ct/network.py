@@ -19,7 +19,7 @@ from app.ct.manifest import NetworkSpec
 Tensor: TypeAlias = keras.KerasTensor
 
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-EVIDENCE_LAYER = "head_evidence_logit_conv"
+CAFFE_LAYER, EVIDENCE_LAYER = "caffe_normalization", "head_evidence_logit_conv"
 _EPSILON = 1.001e-5
 _STAGES = {2: (64, 3, 1), 3: (128, 4, 2), 4: (256, 6, 2), 5: (512, 3, 2)}
 """Width, number of blocks and stride of each stage."""
@@ -28,7 +28,7 @@ _STAGES = {2: (64, 3, 1), 3: (128, 4, 2), 4: (256, 6, 2), 5: (512, 3, 2)}
 def caffe_normalization(gray: Tensor) -> Tensor:
     """Gray (batch, rows, columns, 1), 0..255 -> BGR minus the ImageNet means (batch, rows, columns, 3)."""
     bgr = layers.Concatenate(name="gray_to_bgr")([gray, gray, gray])
-    return layers.Normalization(mean=CAFFE_MEAN_BGR, variance=(1.0, 1.0, 1.0), name="caffe_normalization")(bgr)
+    return layers.Normalization(mean=CAFFE_MEAN_BGR, variance=(1.0, 1.0, 1.0), name=CAFFE_LAYER)(bgr)
 
 
 def _conv_bn(x: Tensor, channels: int, kernel: int, *, name: str, stride: int = 1, padding: str = "valid") -> Tensor:

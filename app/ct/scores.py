@@ -6,9 +6,11 @@ from typing import Self
 
 import numpy as np
 
-FULL_HEAT = 40.0
-"""A place's share of the logit, times the number of places, that is drawn as full heat: as if a twentieth of the picture
-carried a logit of 2. A fixed scale, so that a healthy exam stays dark instead of having its faintest shadow stretched."""
+FULL_DENSITY = 100.0
+"""A place's share of the logit, times the number of places, that is drawn in full: as if a twentieth of the picture carried
+a logit of 5."""
+FULL_ARGUMENT = 2.5
+"""Sum of a slice's positive shares, in logits, at which its map is drawn in full; with less it is dimmed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class SliceScores:
         share: float32 (slices, rows, columns), each place's share of the logit; negative where it argues against COVID-19.
         evidence: float32 (slices, rows, columns), 0..1, how much each place looks like a lesion of any kind.
         boxes: int32 (slices, 4), the region of the slice the maps cover: top, left, bottom, right in slice pixels (end excluded).
-        evidence_in_lung: float32 (slices,), 0..1, share of the positive heat that lies inside the lungs.
+        evidence_in_lung: float32 (slices,), 0..1, share of the positive heat inside the lungs; 0 where they were not found.
+        lung_found: bool (slices,), whether the slice was cropped to its lungs; otherwise it was scored whole.
     """
 
     indices: tuple[int, ...]
@@ -30,6 +33,7 @@ class SliceScores:
     evidence: np.ndarray
     boxes: np.ndarray
     evidence_in_lung: np.ndarray
+    lung_found: np.ndarray
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -38,9 +42,16 @@ class SliceScores:
 
     @property
     def heat(self) -> np.ndarray:
-        """The heatmap: where a slice argued for COVID-19, float32 (slices, rows, columns), 0..1, one scale for all exams."""
+        """The heatmap: where a slice argued for COVID-19, float32 (slices, rows, columns), 0..1.
+
+        How dense a place's share is, dimmed by how little the slice argues in all. One scale for all exams: a healthy
+        exam stays dark instead of having its faintest shadow stretched.
+        """
+        positive = np.maximum(self.share, 0.0)
         places = self.share.shape[1] * self.share.shape[2]
-        return np.asarray(np.clip(self.share * (places / FULL_HEAT), 0.0, 1.0), dtype=np.float32)
+        density = np.clip(positive * (places / FULL_DENSITY), 0.0, 1.0)
+        argument = np.clip(positive.sum(axis=(1, 2), keepdims=True) / FULL_ARGUMENT, 0.0, 1.0)
+        return np.asarray(density * argument, dtype=np.float32)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -58,4 +69,5 @@ class SliceScores:
             evidence=together("evidence"),
             boxes=together("boxes"),
             evidence_in_lung=together("evidence_in_lung"),
+            lung_found=together("lung_found"),
         )

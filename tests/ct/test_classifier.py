@@ -6,7 +6,7 @@ from safetensors.numpy import load_file, save
 
 from app.ct.classifier import SELFTEST_FILE, Classifier
 from app.ct.errors import BrokenModel, EngineUnavailable
-from app.ct.exam import Exam
+from app.ct.exam import Exam, Slice
 from app.ct.manifest import file_sha256, read_manifest, write_manifest
 from app.ct.phantom import phantom
 from app.ct.scores import SliceScores
@@ -98,6 +98,24 @@ def test_a_model_that_scores_otherwise_than_recorded_is_not_served(tmp_path, shi
 
     with pytest.raises(BrokenModel, match="off by"):
         Classifier.load(folder)
+
+
+def test_a_model_whose_maps_are_others_than_recorded_is_not_served(tmp_path):
+    folder = a_model_folder(tmp_path)
+    recorded = load_file(folder / SELFTEST_FILE)
+    recorded["share"] = np.ascontiguousarray(recorded["share"][:, ::-1])
+    replaced(folder / SELFTEST_FILE, save(recorded))
+    resealed(folder)
+
+    with pytest.raises(BrokenModel, match="maps are off"):
+        Classifier.load(folder)
+
+
+def test_a_slice_without_lungs_is_told_so(classifier):
+    scores = classifier.score([Slice(np.full((64, 64), 130, np.uint8))])
+
+    assert not scores.lung_found[0]
+    assert scores.evidence_in_lung[0] == 0
 
 
 def test_a_model_trained_with_other_preprocessing_is_not_served(tmp_path):

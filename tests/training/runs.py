@@ -47,13 +47,27 @@ def a_run_folder(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def an_evaluation(run: Path, title: str, *, weights_sha256: str = "00", auc: float = 0.8125) -> None:
+def an_evaluation(
+    run: Path,
+    title: str,
+    *,
+    kind: str = "evaluations",
+    weights_sha256: str = "00",
+    judgement_sha256: str = "00",
+    auc: float = 0.8125,
+) -> None:
     """Write what ``evaluate`` would, with one figure."""
     figure = {"value": auc, "low": auc - 0.0313, "high": auc + 0.0547}
     counts = {"n": 372, "positives": 186, "groups": 6, "refused": 4}
     report = counts | {
         "notice": "Research use only.",
-        "model": {"name": "m", "sha256": "11", "weights_sha256": weights_sha256, "engine": "keras"},
+        "model": {
+            "name": "m",
+            "sha256": "11",
+            "weights_sha256": weights_sha256,
+            "judgement_sha256": judgement_sha256,
+            "engine": "keras",
+        },
         "data": ["work"],
         "where": ["part=validation"],
         "by": "slice",
@@ -64,7 +78,7 @@ def an_evaluation(run: Path, title: str, *, weights_sha256: str = "00", auc: flo
         "localization": {"n": 16, "groups": 16, "dice": figure, "evidence": {"dice": figure}},
         "per_source": {"soares": counts | {"metrics": {"auc": figure}}},
     }
-    path = run / "evaluations" / title / "metrics.json"
+    path = run / kind / title / "metrics.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(report))
 

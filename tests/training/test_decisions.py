@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.ct.diagnosis import exam_probability
-from training.decisions import TOP_SHARES, Scored, calibrate, choose_exam_rule, decide
+from training.decisions import TOP_SHARES, Judged, calibrate, choose_exam_rule, decide
 
 
 def test_calibration_undoes_a_stretch_and_a_shift():
@@ -39,15 +39,15 @@ def test_the_band_is_never_without_width():
     assert decision.band[0] < 0.45 < 0.55 < decision.band[1]
 
 
-def a_scored(strongest_tell: bool) -> Scored:
+def a_scored(strongest_tell: bool) -> Judged:
     """Twenty patients of six slices: what tells them apart is one slice, or all."""
     rng = np.random.default_rng(1)
     labels = np.arange(20) % 2
-    logits = rng.normal(-1, 0.3, (20, 6))
+    logits = rng.normal(-1, 0.3 if not strongest_tell else 0.7, (20, 6))
     logits[:, 0] += np.where(labels == 1, 2.0, 0.0) if strongest_tell else 0.0
     logits += 0.0 if strongest_tell else np.where(labels == 1, 2.0, 0.0)[:, None]
     groups = np.repeat([f"p{k}" for k in range(20)], 6)
-    return Scored(logits.ravel(), np.repeat(labels, 6), ["d"] * 120, groups.tolist())
+    return Judged(logits.ravel(), np.repeat(labels, 6), ["d/a"] * 120, groups.tolist())
 
 
 def test_of_rules_that_tell_patients_apart_alike_the_steadiest_is_taken():
@@ -70,12 +70,12 @@ def test_the_rule_says_how_many_patients_it_rests_on():
 
 def test_slices_of_no_known_patient_do_not_choose_the_rule():
     scored = a_scored(strongest_tell=True)
-    unknown = Scored(np.full(6, 9.0), np.zeros(6, int), ["e"] * 6, [""] * 6)
-    both = Scored(
+    unknown = Judged(np.full(6, 9.0), np.zeros(6, int), ["e"] * 6, [""] * 6)
+    both = Judged(
         np.concatenate([scored.logits, unknown.logits]),
         np.concatenate([scored.labels, unknown.labels]),
-        [*scored.datasets, *unknown.datasets],
-        [*scored.groups, *unknown.groups],
+        [*scored.cells, *unknown.cells],
+        [*scored.patients, *unknown.patients],
     )
 
     assert choose_exam_rule(both, rests_on="{patients}").rests_on == "20"

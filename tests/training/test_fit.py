@@ -19,7 +19,7 @@ from training.conv5 import Conv5Settings
 from training.evidence import EvidenceSettings
 from training.fit import fit
 from training.recipe import Recipe
-from training.run import Run
+from training.run import Run, RunError
 
 RECIPE = Recipe(
     name="small",
@@ -83,7 +83,7 @@ def test_the_weights_fit_the_network_the_run_names(run):
 
 
 def test_a_run_is_not_written_over(run, work):
-    with pytest.raises(FileExistsError, match="--resume"):
+    with pytest.raises(RunError, match="--resume"):
         fit(RECIPE, work=work, out=run)
 
 
@@ -98,13 +98,27 @@ def test_a_run_that_goes_on_makes_nothing_twice_and_comes_out_the_same(run, work
 
 
 def test_a_data_set_that_is_left_out_decides_nothing(work, tmp_path):
-    with pytest.raises(ValueError, match="no validation"):
+    with pytest.raises(RunError, match="No validation"):
         fit(replace(RECIPE, without=frozenset({"covid-ct"})), work=work, out=tmp_path / "run")
+
+
+def test_a_data_set_to_leave_out_must_be_there(work, tmp_path):
+    with pytest.raises(RunError, match="no data set sores"):
+        fit(replace(RECIPE, without=frozenset({"sores"})), work=work, out=tmp_path / "run")
+
+
+def test_figures_of_other_weights_are_forgotten(run, work):
+    (run / "evaluations/old").mkdir(parents=True)
+    (run / "weights.key").write_text("of other weights")
+
+    fit(RECIPE, work=work, out=run, resume=True)
+
+    assert not (run / "evaluations").exists()
 
 
 def test_conv5_becomes_a_part_of_the_network(work, tmp_path):
     spec = NetworkSpec(head="attention", size=64, stages=(3, 4, 5), evidence_channels=4)
-    recipe = replace(RECIPE, network=spec, conv5=Conv5Settings(epochs=1, batch=4))
+    recipe = replace(RECIPE, network=spec, conv5=Conv5Settings(epochs=1, batch=4, learning_rate=1e-5))
 
     fit(recipe, work=work, out=tmp_path / "run")
 

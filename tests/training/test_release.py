@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from app.ct.classifier import Classifier
 from app.ct.errors import BrokenModel
-from app.ct.manifest import file_sha256, read_manifest
+from app.ct.manifest import read_manifest
 from tests.training.runs import a_run, a_run_folder, an_evaluation, tamper
 from training.release import release
 from training.run import RunError
@@ -45,12 +45,17 @@ def test_kernels_are_stored_small_and_batch_norms_whole(released: Path) -> None:
 
 
 def test_a_second_release_brings_the_evaluations_of_the_first(run: Path, released: Path, tmp_path: Path) -> None:
-    an_evaluation(run, "soares", weights_sha256=file_sha256(released / "weights.safetensors"))
+    manifest = read_manifest(released)
+    weights, judgement = manifest.files["weights.safetensors"], manifest.judgement_sha256
+    an_evaluation(run, "soares", weights_sha256=weights, judgement_sha256=judgement)
+    an_evaluation(run, "left-out", kind="transfers", auc=0.7031)
     shutil.copytree(released.parent, tmp_path / "store")
 
     again = release(run, name="tiny-1", store=tmp_path / "store")
 
-    assert "0.812" in (again / "MODEL_CARD.md").read_text()
+    card = (again / "MODEL_CARD.md").read_text()
+    assert "0.812" in card
+    assert "0.703" in card.partition("One source predicted from the others")[2]
     assert read_manifest(again).measured[0].value == 0.8125
 
 
@@ -58,6 +63,21 @@ def test_evaluations_of_other_weights_are_refused(run: Path, tmp_path: Path) -> 
     an_evaluation(run, "soares", weights_sha256="of another model")
 
     with pytest.raises(RunError, match="other weights"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_evaluations_with_other_thresholds_are_refused(run: Path, released: Path, tmp_path: Path) -> None:
+    an_evaluation(run, "soares", weights_sha256=read_manifest(released).files["weights.safetensors"])
+
+    with pytest.raises(RunError, match="other thresholds"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_transfers_measured_with_the_runs_own_weights_are_refused(run: Path, released: Path, tmp_path: Path) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    an_evaluation(run, "left-out", kind="transfers", weights_sha256=weights)
+
+    with pytest.raises(RunError, match="own weights"):
         release(run, name="tiny", store=tmp_path / "store")
 
 

@@ -14,7 +14,8 @@ import keras
 from app.ct.network import build_network
 from app.ct.weights import load_weights
 
-_BATCH = 16
+_BATCH = 8
+"""As many as the classifier sends at a time."""
 
 
 class KerasEngine:
@@ -28,7 +29,7 @@ class KerasEngine:
         self._network = build_network(spec)
         load_weights(self._network, weights)
         self._batch = batch
-        self(np.zeros((1, spec.size, spec.size), np.uint8))
+        self(np.zeros((batch, spec.size, spec.size), np.uint8))
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         """Run the network; see ``Engine``. A batch that does not fit into memory is halved, and stays so."""

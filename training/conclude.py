@@ -1,0 +1,81 @@
+"""The end of a run: calibration, thresholds and the exam rule from validation, and run.json."""
+
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from app.ct.preprocessing import spec_of
+from training.catalog import Part
+from training.decisions import Judged, calibrate, choose_exam_rule, decide
+from training.features import weights_label
+from training.fitting import JUDGED_ON, Fitting
+from training.linear import balanced_weights, cell_of
+from training.pictures import Pictures
+from training.run import PartCount, Run
+
+_RESTS_ON = (
+    "Chosen on {patients} validation patients of {datasets} with two or more slices each (median {slices}), not on whole"
+    " exams: of these there are far too few. A whole exam has more slices to choose its strongest from, so its probability"
+    " tends to be higher than these patients'. Read exam probabilities as a ranking."
+)
+
+
+def conclude(fitting: Fitting, work: Path, pictures: Pictures, logits: np.ndarray, *, hours: float, start: str) -> Run:
+    """Decide on validation, and say what the run was.
+
+    Args:
+        fitting: the run.
+        work: folder that ``prepare`` wrote.
+        pictures: labelled looks.
+        logits: float (looks,), of the network.
+        hours: of this session.
+        start: where the backbone's weights came from.
+    """
+    recipe = fitting.recipe
+    judged = _judged(fitting, pictures, logits)
+    weights = balanced_weights(judged.cells, judged.labels, one_class_share=recipe.linear.one_class_share)
+    slope, intercept = calibrate(judged.logits, judged.labels, weights)
+    calibrated = Judged(slope * judged.logits + intercept, judged.labels, judged.cells, judged.patients)
+    left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
+    counts = json.loads((work / "prepare.json").read_text(encoding="utf-8"))["counts"]
+    seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
+    return Run(
+        recipe=recipe.name,
+        summary=recipe.summary,
+        command=f"covidct-train fit {recipe.name} -w WORK -o RUN --backbone-weights {Path(start).name}{left_out}",
+        seed=recipe.seed,
+        date=datetime.now(UTC).date(),
+        hours=hours,
+        hardware=_hardware(),
+        versions={name: version(name) for name in ("keras", "numpy", "scikit-learn")},
+        backbone_weights=weights_label(start),
+        network=recipe.network,
+        preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
+        calibration=(slope, intercept),
+        image=decide(calibrated.logits, calibrated.labels, weights),
+        exam_rule=choose_exam_rule(calibrated, rests_on=_RESTS_ON),
+        data=tuple(PartCount.model_validate(row) for row in counts if row["dataset"] in seen),
+        limitations=recipe.limitations,
+    )
+
+
+def _judged(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> Judged:
+    """Validation slices as served, of the data sets that thresholds are chosen on."""
+    rows = [
+        k
+        for k in fitting.rows(pictures, Part.VALIDATION)
+        if pictures.numbers[k] == 0 and fitting.catalog.records[pictures.records[k]].dataset in JUDGED_ON
+    ]
+    records = [fitting.catalog.records[pictures.records[k]] for k in rows]
+    patients = [r.group if r.patient else "" for r in records]
+    return Judged(logits[rows], np.array([r.label for r in records]), [cell_of(r) for r in records], patients)
+
+
+def _hardware() -> str:
+    where = "a GPU" if keras.distribution.list_devices("gpu") else "the CPU"
+    return f"{where} ({platform.machine()}), Keras on {keras.backend.backend()}"
