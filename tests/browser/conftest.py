@@ -1,5 +1,6 @@
 """A real server and a real browser."""
 
+import os
 import shutil
 import threading
 import time
@@ -21,12 +22,17 @@ from tests.fakes import FakeClassifier
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Its profile, caches and crash reports lie in a home of its own."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium on this machine")
+    home = str(tmp_path_factory.mktemp("home"))
+    away = {"HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home, "TMPDIR": home}
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"], env={**os.environ, **away}
+        )
         yield started
         started.close()
 
@@ -47,6 +53,7 @@ def listening(data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClass
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive(), "the server does not start"
             time.sleep(0.02)
         host, port = server.servers[0].sockets[0].getsockname()
         yield f"http://{host}:{port}"
@@ -90,8 +97,10 @@ def looking(context: BrowserContext, address: str) -> Iterator[Page]:
     page.set_default_timeout(15_000)
     watched = Watched(page)
     watched.listen(address)
-    yield page
-    context.close()
+    try:
+        yield page
+    finally:
+        context.close()
     assert watched.faults == []
 
 
