@@ -1,0 +1,59 @@
+"""README says what is there."""
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from app.cli import commands as serving
+from tests.models import the_served_model
+from training.cli import commands as training
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WITH_INTERVAL = re.compile(r"\d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\)")
+
+
+def section(title: str) -> str:
+    return README.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_every_figure_with_an_interval_stands_in_the_model_card():
+    card = (the_served_model() / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+    figures = WITH_INTERVAL.findall(section("What this is worth"))
+
+    assert figures
+    assert [figure for figure in figures if figure not in card] == []
+
+
+def test_the_model_it_names_is_the_one_served():
+    assert the_served_model().name in section("What this is worth")
+
+
+def test_every_make_target_it_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+
+    assert set(re.findall(r"`?make ([a-z]+)", README)) <= targets
+
+
+def test_every_command_it_names_exists():
+    named = {"covidct": set(), "covidct-train": set()}
+    for program, name in re.findall(r"(covidct(?:-train)?) ([a-z]+)", README):
+        named[program].add(name)
+
+    assert named["covidct"] <= set(get_command(serving).commands)
+    assert named["covidct-train"] <= set(get_command(training).commands)
+
+
+def test_it_says_on_its_first_lines_what_it_is_not():
+    assert "Research use only. Not a medical device." in "\n".join(README.splitlines()[:6])
+
+
+def test_no_file_names_a_package_registry():
+    address = re.compile(r"--(extra-)?index-url|--find-links|pypi\.org/simple|registry\.npmjs")
+    files = [*(ROOT / "requirements").iterdir(), ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / ".ci/run"]
+
+    assert [
+        f.name for f in files if address.search(f.read_text(encoding="utf-8").replace("--no-emit-index-url", ""))
+    ] == []
