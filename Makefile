@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 
 # A machine with an NVIDIA GPU serves with TensorFlow on it; any other with the CPU engine alone.
 SERVE_LOCK := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo serve-gpu || echo serve-cpu)
-EXAM ?=
+
+# Nothing outside the checkout: what packages would keep in the home folder stays in .venv.
+export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
+export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
 .PHONY: serve test check bench model lock clean
 

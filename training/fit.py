@@ -67,14 +67,15 @@ def fit(
     assemble(fitting.recipe.network, parts=[fitting.backbone, head], linear=linear, conv5=conv5, path=out / WEIGHTS)
     _check(fitting, pictures, logits)
     run = conclude(fitting, work, pictures, logits, hours=(time.monotonic() - started) / 3600, start=backbone_weights)
-    _forget_other_weights(out)
+    _forget_old_figures(out, run)
     run.write(out)
     return run
 
 
-def _forget_other_weights(out: Path) -> None:
-    """Figures of weights that are no longer the run's must not be released with it."""
-    digest, told = file_key(out / WEIGHTS), out / "weights.key"
+def _forget_old_figures(out: Path, run: Run) -> None:
+    """Figures of weights or thresholds that are no longer the run's must not be released with it."""
+    digest = key_of(file_key(out / WEIGHTS), run.calibration, run.image, run.exam_rule)
+    told = out / "figures.key"
     if told.is_file() and told.read_text(encoding="utf-8") != digest:
         for kind in (EVALUATIONS, TRANSFERS):
             shutil.rmtree(out / kind, ignore_errors=True)

@@ -107,9 +107,9 @@ def test_a_data_set_to_leave_out_must_be_there(work, tmp_path):
         fit(replace(RECIPE, without=frozenset({"sores"})), work=work, out=tmp_path / "run")
 
 
-def test_figures_of_other_weights_are_forgotten(run, work):
+def test_figures_of_other_weights_or_thresholds_are_forgotten(run, work):
     (run / "evaluations/old").mkdir(parents=True)
-    (run / "weights.key").write_text("of other weights")
+    (run / "figures.key").write_text("of other weights")
 
     fit(RECIPE, work=work, out=run, resume=True)
 
