@@ -6,6 +6,7 @@
 from dataclasses import replace
 
 from app.ct.manifest import NetworkSpec
+from training.conv5 import Conv5Settings
 from training.recipes.served import RECIPE as SERVED
 
 RECIPE = replace(
@@ -13,4 +14,5 @@ RECIPE = replace(
     name="served-conv5",
     summary=SERVED.summary + " A conv5 that starts at random is then trained on what the linear part leaves.",
     network=NetworkSpec(head="attention", stages=(3, 4, 5)),
+    conv5=Conv5Settings(epochs=1),
 )
