@@ -17,12 +17,9 @@ from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
-from app.ct.selection import select_slices
+from app.ct.selection import CPU_SLICES, select_slices
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
-
-# On a CPU 64 slices take about as long as everything else of an exam together; a GPU scores all of them in that time.
-CPU_SLICES = 64
 
 
 class SliceClassifier(Protocol):

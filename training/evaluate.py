@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from app import NOTICE
+from app.ct.heatmap import enlarged
 from app.ct.manifest import Manifest
 from training.catalog import Catalog, CatalogError, Part, Record
 from training.evaluation import (
@@ -21,7 +22,7 @@ from training.evaluation import (
     youden_threshold,
 )
 from training.figures import draw_reliability, draw_roc
-from training.localization import Mapped, measure_maps, on_slice, relative
+from training.localization import Mapped, measure_maps, relative
 from training.run import METRICS
 from training.scoring import By, Scored, Scorer, score
 
@@ -167,8 +168,8 @@ def _mapped(case: Scored) -> tuple[Mapped, Mapped] | None:
         raise CatalogError("A mask has another size than its image.")
     if not lesion.any():
         return None
-    heat = relative(on_slice(maps.heat, maps.box, maps.shape))
-    evidence = on_slice(maps.evidence, maps.box, maps.shape)
+    heat = relative(enlarged(np.maximum(maps.share, 0), maps.box, maps.shape))
+    evidence = enlarged(maps.evidence, maps.box, maps.shape)
     return Mapped(heat, lesion, case.record.group), Mapped(evidence, lesion, case.record.group)
 
 

@@ -90,7 +90,7 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
     sources = [file_key(Path(str(module.__file__))) for module in (looks, synthesis, augmentation)]
     preprocessing = spec_of(recipe.preprocessing, recipe.network.size)
     key = key_of(file_key(work / CATALOG), preprocessing, sources, weights, stages, recipe.seed)
-    unknown = recipe.without - {r.dataset for r in catalog.records}
+    unknown = recipe.without - {r.dataset for r in catalog.training()}
     if unknown:
         raise RunError(f"The catalog has no data set {', '.join(sorted(unknown))} to leave out.")
     fitting = Fitting(recipe, catalog, Cache(work / "cache"), out, backbone, key, progress)

@@ -6,7 +6,6 @@ Pure numpy in, numbers out. Maps are scored at the slice's own size, on slices t
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from training.evaluation import DRAWS, Interval, group_weights, interval
 
@@ -34,25 +33,6 @@ class Mapped:
             raise ValueError(f"map {self.weight.shape} and lesions {self.lesion.shape} differ in shape")
         if not self.lesion.any():
             raise ValueError("a slice without a lesion has no place to point at")
-
-
-def on_slice(grid: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, int]) -> np.ndarray:
-    """Lay a coarse map over its slice.
-
-    Args:
-        grid: float (rows, columns), what is negative counts as 0.
-        box: top, left, bottom, right of what the grid covers, in slice pixels, ends excluded.
-        shape: of the slice.
-
-    Returns:
-        float32 (height, width), bilinear inside the box, 0 outside.
-    """
-    top, left, bottom, right = box
-    coarse = Image.fromarray(np.maximum(grid, 0).astype(np.float32))
-    fine = coarse.resize((right - left, bottom - top), resample=Image.Resampling.BILINEAR)
-    whole = np.zeros(shape, dtype=np.float32)
-    whole[top:bottom, left:right] = np.asarray(fine)
-    return whole
 
 
 def relative(weight: np.ndarray) -> np.ndarray:

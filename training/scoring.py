@@ -13,10 +13,9 @@ from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_fitness
 from app.ct.manifest import Manifest
 from app.ct.scores import SliceScores
-from app.ct.selection import select_slices
+from app.ct.selection import CPU_SLICES, select_slices
 from training.catalog import CatalogError, Record
 
-SLICES_OF_AN_EXAM = 64
 _BATCH = 32
 
 
@@ -48,7 +47,7 @@ class By(StrEnum):
 class SliceMap:
     """The maps of one scored slice; see ``SliceScores``."""
 
-    heat: np.ndarray
+    share: np.ndarray
     evidence: np.ndarray
     box: tuple[int, int, int, int]
     shape: tuple[int, int]
@@ -115,7 +114,7 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         exam = record.read()
     except ExamError as error:
         return Scored((record,), refused=error.code)
-    limit = None if scorer.on_gpu else SLICES_OF_AN_EXAM
+    limit = None if scorer.on_gpu else CPU_SLICES
     try:
         check_fitness(exam)
         indices, refused = select_slices(exam, limit), ""

@@ -22,19 +22,19 @@ def enlarged(heat: np.ndarray, box: Box, shape: tuple[int, int]) -> np.ndarray:
     """Enlarge a map to its box in the slice, zero outside.
 
     Args:
-        heat: float (rows, columns), 0..1.
+        heat: float (rows, columns), at least 0.
         box: top, left, bottom, right in slice pixels, ends excluded.
         shape: (height, width) of the slice.
 
     Returns:
-        float32 (height, width), 0..1.
+        float32 (height, width), bilinear inside the box.
     """
     top, left, bottom, right = box
     picture = Image.fromarray(np.asarray(heat, dtype=np.float32))
     whole = np.zeros(shape, np.float32)
     size = (right - left, bottom - top)
     whole[top:bottom, left:right] = np.asarray(picture.resize(size, resample=Image.Resampling.BILINEAR))
-    return np.clip(whole, 0.0, 1.0)
+    return whole
 
 
 def colored(heat: np.ndarray) -> np.ndarray:

@@ -15,8 +15,9 @@ from app.ct.engines import Engine, NetworkOutput
 from app.ct.errors import EngineUnavailable
 from app.ct.heatmap import overlay_png
 from app.ct.manifest import Manifest
+from app.ct.selection import CPU_SLICES
 from app.exam_folder import ExamFolder, Wish
-from app.service import CPU_SLICES, Diagnosed, DiagnosisService
+from app.service import Diagnosed, DiagnosisService
 from app.uploads import Limits, unpack
 from tests.bench.sent import SentExam
 from tests.bench.tables import Table, figure

@@ -24,6 +24,7 @@ def test_a_map_is_put_back_where_it_was_cut_from():
     assert 110 <= column < 145
     assert whole[:20].max() == 0
     assert whole[:, 180:].max() == 0
+    assert whole[20:120, 40:180].sum() == whole.sum()
 
 
 def test_pictures_have_the_slices_size():

@@ -8,7 +8,6 @@ from training.localization import (
     dice,
     energy_in_lesion,
     measure_maps,
-    on_slice,
     points_at_lesion,
     relative,
 )
@@ -38,19 +37,6 @@ def test_average_precision_is_scikit_learns_also_with_ties() -> None:
 def test_a_flat_map_points_nowhere() -> None:
     assert points_at_lesion(a_map([[1, 1], [1, 1]], [[1, 0], [0, 0]])) == 0.0
     assert energy_in_lesion(a_map([[0, 0]], [[1, 0]])) == 0.0
-
-
-def test_a_map_lies_where_its_box_is() -> None:
-    whole = on_slice(np.array([[1.0, 3.0]]), (2, 4, 6, 8), (10, 12))
-
-    assert whole.shape == (10, 12)
-    assert whole[2:6, 4:8].min() > 0
-    assert whole.sum() == whole[2:6, 4:8].sum()
-    assert whole[3, 4] < whole[3, 7]
-
-
-def test_what_speaks_against_is_no_heat() -> None:
-    assert on_slice(np.array([[-1.0]]), (0, 0, 4, 4), (4, 4)).max() == 0
 
 
 def test_a_relative_map_ends_at_one() -> None:
