@@ -5,6 +5,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from training.run import RunError
+
 
 def load_backbone_weights(network: keras.Model, source: str) -> frozenset[str]:
     """Set what ``source`` has of the backbone's weights.
@@ -16,6 +18,9 @@ def load_backbone_weights(network: keras.Model, source: str) -> frozenset[str]:
 
     Returns:
         Names of the layers that were set.
+
+    Raises:
+        RunError: the folder is not there.
     """
     if source == "none":
         return frozenset()
@@ -34,7 +39,7 @@ def _from_keras(network: keras.Model) -> frozenset[str]:
 
 def _from_folder(network: keras.Model, folder: Path) -> frozenset[str]:
     if not folder.is_dir():
-        raise FileNotFoundError(f"no folder of backbone weights at {folder}")
+        raise RunError("There is no folder of backbone weights of that name.")
     taken = set()
     for layer in network.layers:
         kernel, vectors = folder / f"{layer.name}.f16.bin", folder / f"{layer.name}.f32.bin"

@@ -19,6 +19,7 @@ from training.conv5 import Conv5Settings
 from training.evidence import EvidenceSettings
 from training.fit import fit
 from training.recipe import Recipe
+from training.recipes import recipe_named
 from training.run import Run, RunError
 
 RECIPE = Recipe(
@@ -123,3 +124,14 @@ def test_conv5_becomes_a_part_of_the_network(work, tmp_path):
     fit(recipe, work=work, out=tmp_path / "run")
 
     assert np.abs(load_file(tmp_path / "run/weights.safetensors")["head5_value_conv/kernel"]).max() > 0
+
+
+def test_a_recipe_that_is_not_there_is_refused():
+    with pytest.raises(RunError, match="no recipe 'severed'"):
+        recipe_named("severed")
+
+
+@pytest.mark.parametrize("name", ["served", "served-conv5"])
+def test_the_recipes_say_what_they_are(name):
+    assert recipe_named(name).name == name
+    assert recipe_named(name).limitations

@@ -14,7 +14,7 @@ def test_start_weights_that_lack_a_layer_are_refused(tmp_path):
 
 
 def test_a_folder_of_start_weights_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RunError, match="no folder"):
         build_backbone(64, (3,), str(tmp_path / "no"))
 
 

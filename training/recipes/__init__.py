@@ -3,17 +3,18 @@
 from importlib import import_module
 
 from training.recipe import Recipe
+from training.run import RunError
 
 
 def recipe_named(name: str) -> Recipe:
     """The recipe in ``training/recipes/<name>.py``.
 
     Raises:
-        LookupError: there is none of that name.
+        RunError: there is none of that name.
     """
     try:
         module = import_module(f"training.recipes.{name.replace('-', '_')}")
     except ModuleNotFoundError as error:
-        raise LookupError(f"there is no recipe {name!r}") from error
+        raise RunError(f"There is no recipe {name!r} in training/recipes.") from error
     recipe: Recipe = module.RECIPE
     return recipe
