@@ -1,6 +1,7 @@
 """The reference engine: Keras on TensorFlow by default (JAX or torch by KERAS_BACKEND), on the GPU where there is one."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,32 @@ _BATCH = 8
 """As many as the classifier sends at a time."""
 
 
+class Batches:
+    """Runs images in batches; one that does not fit into memory is halved, and stays so."""
+
+    def __init__(self, run: Callable[[np.ndarray], NetworkOutput], size: int) -> None:
+        """``run`` takes up to ``size`` images."""
+        self._run, self.size = run, size
+
+    def __call__(self, images: np.ndarray) -> NetworkOutput:
+        """All of ``images``, in order.
+
+        Raises:
+            Exception: what ``run`` raises, where it is not for memory or a single image does not fit.
+        """
+        parts, start = [], 0
+        while start < len(images):
+            try:
+                parts.append(self._run(images[start : start + self.size]))
+            except Exception as error:
+                if not _is_out_of_memory(error) or self.size == 1:
+                    raise
+                self.size //= 2
+            else:
+                start += len(parts[-1].logit)
+        return NetworkOutput.joined(parts)
+
+
 class KerasEngine:
     """Runs the network as it was trained, compiled once."""
 
@@ -28,26 +55,16 @@ class KerasEngine:
         self.on_gpu = bool(keras.distribution.list_devices("gpu"))
         self._network = build_network(spec)
         load_weights(self._network, weights)
-        self._batch = batch
+        self._batches = Batches(self._run, batch)
         self(np.zeros((batch, spec.size, spec.size), np.uint8))
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
-        """Run the network; see ``Engine``. A batch that does not fit into memory is halved, and stays so."""
-        parts, start = [], 0
-        while start < len(images):
-            try:
-                parts.append(self._run(images[start : start + self._batch]))
-            except Exception as error:
-                if not _is_out_of_memory(error) or self._batch == 1:
-                    raise
-                self._batch //= 2
-            else:
-                start += len(parts[-1].logit)
-        return NetworkOutput.joined(parts)
+        """Run the network; see ``Engine``."""
+        return self._batches(images)
 
     def _run(self, images: np.ndarray) -> NetworkOutput:
         # On a GPU always the same batch: the last one is filled up, so that nothing is compiled twice.
-        rows = self._batch if self.on_gpu else len(images)
+        rows = self._batches.size if self.on_gpu else len(images)
         filled = np.zeros((rows, *images.shape[1:], 1), np.float32)
         filled[: len(images), ..., 0] = images
         output = self._network.predict_on_batch(filled)
