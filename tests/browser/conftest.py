@@ -21,7 +21,8 @@ from app.settings import Settings
 from tests.fakes import FakeClassifier
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is there its event loop runs, and no other test could start one.
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Its profile, caches and crash reports lie in a home of its own."""
     chromium = shutil.which("chromium")

@@ -40,7 +40,7 @@ def test_the_backbone_is_the_resnet50_of_keras(linear):
     ours = {layer.name: layer for layer in linear.layers}
     weighted = [layer for layer in theirs.layers if layer.weights]
     for layer in weighted:
-        ours[layer.name].set_weights(layer.get_weights())
+        layer.set_weights(ours[layer.name].get_weights())
     pictures = gray()
     caffe = keras.applications.resnet50.preprocess_input(np.repeat(pictures, 3, axis=-1).copy())
     last = keras.Model(linear.input, linear.get_layer("conv5_block3_out").output)
@@ -89,11 +89,17 @@ def test_the_heatmap_of_the_linear_head_is_grad_cam_of_its_logit(linear):
     logit = keras.Model(linear.input, keras.layers.GlobalAveragePooling2D()(value.output))
 
     cam = Gradcam(logit, clone=False)(
-        lambda output: output[:, 0], gray(), penultimate_layer="conv5_block3_out", normalize_cam=False, expand_cam=False
+        lambda output: output[:, 0],
+        gray(),
+        penultimate_layer="conv5_block3_out",
+        seek_penultimate_conv_layer=False,
+        normalize_cam=False,
+        expand_cam=False,
     )
 
     share = linear(gray(), training=False)["share"]
     bias = value.bias.numpy()[0] / np.prod(share.shape[1:])
+    assert np.max(share) > 0.01
     np.testing.assert_allclose(np.asarray(cam).reshape(share.shape), np.maximum(share - bias, 0), rtol=1e-3, atol=1e-5)
 
 
