@@ -12,7 +12,6 @@ import numpy as np
 from training.catalog import Part, Record
 from training.evaluation import auc
 
-FEATURES = ("log width", "log height", "mean gray", "border gray", "sharpness")
 _FOLDS = 5
 
 

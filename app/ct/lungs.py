@@ -1,6 +1,7 @@
 """Where the lungs are on one gray slice: a classical finder on a small copy.
 
-It is not a segmentation: nothing inside the box is removed later, so lesions at the pleura stay.
+It is not a segmentation: what it misses inside the lungs' box is shown to the network all the same, so lesions at the pleura
+stay. Only around lungs that came masked, where there is nothing to see, does preprocessing use the mask itself.
 """
 
 from dataclasses import dataclass

@@ -55,6 +55,6 @@ def select_slices(exam: Exam, limit: int | None) -> tuple[int, ...]:
     showing = np.flatnonzero(area >= max(_LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
     if limit is None or len(showing) <= limit:
         return tuple(int(i) for i in showing)
-    # The middles of ``limit`` equal parts: neither end is favored, and the choice is the same from both ends.
+    # The middles of ``limit`` equal parts: neither end is favored by more than one slice.
     middles = (np.arange(limit) + 0.5) * len(showing) / limit
     return tuple(int(showing[int(m)]) for m in middles)
