@@ -38,7 +38,7 @@ class Limits:
     """
 
     max_files: int = 4096
-    max_upload_mb: int = 2048
+    max_upload_mb: int = 1024
     max_file_mb: int = 256
     max_unpacked_mb: int = 4096
     max_ratio: int = 100
