@@ -7,11 +7,11 @@ from app.ct.exam import Exam, InputKind, Slice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
-from app.ct.reading.headers import Header, read_header
+from app.ct.reading.headers import Header, read_headers
 from app.ct.reading.images import MAX_EXAM_PIXELS, MAX_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered
-from app.ct.reading.pixels import Picture, decode
+from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.series import check_pixels, choose
 
 _NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
@@ -29,15 +29,16 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     Raises:
         ExamError: as ``read_exam``.
     """
-    headers, damages = attempt(files, lambda f: check_pixels(read_header(f)))
+    of_files, damages = attempt(files, lambda f: [check_pixels(header) for header in read_headers(f)])
+    headers = [header for file in of_files for header in file]
     if damages:
         # Refused already; the rest is decoded only to name every file that cannot be read.
         small = [h for h in headers if h.has_pixels and h.rows * h.columns <= MAX_PIXELS]
-        refuse(damages | attempt(small, decode)[1], total=total)
+        refuse(damages | decode_all(small)[1], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     _check_sizes(chosen.headers, total)
     series = ordered(chosen.headers)
-    pictures, damages = attempt(series.headers, decode)
+    pictures, damages = decode_all(series.headers)
     refuse(damages, total=total)
     warnings = (
         *chosen.warnings,

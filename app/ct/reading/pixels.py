@@ -1,5 +1,6 @@
 """The pixels of one DICOM slice, decoded into the lung window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,9 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError, UnsupportedEncoding
-from app.ct.reading.files import Damaged
+from app.ct.reading.files import Damaged, Damages, attempt
 from app.ct.reading.geometry import upright
-from app.ct.reading.headers import Header, read_whole
+from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.streams import bare_lossless, check_size
 from app.ct.reading.values import Rescale, gray_of, rescale_of
 
@@ -46,16 +47,38 @@ class Picture:
     rescaled: bool
 
 
-def decode(header: Header) -> Picture:
-    """Decode one slice; Hounsfield units are dropped once windowed.
+def decode_all(headers: Sequence[Header]) -> tuple[list[Picture], Damages]:
+    """Decode every slice, each file opened once; Hounsfield units are dropped once windowed.
+
+    Returns:
+        The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
+        with these.
+
+    Raises:
+        UnsupportedEncoding: no decoder for a transfer syntax.
+    """
+    files: dict[int, list[Header]] = {}
+    for header in headers:
+        files.setdefault(header.number, []).append(header)
+    decoded, damages = attempt([frames[0] for frames in files.values()], lambda first: _decoded(files[first.number]))
+    pictures = {place: picture for file in decoded for place, picture in file.items()}
+    return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
+
+
+def _decoded(headers: Sequence[Header]) -> dict[tuple[int, int], Picture]:
+    """The slices of one file by number and frame.
 
     Raises:
         Damaged: the pixels cannot be decoded.
-        UnsupportedEncoding: no decoder for its transfer syntax.
     """
-    dataset = read_whole(header)
+    first, wanted = headers[0], {h.frame: h for h in headers}
+    datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
     try:
-        return _picture(dataset, header)
+        return {
+            (first.number, frame): _picture(dataset, wanted[frame])
+            for frame, dataset in enumerate(datasets)
+            if frame in wanted
+        }
     except (Damaged, ExamError):
         raise
     except Exception as error:
