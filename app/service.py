@@ -10,14 +10,15 @@ from typing import Protocol
 import numpy as np
 
 from app.course import Reading, Scoring
-from app.ct.diagnosis import Diagnosis, diagnose, probability_of
+from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
 from app.ct.exam import Exam
 from app.ct.fitness import check_fitness
+from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, select_slices
+from app.ct.selection import CPU_SLICES, lung_area, spread_over_lungs
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -58,6 +59,7 @@ class Diagnosed:
     """An exam with everything that was found in it."""
 
     exam: Exam
+    coverage: Coverage
     scores: SliceScores
     diagnosis: Diagnosis
     timing: Timing
@@ -65,7 +67,7 @@ class Diagnosed:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
-        return (*self.exam.warnings, *_lungs_lost(self.scores))
+        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores))
 
 
 def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
@@ -110,10 +112,11 @@ class DiagnosisService:
             exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
         with clock("select"):
             check_fitness(exam)
-            chosen = select_slices(exam, self._how_many(wish))
+            area = lung_area(exam)
+            chosen, coverage = spread_over_lungs(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
-        return Diagnosed(exam, scores, self._judge(exam, scores), Timing(**clock.seconds))
+        return Diagnosed(exam, coverage, scores, self._judge(exam, coverage, scores), Timing(**clock.seconds))
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -132,7 +135,7 @@ class DiagnosisService:
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
         return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 
-    def _judge(self, exam: Exam, scores: SliceScores) -> Diagnosis:
+    def _judge(self, exam: Exam, coverage: Coverage, scores: SliceScores) -> Diagnosis:
         manifest = self.classifier.manifest
         return diagnose(
             scores.indices,
@@ -140,4 +143,5 @@ class DiagnosisService:
             exam_slices=len(exam.slices),
             rule=manifest.exam_rule,
             image=manifest.image,
+            held_back=None if coverage.gap_mm is None else HeldBack.GAP_IN_LUNGS,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.course import Course, Erased, Reading, Scoring
-from app.ct.diagnosis import JudgedBy, Verdict
+from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.errors import Busy, NoFiles, NotChest, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
@@ -29,7 +29,7 @@ from tests.fakes import FakeClassifier
 
 @pytest.fixture(scope="module")
 def chest() -> list[NamedFile]:
-    return list(dicom_files(phantom(slices=24, lesions="few", size=128)))
+    return list(dicom_files(phantom(slices=31, lesions="few", size=128)))
 
 
 def diagnosed(
@@ -48,8 +48,8 @@ def test_files_become_a_diagnosis(chest: list[NamedFile], tmp_path: Path) -> Non
     found = diagnosed(chest, tmp_path)
 
     assert found.diagnosis.verdict is Verdict.COVID_19
-    assert len(found.exam.slices) == 24
-    assert 0 < len(found.scores.indices) <= 24
+    assert len(found.exam.slices) == 31
+    assert 0 < len(found.scores.indices) <= 31
     assert found.timing.read > 0
 
 
@@ -70,7 +70,7 @@ def test_progress_ends_at_the_probability_of_the_diagnosis(chest: list[NamedFile
     assert last.probability == pytest.approx(found.diagnosis.probability)
 
 
-@pytest.mark.parametrize(("on_gpu", "slices", "most"), [(False, 5, 5), (True, 5, 5), (True, 0, 24), (False, None, 24)])
+@pytest.mark.parametrize(("on_gpu", "slices", "most"), [(False, 5, 5), (True, 5, 5), (True, 0, 31), (False, None, 31)])
 def test_as_many_slices_are_scored_as_wished(
     chest: list[NamedFile], tmp_path: Path, on_gpu: bool, slices: int | None, most: int
 ) -> None:
@@ -100,6 +100,35 @@ def test_scored_slices_without_lungs_are_warned_of(chest: list[NamedFile], tmp_p
 
 def test_where_all_lungs_were_found_nothing_is_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
     assert diagnosed(chest, tmp_path).warnings == ()
+
+
+def test_a_gap_within_the_lungs_leaves_a_verdict_inconclusive_and_is_warned_of(
+    chest: list[NamedFile], tmp_path: Path
+) -> None:
+    found = diagnosed(chest[:15] + chest[17:], tmp_path)
+
+    assert (found.diagnosis.verdict, found.diagnosis.held_back) == (Verdict.INCONCLUSIVE, HeldBack.GAP_IN_LUNGS)
+    assert found.diagnosis.probability > found.diagnosis.band[1]
+    assert found.warnings[-1].startswith("Slices are missing within the lungs: neighboring slices lie up to 30.0 mm")
+
+
+def test_a_gap_beside_the_lungs_changes_no_verdict(chest: list[NamedFile], tmp_path: Path) -> None:
+    by_number = sorted(chest, key=lambda file: file.name)
+    found = diagnosed([by_number[0], *by_number[3:]], tmp_path)
+
+    assert (found.diagnosis.verdict, found.diagnosis.held_back) == (Verdict.COVID_19, None)
+
+
+def test_lungs_that_go_on_beyond_the_exam_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    by_number = sorted(chest, key=lambda file: file.name)
+
+    assert any("may not show the whole lungs" in warning for warning in diagnosed(by_number[:16], tmp_path).warnings)
+
+
+def test_of_a_single_image_nobody_expects_the_whole_lungs(chest: list[NamedFile], tmp_path: Path) -> None:
+    middle = sorted(chest, key=lambda file: file.name)[15]
+
+    assert diagnosed([middle], tmp_path).warnings == ()
 
 
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:
