@@ -3,7 +3,7 @@
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -176,6 +176,14 @@ def _written(data_set: FileDataset, syntax: UID) -> bytes:
     else:
         data_set.save_as(content, enforce_file_format=True)
     return content.getvalue()
+
+
+def rewritten(content: bytes, change: Callable[[FileDataset], object]) -> bytes:
+    """A DICOM file with something changed in it."""
+    data_set, written = pydicom.dcmread(BytesIO(content)), BytesIO()
+    change(data_set)
+    data_set.save_as(written, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    return written.getvalue()
 
 
 def a_lossless_stream(stored: np.ndarray) -> bytes:

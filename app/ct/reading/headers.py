@@ -15,7 +15,6 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -73,6 +72,7 @@ class Header(KnownFile):
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
         spacing_mm: (between rows, between columns), None where unknown.
         has_pixels: the file goes on after its header.
+        syntax: transfer syntax UID.
         frame: which of its file's pictures this is, from 0.
         grouped: the file describes its pictures in functional groups, as multi-frame files do.
     """
@@ -98,6 +98,7 @@ class Header(KnownFile):
     spacing_mm: tuple[float, ...] | None
     kernel: str
     has_pixels: bool
+    syntax: str = ""
     frame: int = 0
     grouped: bool = False
 
@@ -116,6 +117,7 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
     with open_plain(file) as opened:
         try:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
+            _name_syntax(dataset)
             header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
             return _of_each_frame(header, dataset) if _is_multi_frame(header, dataset) else (header,)
         except (Damaged, TooLarge):
@@ -197,8 +199,7 @@ def _inflated(file: KnownFile) -> bytes:
 def _parsed(opened: BinaryIO, *, stop_before_pixels: bool) -> FileDataset:
     try:
         dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=stop_before_pixels)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
+        _name_syntax(dataset)
     except Exception as error:
         raise Damaged("damaged or cut off") from error
     return dataset
@@ -223,12 +224,13 @@ def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
     )
 
 
-def _guessed_syntax(dataset: FileDataset) -> UID:
-    """The uncompressed syntax pydicom parsed the file with."""
+def _name_syntax(dataset: FileDataset) -> None:
+    """Where a file names no transfer syntax, fill in the uncompressed one pydicom parsed it with."""
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return
     implicit, little = dataset.original_encoding
-    if implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
@@ -259,6 +261,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         spacing_mm=_numbers(dataset, "PixelSpacing", 2),
         kernel=_text(dataset, "ConvolutionKernel").upper(),
         has_pixels=has_pixels,
+        syntax=_text(dataset.file_meta, "TransferSyntaxUID"),
     )
 
 
