@@ -8,9 +8,10 @@ from app.ct.reading.body_part import other_part
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import Header, read_headers
-from app.ct.reading.images import MAX_EXAM_PIXELS, MAX_PIXELS
+from app.ct.reading.images import MAX_EXAM_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered
+from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.series import check_pixels, choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
