@@ -3,7 +3,7 @@
 #   docker build --tag covidct:cpu .                   OpenVINO on a CPU, no TensorFlow
 #   docker build --tag covidct:gpu --target gpu .      TensorFlow on an NVIDIA GPU
 #
-# Both run as any user on a read-only root: they write to /var/lib/covidct (exams, until they expire) and /tmp, nowhere
+# Both run as user 10001 on a read-only root: they write to /var/lib/covidct (exams, until they expire) and /tmp, nowhere
 # else, and fetch nothing while they run. docker-compose.yml starts them that way.
 
 # The Python that the locks are tested with.

@@ -41,8 +41,7 @@ def _bar(console: Console, title: str) -> Iterator[OnProgress]:
     """The bar goes when the exam is done: what follows on stdout stands where it was."""
     said = TextColumn("{task.description}", markup=False)
     columns = (said, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    # Results go to stdout untouched: what the bar redirects would be written to the console's file.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(_described(title, "waiting"), total=None)
         yield partial(_advance, bar, task, title)
 

@@ -1,6 +1,7 @@
 """Several exams in one call, and where their results go."""
 
 import csv
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -65,6 +66,12 @@ def test_what_fails_unforeseen_does_not_stop_the_others_and_says_nothing_of_the_
     assert "(KeyError)" in told
     assert "CANARY" not in told
     assert "Research use only" in told
+
+
+def test_a_full_disk_is_told_as_such(three, capsys):
+    assert ran(three[:1], classifier=FakeClassifier(fault=OSError(errno.ENOSPC, "no room"))) == 1
+
+    assert "REFUSED  storage-full" in capsys.readouterr().out
 
 
 def test_every_exam_is_a_line_of_json_with_its_name(three, capsys):
