@@ -1,27 +1,35 @@
 """DICOM files -> Exam."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from app.ct.errors import TooLarge, UnevenExam
-from app.ct.exam import Exam, InputKind, Slice
+from app.ct.errors import TooLarge
+from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
+from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
+from app.ct.reading.copies import Decoded, without_same_pictures
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import Header, read_headers
 from app.ct.reading.hounsfield import in_hounsfield_units
 from app.ct.reading.images import MAX_EXAM_PIXELS
 from app.ct.reading.kinds import KnownFile
-from app.ct.reading.order import ordered
+from app.ct.reading.order import ordered, tie
+from app.ct.reading.passes import OnePass, one_pass
 from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, decode_all
-from app.ct.reading.series import check_pixels, choose
+from app.ct.reading.series import choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
 
 _NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
+_BURNED_IN = "Letters are burnt into {} slices, as their tags say: the model may take them for findings."
+_OTHER_PART = (
+    "Every slice names another body part than the chest ({}); the series was asked for, so it was read all the same."
+)
 
 
 def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, total: int) -> Exam:
-    """Read the headers of all ``files``, choose a series, order it, decode it.
+    """Read the headers of all ``files``, choose a series, decode it, take one pass of it, order that.
 
     Args:
         files: DICOM files and files of no known kind.
@@ -42,25 +50,57 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
-    series = ordered(chosen.headers)
-    pictures, damages = decode_all(series.headers)
-    refuse(damages, total=total)
-    pictures, of_values = in_hounsfield_units(series.headers, pictures)
-    warnings = (
-        *chosen.warnings,
-        *series.warnings,
-        *of_values,
-        *(() if all(h.orientation for h in series.headers) else (_NO_ORIENTATION,)),
-    )
-    placed = zip(series.headers, series.z_mm, pictures, strict=True)
+    slices, of_values = _decoded(chosen.headers, total)
+    slices, of_copies = without_same_pictures(slices)
+    taken = one_pass(slices)
+    pictures = {(h.number, h.frame): picture for h, picture in taken.kept}
+    series = ordered([header for header, _ in taken.kept])
+    placed = zip(series.headers, series.z_mm, strict=True)
+    part = other_part(series.headers)
+    asked = series_instance_uid is not None
     return Exam(
-        tuple(_slice(header, z_mm, picture) for header, z_mm, picture in placed),
+        tuple(_slice(header, z_mm, pictures[header.number, header.frame]) for header, z_mm in placed),
         kind=InputKind.DICOM,
         order=series.order,
         files=total,
-        series=chosen.choice,
-        warnings=warnings,
-        other_part=other_part(series.headers),
+        series=_with(chosen.choice, taken),
+        warnings=(
+            *chosen.warnings,
+            *of_copies,
+            *taken.warnings,
+            *series.warnings,
+            *of_values,
+            *_of_tags(series.headers),
+            *((_OTHER_PART.format(part),) if asked and part else ()),
+        ),
+        other_part=None if asked else part,
+    )
+
+
+def _decoded(headers: Sequence[Header], total: int) -> tuple[list[Decoded], tuple[str, ...]]:
+    """The slices, those alike in place in one order whatever the order of sending, and what was done to their values.
+
+    Raises:
+        Unreadable: a slice cannot be decoded, or the values are no Hounsfield units.
+    """
+    ranked = sorted(headers, key=tie)
+    pictures, damages = decode_all(ranked)
+    refuse(damages, total=total)
+    pictures, said = in_hounsfield_units(ranked, pictures)
+    return list(zip(ranked, pictures, strict=True)), said
+
+
+def _with(choice: SeriesChoice, taken: OnePass) -> SeriesChoice:
+    """The series choice with what was left out inside the series."""
+    left_out = [RejectedSeries(choice.chosen, slices, why) for why, slices in taken.left_out]
+    return replace(choice, rejected=(*left_out, *choice.rejected))
+
+
+def _of_tags(headers: Sequence[Header]) -> tuple[str, ...]:
+    letters = sum(h.burned_in for h in headers)
+    return (
+        *((_BURNED_IN.format(letters),) if letters else ()),
+        *(() if all(h.orientation for h in headers) else (_NO_ORIENTATION,)),
     )
 
 
@@ -69,13 +109,10 @@ def _checked(header: Header) -> Header:
 
 
 def _check_sizes(headers: Sequence[Header], total: int) -> None:
-    """Refuse before anything is decoded: pictures of several sizes, and too many pixels."""
-    if len({(h.rows, h.columns) for h in headers}) > 1:
-        raise UnevenExam("The slices of the series are not all of the same size.")
-    pixels = headers[0].rows * headers[0].columns
-    if pixels > MAX_PIXELS:
-        raise TooLarge(f"{named([h.number for h in headers], total)}: more than {MAX_PIXELS // 10**6} megapixels each.")
-    if pixels * len(headers) > MAX_EXAM_PIXELS:
+    """Refuse too many pixels before anything is decoded."""
+    if large := [h.number for h in headers if h.rows * h.columns > MAX_PIXELS]:
+        raise TooLarge(f"{named(large, total)}: more than {MAX_PIXELS // 10**6} megapixels each.")
+    if sum(h.rows * h.columns for h in headers) > MAX_EXAM_PIXELS:
         raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
 
 

@@ -16,7 +16,12 @@ _SHARED, _PER_FRAME = GROUPS
 # What each functional group (DICOM PS3.3 C.7.6.16) says, by the keyword a single-frame file says it with.
 _MACROS = {
     "CTImageFrameTypeSequence": {"ImageType": "FrameType"},
-    "FrameContentSequence": {"AcquisitionNumber": "FrameAcquisitionNumber", "InstanceNumber": "InStackPositionNumber"},
+    "FrameContentSequence": {
+        "AcquisitionNumber": "FrameAcquisitionNumber",
+        "AcquisitionDateTime": "FrameAcquisitionDateTime",
+        "InstanceNumber": "InStackPositionNumber",
+        "TemporalPositionIdentifier": "TemporalPositionIndex",
+    },
     "PlanePositionSequence": {"ImagePositionPatient": "ImagePositionPatient"},
     "PlaneOrientationSequence": {"ImageOrientationPatient": "ImageOrientationPatient"},
     "PixelMeasuresSequence": {"PixelSpacing": "PixelSpacing", "SliceThickness": "SliceThickness"},

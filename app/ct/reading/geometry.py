@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# A gantry tilts by up to 30 degrees; what leans further than 45 is not an axial slice.
-MIN_AXIAL_COSINE = 0.7
+# A gantry tilts by up to 30 degrees; what leans further than 37 is no axial slice but an oblique reformat.
+MIN_AXIAL_COSINE = 0.8
 
 
 def normal_of(orientation: Sequence[float]) -> np.ndarray:

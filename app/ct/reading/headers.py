@@ -58,6 +58,13 @@ _TAGS = [
     "SliceThickness",
     "PixelSpacing",
     "ConvolutionKernel",
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "ContentTime",
+    "TemporalPositionIdentifier",
+    "RescaleType",
+    "BurnedInAnnotation",
     *GROUPS,
 ]
 
@@ -71,6 +78,9 @@ class Header(KnownFile):
         orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
         spacing_mm: (between rows, between columns), None where unknown.
+        acquired: date and time, or time, of the acquisition, empty where unknown; made: of the picture.
+        temporal_position: which of several passes of one range (TemporalPositionIdentifier), None where unknown.
+        burned_in: the picture holds letters (BurnedInAnnotation).
         has_pixels: the file goes on after its header.
         syntax: transfer syntax UID.
         frame: which of its file's pictures this is, from 0.
@@ -97,6 +107,12 @@ class Header(KnownFile):
     thickness_mm: float | None
     spacing_mm: tuple[float, ...] | None
     kernel: str
+    acquisition_number: int | None
+    acquired: str
+    made: str
+    temporal_position: int | None
+    rescale_type: str
+    burned_in: bool
     has_pixels: bool
     syntax: str = ""
     frame: int = 0
@@ -260,6 +276,12 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         thickness_mm=_number(dataset, "SliceThickness"),
         spacing_mm=_numbers(dataset, "PixelSpacing", 2),
         kernel=_text(dataset, "ConvolutionKernel").upper(),
+        acquisition_number=_whole(dataset, "AcquisitionNumber"),
+        acquired=_text(dataset, "AcquisitionDateTime") or _text(dataset, "AcquisitionTime"),
+        made=_text(dataset, "ContentTime"),
+        temporal_position=_whole(dataset, "TemporalPositionIdentifier"),
+        rescale_type=_text(dataset, "RescaleType").upper(),
+        burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
         has_pixels=has_pixels,
         syntax=_text(dataset.file_meta, "TransferSyntaxUID"),
     )

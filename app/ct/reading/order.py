@@ -37,7 +37,7 @@ def ordered(headers: Sequence[Header]) -> Ordered:
     """Order a series by the best thing it has: position, SliceLocation, InstanceNumber, file name, upload."""
     by_position = positions(headers)
     if _tell_apart(list(by_position)):
-        ranked = sorted(zip(by_position, headers, strict=True), key=lambda pair: (-(pair[0] or 0.0), _tie(pair[1])))
+        ranked = sorted(zip(by_position, headers, strict=True), key=lambda pair: (-(pair[0] or 0.0), tie(pair[1])))
         z_mm = [z for z, _ in ranked if z is not None]
         return Ordered(tuple(h for _, h in ranked), tuple(z_mm), Order.POSITION, _position_warnings(z_mm))
     order, by_fallback = _fallback(headers)
@@ -65,9 +65,9 @@ _NAMES = {
 def _fallback(headers: Sequence[Header]) -> tuple[Order, list[Header]]:
     """The best order without positions."""
     if _tell_apart([h.slice_location for h in headers]):
-        return Order.SLICE_LOCATION, sorted(headers, key=lambda h: (-(h.slice_location or 0.0), _tie(h)))
+        return Order.SLICE_LOCATION, sorted(headers, key=lambda h: (-(h.slice_location or 0.0), tie(h)))
     if _tell_apart([h.instance_number for h in headers]):
-        return Order.INSTANCE_NUMBER, sorted(headers, key=_tie)
+        return Order.INSTANCE_NUMBER, sorted(headers, key=tie)
     if len({h.file.name for h in headers}) == len(headers):
         return Order.FILE_NAME, sorted(headers, key=lambda h: natural_key(h.file.name))
     return Order.UPLOAD, sorted(headers, key=lambda h: h.number)
@@ -79,7 +79,7 @@ def _tell_apart(values: Sequence[float | int | None]) -> bool:
     return None not in values and (len(values) == 1 or distinct > 1) and distinct >= MIN_DISTINCT_SHARE * len(values)
 
 
-def _tie(header: Header) -> tuple[int, tuple[tuple[int, int, str], ...], int]:
+def tie(header: Header) -> tuple[int, tuple[tuple[int, int, str], ...], int]:
     """Between slices at one place: what the sender said before the order of sending."""
     return (header.instance_number or 0, natural_key(header.file.name), header.number)
 

@@ -1,9 +1,9 @@
 import pytest
 
-from app.ct.errors import NoUsableSeries, SeveralStudies, UnevenExam, WrongModality
+from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
 from app.ct.reading import read_exam
-from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
+from tests.builders import SERIES, a_dicom, a_dicom_exam, files
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
 LOCALIZER = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
@@ -59,11 +59,6 @@ def test_another_modality_is_refused():
 def test_two_studies_are_refused():
     with pytest.raises(SeveralStudies):
         read_exam(files(a_dicom(), a_dicom(StudyInstanceUID="1.2.3.2")))
-
-
-def test_slices_of_two_sizes_are_refused():
-    with pytest.raises(UnevenExam):
-        read_exam(files(a_dicom(), a_dicom(stored=a_picture(height=20))))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""Studies and series of an upload, where identifiers may be missing, empty or made up."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from app.ct.errors import SeveralStudies
+from app.ct.reading.headers import Header
+
+_VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
+# So many slices that lie alike and each have a series of their own are one series: whoever removed the patient's
+# identity renamed every file for itself.
+_MIN_RENAMED = 10
+
+
+def grouped(headers: Sequence[Header]) -> dict[str, list[Header]]:
+    """Slices by series, labelled without identity and independent of the order of sending.
+
+    What names no series joins the only one that is alike in study, number, orientation and size, or forms one by these.
+    """
+    of_files = _series_of_files(headers)
+    named: dict[tuple[str, ...], set[str]] = {}
+    for h in headers:
+        if of_files[h.number]:
+            named.setdefault(_alike(h), set()).add(of_files[h.number])
+    groups: dict[tuple[str, ...], list[Header]] = {}
+    for h in headers:
+        candidates = {of_files[h.number]} if of_files[h.number] else named.get(_alike(h), set())
+        key = tuple(candidates) if len(candidates) == 1 else ("", *_alike(h))
+        groups.setdefault(key, []).append(h)
+    ordered = sorted(groups.items(), key=lambda item: (min(map(_number_of, item[1])), item[0]))
+    return {f"series {n}": group for n, (_, group) in enumerate(ordered, start=1)}
+
+
+def check_one_study(series: Iterable[Sequence[Header]]) -> None:
+    """Refuse an upload of several studies.
+
+    A series never spans two studies: what is no valid identifier beside one that is, in the same series, counts for
+    nothing. So do words without any digit.
+
+    Raises:
+        SeveralStudies.
+    """
+    studies: set[str] = set()
+    for group in series:
+        named = {h.study for h in group if any(map(str.isdigit, h.study))}
+        studies |= {study for study in named if _VALID.fullmatch(study)} or named
+    if len(studies) > 1:
+        raise SeveralStudies("The upload holds slices of more than one study.")
+
+
+def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:
+    """The series each file names; none where every one of many alike files has its own."""
+    of_files = {h.number: h.series for h in headers}
+    alike: dict[tuple[str, ...], set[int]] = {}
+    for h in headers:
+        alike.setdefault(_alike(h), set()).add(h.number)
+    for files in alike.values():
+        if len(files) >= _MIN_RENAMED and len({of_files[n] for n in files} - {""}) == len(files):
+            of_files |= dict.fromkeys(files, "")
+    return of_files
+
+
+def _alike(header: Header) -> tuple[str, ...]:
+    """What slices of one series have in common."""
+    lies = None if header.orientation is None else [round(cosine, 1) + 0.0 for cosine in header.orientation]
+    return tuple(map(str, (header.study, header.series_number, lies, header.rows, header.columns)))
+
+
+def _number_of(header: Header) -> int:
+    return -1 if header.series_number is None else header.series_number
