@@ -6,7 +6,7 @@
 import argparse
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Upload:
 
     kind: str
     seed: int
-    files: tuple[NamedFile, ...]
+    files: tuple[NamedFile, ...] = field(repr=False)
 
 
 def _shown(body: Callable[..., np.ndarray], *windows: Window) -> Draw:
