@@ -12,8 +12,8 @@ import numpy as np
 from app.course import Reading, Scoring
 from app.ct.diagnosis import Diagnosis, diagnose, probability_of
 from app.ct.exam import Exam
-from app.ct.fitness import check_fitness
-from app.ct.manifest import Manifest
+from app.ct.fitness import check_fitness, check_likeness, is_like_training
+from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
@@ -110,10 +110,15 @@ class DiagnosisService:
             exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
         with clock("select"):
             check_fitness(exam)
-            chosen = select_slices(exam, self._how_many(wish))
+            chosen = select_slices(exam, self._how_many(wish), least_area=self._fitness.least_lung_area)
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
+        check_likeness(scores.distance, self._fitness.distance_limit)
         return Diagnosed(exam, scores, self._judge(exam, scores), Timing(**clock.seconds))
+
+    @property
+    def _fitness(self) -> FitnessSpec:
+        return self.classifier.manifest.fitness
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -129,6 +134,10 @@ class DiagnosisService:
         return SliceScores.joined(parts)
 
     def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
+        """Without a probability as long as the slices are unlike those the model was trained on."""
+        distance = np.concatenate([part.distance for part in parts])
+        if not is_like_training(distance, self._fitness.distance_limit):
+            return Scoring(len(distance), to_score, None)
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
         return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 
