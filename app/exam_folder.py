@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Annotated, BinaryIO, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from app.ct.errors import StorageFull
 from app.ct.exam import Exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
+
+SlicesAsked = Literal["all"] | Annotated[int, Field(ge=1, le=100_000)]
+"""How many slices to score, as it is asked for over HTTP and on the command line."""
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
@@ -41,6 +45,11 @@ class Wish:
 
     series_instance_uid: str | None = None
     slices: int | None = None
+
+    @classmethod
+    def of(cls, series_instance_uid: str | None, slices: SlicesAsked | None) -> Self:
+        """The wish in the words of the sender."""
+        return cls(series_instance_uid, 0 if slices == "all" else slices)
 
 
 @dataclass(frozen=True)

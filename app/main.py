@@ -18,7 +18,6 @@ from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
 from app.store import KeptExam, Store
-from app.uploads import Limits
 from app.web import docs, exams, health, pages, pictures
 from app.web.guard import Guard
 from app.web.metrics import Metrics
@@ -71,11 +70,10 @@ def create_app(
 
 def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Parts:
     store, metrics = Store(settings.data_dir), Metrics()
-    limits = Limits(max_files=settings.max_files, max_upload_mb=settings.max_upload_mb)
     desk = Desk(
         settings,
         store,
-        load=lambda: DiagnosisService(load(), limits=limits),
+        load=lambda: DiagnosisService(load(), limits=settings.limits),
         write=_write_report,
         observers=[log_outcome, metrics.observe],
         on_refusal=on_refusal,

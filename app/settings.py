@@ -10,8 +10,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.ct.errors import NoModel
+from app.uploads import Limits
 
-MEBIBYTE = 1024 * 1024
 STORE = Path(__file__).resolve().parent.parent / "model_store"
 
 
@@ -21,7 +21,8 @@ class Settings(BaseSettings):
     Attributes:
         host, port: where to listen.
         open: permits a host other than this machine.
-        model_dir: one model's folder; None means the single folder in ``model_store/``.
+        model_dir: one model's folder; None means the single folder in ``model_store``.
+        model_store: where a model is looked for when none is named.
         data_dir: where exams are kept.
         engine: which engine runs the network.
         retention_h: how long an exam is kept.
@@ -40,32 +41,33 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     open: bool = False
     model_dir: Path | None = None
+    model_store: Path = STORE
     data_dir: Path = Path("data")
     engine: Literal["auto", "keras", "openvino"] = "auto"
     retention_h: float = Field(default=24.0, gt=0)
     tombstone_h: float = Field(default=168.0, ge=0)
     sweep_s: float = Field(default=60.0, gt=0)
-    max_files: int = Field(default=4096, ge=1)
-    max_upload_mb: int = Field(default=1024, ge=1)
+    max_files: int = Field(default=Limits.max_files, ge=1)
+    max_upload_mb: int = Field(default=Limits.max_upload_mb, ge=1)
     queue_size: int = Field(default=16, ge=1)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)
 
     @property
-    def max_upload_bytes(self) -> int:
-        """The upload limit in bytes."""
-        return self.max_upload_mb * MEBIBYTE
+    def limits(self) -> Limits:
+        """What one exam may hold, over HTTP and on the command line."""
+        return Limits(max_files=self.max_files, max_upload_mb=self.max_upload_mb)
 
 
 def model_folder(settings: Settings) -> Path:
     """The folder of the model to serve.
 
     Raises:
-        NoModel: no folder was named and ``model_store/`` does not hold exactly one.
+        NoModel: no folder was named and ``model_store`` does not hold exactly one.
     """
     if settings.model_dir is not None:
         return settings.model_dir
-    folders = sorted(path.parent for path in STORE.glob("*/manifest.json"))
+    folders = sorted(path.parent for path in settings.model_store.glob("*/manifest.json"))
     if len(folders) == 1:
         return folders[0]
     if not folders:

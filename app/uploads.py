@@ -38,7 +38,7 @@ class Limits:
     """
 
     max_files: int = 4096
-    max_upload_mb: int = 2048
+    max_upload_mb: int = 1024
     max_file_mb: int = 256
     max_unpacked_mb: int = 4096
     max_ratio: int = 100
@@ -65,7 +65,7 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
         UnsafeArchive: encrypted, nested, with links, inflating absurdly, or damaged.
     """
     check_limits(files, limits)
-    archives = [number for number, f in enumerate(files, start=1) if _is_archive(f)]
+    archives = [number for number, f in enumerate(files, start=1) if is_archive(f)]
     if not archives:
         return list(files)
     others = [f for f in files if kind_of(f) is not Kind.JUNK]
@@ -90,13 +90,14 @@ def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:
     too_large = [
         number
         for number, (file, size) in enumerate(zip(files, sizes, strict=True), start=1)
-        if size > limits.max_file_mb * MEGABYTE and not _is_archive(file)
+        if size > limits.max_file_mb * MEGABYTE and not is_archive(file)
     ]
     if too_large:
         raise TooLarge(f"{named(too_large, len(files))}: larger than {limits.max_file_mb} MB.")
 
 
-def _is_archive(file: NamedFile) -> bool:
+def is_archive(file: NamedFile) -> bool:
+    """Whether a file is a ZIP, told by its bytes."""
     with file.open() as opened:
         return opened.read(4) in _ZIP
 

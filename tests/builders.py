@@ -3,16 +3,17 @@
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1
+from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1
 
 from app.ct.exam import Exam, Slice
 from app.ct.reading import NamedFile
@@ -93,6 +94,69 @@ def a_dicom(
     return _written(data_set, syntax)
 
 
+def an_enhanced_dicom(
+    *,
+    stored: Sequence[np.ndarray] | None = None,
+    z_mm: Sequence[float] | None = None,
+    syntax: UID = ExplicitVRLittleEndian,
+    sop_class: UID = EnhancedCTImageStorage,
+    without: Sequence[str] = (),
+    **tags: object,
+) -> bytes:
+    """A multi-frame CT of four pictures, head first, 5 mm apart; ``without`` names functional groups to leave away."""
+    pictures = [a_picture(seed=i) for i in range(4)] if stored is None else stored
+    pixels = np.stack([p.astype(np.uint16) + 300 if p.dtype == np.uint8 else p for p in pictures])
+    places = [-5.0 * i for i in range(len(pixels))] if z_mm is None else z_mm
+    data_set = pydicom.dcmread(BytesIO(a_dicom(stored=pixels[0], without=_GROUPED, SOPClassUID=sop_class)))
+    list(data_set.iterall())  # Converts what was read; unconverted, it would be written little endian.
+    data_set.file_meta.MediaStorageSOPClassUID, data_set.NumberOfFrames = sop_class, len(pixels)
+    shared = {
+        "PlaneOrientationSequence": {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0]},
+        "PixelMeasuresSequence": {"PixelSpacing": [0.7, 0.8], "SliceThickness": 5},
+        "CTImageFrameTypeSequence": {"FrameType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]},
+        "PixelValueTransformationSequence": {"RescaleSlope": 1, "RescaleIntercept": -1024, "RescaleType": "HU"},
+    }
+    data_set.SharedFunctionalGroupsSequence = [_groups(shared, without)]
+    data_set.PerFrameFunctionalGroupsSequence = [
+        _groups(
+            {
+                "PlanePositionSequence": {"ImagePositionPatient": [0, 0, z]},
+                "FrameContentSequence": {"InStackPositionNumber": n, "FrameAcquisitionNumber": 1},
+            },
+            without,
+        )
+        for n, z in enumerate(places, start=1)
+    ]
+    data_set.PixelData = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    for keyword, value in tags.items():
+        setattr(data_set, keyword, value)
+    return _written(data_set, syntax)
+
+
+# What functional groups say in a multi-frame file.
+_GROUPED = [
+    "ImageOrientationPatient",
+    "ImagePositionPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "ImageType",
+    "RescaleSlope",
+    "RescaleIntercept",
+]
+
+
+def _groups(macros: Mapping[str, Mapping[str, object]], without: Sequence[str]) -> Dataset:
+    """One item of functional groups."""
+    item = Dataset()
+    for macro, tags in macros.items():
+        if macro not in without:
+            content = Dataset()
+            for keyword, value in tags.items():
+                setattr(content, keyword, value)
+            setattr(item, macro, [content])
+    return item
+
+
 def _written(data_set: FileDataset, syntax: UID) -> bytes:
     content = BytesIO()
     if syntax == JPEGLosslessSV1:
@@ -112,6 +176,14 @@ def _written(data_set: FileDataset, syntax: UID) -> bytes:
     else:
         data_set.save_as(content, enforce_file_format=True)
     return content.getvalue()
+
+
+def rewritten(content: bytes, change: Callable[[FileDataset], object]) -> bytes:
+    """A DICOM file with something changed in it."""
+    data_set, written = pydicom.dcmread(BytesIO(content)), BytesIO()
+    change(data_set)
+    data_set.save_as(written, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    return written.getvalue()
 
 
 def a_lossless_stream(stored: np.ndarray) -> bytes:

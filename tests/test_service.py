@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.course import Course, Erased, Reading, Scoring
-from app.ct.diagnosis import JudgedBy, Verdict
-from app.ct.errors import Busy, NoFiles, NotChest, StorageFull
+from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
+from app.ct.errors import Busy, NoFiles, NoLung, NotChest, StorageFull, UnlikeTraining
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
@@ -29,7 +29,7 @@ from tests.fakes import FakeClassifier
 
 @pytest.fixture(scope="module")
 def chest() -> list[NamedFile]:
-    return list(dicom_files(phantom(slices=24, lesions="few", size=128)))
+    return list(dicom_files(phantom(slices=31, lesions="few", size=128)))
 
 
 def diagnosed(
@@ -48,8 +48,8 @@ def test_files_become_a_diagnosis(chest: list[NamedFile], tmp_path: Path) -> Non
     found = diagnosed(chest, tmp_path)
 
     assert found.diagnosis.verdict is Verdict.COVID_19
-    assert len(found.exam.slices) == 24
-    assert 0 < len(found.scores.indices) <= 24
+    assert len(found.exam.slices) == 31
+    assert 0 < len(found.scores.indices) <= 31
     assert found.timing.read > 0
 
 
@@ -70,7 +70,7 @@ def test_progress_ends_at_the_probability_of_the_diagnosis(chest: list[NamedFile
     assert last.probability == pytest.approx(found.diagnosis.probability)
 
 
-@pytest.mark.parametrize(("on_gpu", "slices", "most"), [(False, 5, 5), (True, 5, 5), (True, 0, 24), (False, None, 24)])
+@pytest.mark.parametrize(("on_gpu", "slices", "most"), [(False, 5, 5), (True, 5, 5), (True, 0, 31), (False, None, 31)])
 def test_as_many_slices_are_scored_as_wished(
     chest: list[NamedFile], tmp_path: Path, on_gpu: bool, slices: int | None, most: int
 ) -> None:
@@ -100,6 +100,59 @@ def test_scored_slices_without_lungs_are_warned_of(chest: list[NamedFile], tmp_p
 
 def test_where_all_lungs_were_found_nothing_is_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
     assert diagnosed(chest, tmp_path).warnings == ()
+
+
+def test_a_gap_within_the_lungs_leaves_a_verdict_inconclusive_and_is_warned_of(
+    chest: list[NamedFile], tmp_path: Path
+) -> None:
+    found = diagnosed(chest[:15] + chest[17:], tmp_path)
+
+    assert (found.diagnosis.verdict, found.diagnosis.held_back) == (Verdict.INCONCLUSIVE, HeldBack.GAP_IN_LUNGS)
+    assert found.diagnosis.probability > found.diagnosis.band[1]
+    assert found.warnings[-1].startswith("Slices are missing within the lungs: neighboring slices lie up to 30.0 mm")
+
+
+def test_a_gap_beside_the_lungs_changes_no_verdict(chest: list[NamedFile], tmp_path: Path) -> None:
+    by_number = sorted(chest, key=lambda file: file.name)
+    found = diagnosed([by_number[0], *by_number[3:]], tmp_path)
+
+    assert (found.diagnosis.verdict, found.diagnosis.held_back) == (Verdict.COVID_19, None)
+
+
+def test_lungs_that_go_on_beyond_the_exam_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    by_number = sorted(chest, key=lambda file: file.name)
+
+    assert any("may not show the whole lungs" in warning for warning in diagnosed(by_number[:16], tmp_path).warnings)
+
+
+def test_of_a_single_image_nobody_expects_the_whole_lungs(chest: list[NamedFile], tmp_path: Path) -> None:
+    middle = sorted(chest, key=lambda file: file.name)[15]
+
+    assert diagnosed([middle], tmp_path).warnings == ()
+
+
+def test_an_exam_unlike_training_is_refused_and_no_probability_is_told_on_the_way(
+    chest: list[NamedFile], tmp_path: Path
+) -> None:
+    told: list[Reading | Scoring] = []
+
+    with pytest.raises(UnlikeTraining):
+        diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=24), on_progress=told.append)
+
+    assert {step.probability for step in told if isinstance(step, Scoring)} == {None}
+
+
+def test_a_few_slices_unlike_training_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=8))
+    far = sum(index < 8 for index in found.scores.indices)
+
+    assert far > 0
+    assert any(warning.startswith(f"{far} of {len(found.scores.indices)} scored") for warning in found.warnings)
+
+
+def test_an_exam_without_lung_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoLung):
+        diagnosed(files(*a_dicom_exam()), tmp_path)
 
 
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:

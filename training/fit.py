@@ -15,6 +15,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from app.ct.fitness import FITNESS_FILE
+from app.ct.manifest import FitnessSpec
 from app.ct.network import build_network
 from app.ct.preprocessing import make_preprocessor, spec_of
 from app.ct.weights import load_weights, weights_of
@@ -27,7 +28,7 @@ from training.conv5 import Conv5Data, build_conv5, conv5_logits, fit_conv5
 from training.evidence import MapBatches, build_head, fit_evidence
 from training.features import Frozen, build_backbone
 from training.fitting import JUDGED_ON, Fitting
-from training.likeness import fit_fitness
+from training.likeness import Seen, fit_limits, look_at
 from training.linear import Linear, fit_linear
 from training.pictures import Pictures
 from training.pooling import pooling_model
@@ -68,7 +69,7 @@ def fit(
     conv5, logits = _with_conv5(fitting, pictures, pooled, linear)
     assemble(fitting.recipe.network, parts=[fitting.backbone, head], linear=linear, conv5=conv5, path=out / WEIGHTS)
     _check(fitting, pictures, logits)
-    fitness = fit_fitness(fitting)
+    fitness = _fitness(fitting)
     run = conclude(
         fitting,
         work,
@@ -202,6 +203,20 @@ def _with_conv5(
     together = logits.copy()
     together[validation] = conv5_logits(model, data, validation)
     return model, together
+
+
+def _fitness(fitting: Fitting) -> FitnessSpec:
+    """What is not judged at all; the spread of training features goes beside the weights."""
+    recipe = fitting.recipe
+    placed = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+    records = [r for _, r in placed]
+    fitting.progress(f"features of {len(records)} slices")
+    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
+    key = key_of(fitting.key, [k for k, _ in placed])
+    seen = fitting.cache.arrays("features", key, lambda: vars(look_at(records, preprocessor, fitting.backbone)))
+    features, spec = fit_limits(records, Seen(**seen), recipe.fitness)
+    features.save(fitting.out / FITNESS_FILE)
+    return spec
 
 
 def _check(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> None:

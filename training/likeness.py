@@ -1,10 +1,11 @@
 """The limits of what a model judges at all: how training slices look, and how far from that a slice may be.
 
 Fitted on slices of every training data set, without labels and without a single picture of anything else: what is no chest CT
-was left for measuring.
+is left for measuring.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -12,52 +13,96 @@ import numpy as np
 from app.ct.fitness import FITNESS_FILE, TrainingFeatures
 from app.ct.manifest import FitnessSpec
 from app.ct.network import mean_features
-from app.ct.preprocessing import make_preprocessor
-from app.ct.selection import lung_area
-from training.cache import key_of
+from app.ct.preprocessing import Preprocessor
+from app.ct.selection import LEAST_AREA, lung_area
 from training.catalog import Part, Record
 from training.features import Frozen
-from training.fitting import Fitting
 from training.run import RunError
 
-DIRECTIONS = 96
-"""Main directions kept; from 64 to 128 the limit separates chest CT from other pictures alike."""
-REFUSED_SHARE = 0.005
-"""Of validation slices that lie beyond the limit of distance, lungs found."""
-LUNGLESS_SHARE = 0.01
-"""Of training slices that have less lung than the least area; the data hold about as many slices of the upper abdomen."""
 _LEAST_SCALE = 1e-3
 _RESTS_ON = (
-    "Distances are from {slices} training slices; {beyond:.1%} of {validation} validation slices lie beyond their limit."
+    "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limit."
     " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was used."
 )
 
 
-def fit_fitness(fitting: Fitting) -> FitnessSpec:
-    """Fit the limits, and write the training features beside the weights.
+@dataclass(frozen=True)
+class FitnessSettings:
+    """How the limits are fitted.
+
+    Attributes:
+        directions: main directions of the features that are kept.
+        refused_share: of validation slices with lungs that lie beyond the limit of distance.
+        lungless_share: of training slices that have less lung than the least area; the data hold about as many slices of the
+            upper abdomen.
+    """
+
+    directions: int = 96
+    refused_share: float = 0.005
+    lungless_share: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What slices look like as they are served.
+
+    Attributes:
+        features: float32 (slices, channels), of the network.
+        lung_area: float (slices,), share of each picture that is lung.
+        lung_found: bool (slices,), whether preprocessing found the lungs.
+    """
+
+    features: np.ndarray
+    lung_area: np.ndarray
+    lung_found: np.ndarray
+
+
+def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: keras.Model) -> Seen:
+    """Read, prepare and look at image records."""
+    exams = [record.read() for record in records]
+    prepared = [preprocessor(exam.slices[0]) for exam in exams]
+    maps = {int(number): x for number, x in backbone.output.items()}
+    model = Frozen(keras.Model(backbone.input, {"features": mean_features(maps)}))
+    return Seen(
+        np.concatenate([batch["features"] for batch in model.batches(np.stack([p.image for p in prepared]))]),
+        np.array([lung_area(exam).max() for exam in exams]),
+        np.array([p.lung_share > 0 for p in prepared]),
+    )
+
+
+def fit_limits(
+    records: Sequence[Record], seen: Seen, settings: FitnessSettings
+) -> tuple[TrainingFeatures, FitnessSpec]:
+    """Spread of the features of training slices, and the limits.
+
+    Args:
+        records: of training and validation.
+        seen: of the records, in the same order.
+        settings: of the recipe.
 
     Raises:
         RunError: there are no more training slices than directions.
     """
-    placed = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
-    found = _measured(fitting, placed)
-    records = [r for _, r in placed]
     training = np.array([r.part is Part.TRAIN for r in records])
-    lungs = found["lung_found"]
-    if (training & lungs).sum() <= DIRECTIONS:
-        raise RunError(f"Limits of fitness need more than {DIRECTIONS} training slices with lung.")
-    chosen = np.flatnonzero(training & lungs)
-    features = fit_features(found["features"][chosen], [records[k].dataset for k in chosen], directions=DIRECTIONS)
-    features.save(fitting.out / FITNESS_FILE)
-    distance = features.distance(found["features"][~training & lungs])
-    return FitnessSpec(
+    chosen = np.flatnonzero(training & seen.lung_found)
+    if len(chosen) <= settings.directions:
+        raise RunError(f"Limits of fitness need more than {settings.directions} training slices with lung.")
+    datasets = [records[int(k)].dataset for k in chosen]
+    features = fit_features(seen.features[chosen], datasets, directions=settings.directions)
+    distance = features.distance(seen.features[~training & seen.lung_found])
+    least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
+    spec = FitnessSpec(
         file=FITNESS_FILE,
-        least_lung_area=round(float(np.quantile(found["lung_area"][training], LUNGLESS_SHARE)), 4),
-        distance_limit=round(float(np.quantile(distance, 1 - REFUSED_SHARE)), 3),
+        least_lung_area=max(LEAST_AREA, round(least_area, 4)),
+        distance_limit=round(float(np.quantile(distance, 1 - settings.refused_share)), 3),
         rests_on=_RESTS_ON.format(
-            slices=len(chosen), validation=len(distance), beyond=REFUSED_SHARE, lungless=LUNGLESS_SHARE
+            training=len(chosen),
+            validation=len(distance),
+            refused=settings.refused_share,
+            lungless=settings.lungless_share,
         ),
     )
+    return features, spec
 
 
 def fit_features(features: np.ndarray, datasets: Sequence[str], *, directions: int) -> TrainingFeatures:
@@ -76,31 +121,6 @@ def fit_features(features: np.ndarray, datasets: Sequence[str], *, directions: i
     standard = (known - mean) / scale
     variance, axes = np.linalg.eigh((standard * weights[:, np.newaxis]).T @ standard)
     rest = variance[:-directions].sum() / (features.shape[1] - directions)
-    kept = slice(None, -directions - 1, -1)
-    arrays = (mean, scale, axes[:, kept], variance[kept], np.array([rest]))
+    largest_first = slice(None, -directions - 1, -1)
+    arrays = (mean, scale, axes[:, largest_first], variance[largest_first], np.array([rest]))
     return TrainingFeatures(*(np.ascontiguousarray(a, dtype=np.float32) for a in arrays))
-
-
-def _measured(fitting: Fitting, placed: Sequence[tuple[int, Record]]) -> dict[str, np.ndarray]:
-    """Features, lung area and whether lungs were found, of every slice as it is served."""
-    recipe = fitting.recipe
-    fitting.progress(f"features of {len(placed)} slices")
-
-    def make() -> dict[str, np.ndarray]:
-        preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-        exams = [record.read() for _, record in placed]
-        prepared = [preprocessor(exam.slices[0]) for exam in exams]
-        pictures = np.stack([p.image for p in prepared])
-        batches = _features_model(fitting.backbone).batches(pictures)
-        return {
-            "features": np.concatenate([batch["features"] for batch in batches]),
-            "lung_area": np.array([lung_area(exam).max() for exam in exams]),
-            "lung_found": np.array([p.lung_share > 0 for p in prepared]),
-        }
-
-    return fitting.cache.arrays("features", key_of(fitting.key, [k for k, _ in placed]), make)
-
-
-def _features_model(backbone: keras.Model) -> Frozen:
-    maps = {int(number): x for number, x in backbone.output.items()}
-    return Frozen(keras.Model(backbone.input, {"features": mean_features(maps)}))

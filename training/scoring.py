@@ -10,10 +10,10 @@ import numpy as np
 from app.ct.diagnosis import diagnose
 from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam, Slice
-from app.ct.fitness import check_fitness, is_like_training
+from app.ct.fitness import check_body_part, check_lung_area, is_like_training
 from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, select_slices
+from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -124,8 +124,10 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
 def _selected(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
     """The slices serving would score; where it would refuse the exam, some that are spread over it, and why."""
     try:
-        check_fitness(exam)
-        return select_slices(exam, limit, least_area=fitness.least_lung_area), ""
+        check_body_part(exam)
+        area = lung_area(exam)
+        check_lung_area(area, fitness.least_lung_area)
+        return select_slices(area, limit), ""
     except (NotChest, NoLung) as error:
         return _spread(len(exam.slices), limit), error.code
 

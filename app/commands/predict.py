@@ -42,6 +42,7 @@ class Prediction:
             [
                 f"{report.verdict}  probability {report.probability:.3f}  (threshold {report.threshold:.2f}, "
                 f"inconclusive {low:.2f} to {high:.2f})",
+                *([] if report.why_held_back is None else [f"held back: {report.why_held_back}"]),
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
                 f"the slice threshold; strongest: slice {report.strongest_slice}",
                 f"judged by: {report.rests_on}",

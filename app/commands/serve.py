@@ -1,6 +1,9 @@
 """The service as a process: starts the server, and stops it when the model cannot be served."""
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -21,6 +24,16 @@ class _Server(uvicorn.Server):
             sys.stderr.write(f"covidct listens on http://{shown}:{port}/covid . {NOTICE}\n")
 
 
+@contextmanager
+def _stopping_is_no_failure() -> Iterator[None]:
+    """SIGTERM ends the process with code 0: uvicorn shuts down in order, then raises the signal once more."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run(settings: Settings) -> None:
     """Serve until stopped.
 
@@ -38,7 +51,8 @@ def run(settings: Settings) -> None:
     app = create_app(settings, on_refusal=stop)
     # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line.
     server = _Server(uvicorn.Config(app, host=settings.host, port=settings.port, access_log=False, log_level="warning"))
-    server.run()
+    with _stopping_is_no_failure():
+        server.run()
     if refusals:
         raise refusals[0]
     if not server.started:

@@ -22,8 +22,8 @@ _CHUNK = 8
 _ALIKE = 0.98
 """Least correlation of the self-test's maps with those recorded; rounding to bfloat16 leaves above .999."""
 
-_SAME_DISTANCE = 0.1
-"""Largest difference of a distance from training; rounding to bfloat16 makes TODO, the limit is about 2."""
+_SAME_DISTANCE = 0.05
+"""Largest difference of a distance from training; rounding to bfloat16 makes 0.007, limits are about 2."""
 
 
 class Classifier:

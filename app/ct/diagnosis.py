@@ -24,6 +24,12 @@ class JudgedBy(StrEnum):
     IMAGE_THRESHOLD = "image-threshold"
 
 
+class HeldBack(StrEnum):
+    """Why a verdict is inconclusive whatever the probability says."""
+
+    GAP_IN_LUNGS = "gap-in-lungs"
+
+
 @dataclass(frozen=True)
 class Finding:
     """A scored slice at or above the image threshold."""
@@ -38,10 +44,11 @@ class Diagnosis:
 
     Attributes:
         probability: of COVID-19, 0..1.
-        verdict: by ``threshold`` and ``band``.
+        verdict: by ``threshold`` and ``band``; inconclusive where it is held back.
         judged_by: the exam rule, or for an exam that holds one slice the image's threshold.
         threshold, band: of what it was judged by.
         findings: in slice order.
+        held_back: why the verdict is inconclusive whatever the probability says, None where the probability decides.
     """
 
     probability: float
@@ -50,6 +57,7 @@ class Diagnosis:
     threshold: float
     band: tuple[float, float]
     findings: tuple[Finding, ...]
+    held_back: HeldBack | None = None
 
 
 def verdict(probability: float, decision: Decision) -> Verdict:
@@ -83,7 +91,13 @@ def probability_of(logits: np.ndarray, *, exam_slices: int, rule: ExamRule) -> f
 
 
 def diagnose(
-    indices: Sequence[int], logits: np.ndarray, *, exam_slices: int, rule: ExamRule, image: Decision
+    indices: Sequence[int],
+    logits: np.ndarray,
+    *,
+    exam_slices: int,
+    rule: ExamRule,
+    image: Decision,
+    held_back: HeldBack | None = None,
 ) -> Diagnosis:
     """Judge an exam: by the exam rule, or by the image's decision where it holds one slice only.
 
@@ -93,6 +107,7 @@ def diagnose(
         exam_slices: how many slices the exam holds, scored or not. One scored slice of many is judged by the exam rule.
         rule: the exam rule of the model's manifest.
         image: threshold and band of a single image.
+        held_back: why there must be no verdict but inconclusive; the probability is told all the same.
 
     Raises:
         ValueError: more slices were scored than the exam holds.
@@ -106,11 +121,12 @@ def diagnose(
     findings = tuple(Finding(index, float(p)) for index, p in pairs if p >= image.threshold)
     return Diagnosis(
         probability,
-        verdict(probability, decision),
+        verdict(probability, decision) if held_back is None else Verdict.INCONCLUSIVE,
         judged_by=judged_by,
         threshold=decision.threshold,
         band=decision.band,
         findings=findings,
+        held_back=held_back,
     )
 
 

@@ -1,6 +1,7 @@
-"""Is this exam what the model was made for? What its tags say, and how far its slices are from those the model learned from.
+"""Is this exam what the model was made for?
 
-What has no lung is refused where slices are selected; the least lung area is among the limits too.
+Asked three times, each as soon as it can be: what its tags say, whether it shows lung, and how far its slices are from those
+the model learned from. The limits are the model's own and stand in its manifest.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from app.ct.errors import BrokenModel, NotChest, UnlikeTraining
+from app.ct.errors import BrokenModel, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam
 
 FITNESS_FILE = "fitness.safetensors"
@@ -78,7 +79,7 @@ class TrainingFeatures:
         save_file({name: np.ascontiguousarray(array) for name, array in vars(self).items()}, path)
 
 
-def check_fitness(exam: Exam) -> None:
+def check_body_part(exam: Exam) -> None:
     """Refuse an exam that says of itself that it is none of the chest.
 
     Raises:
@@ -86,6 +87,20 @@ def check_fitness(exam: Exam) -> None:
     """
     if exam.other_part is not None:
         raise NotChest(f"Every slice names another body part than the chest: {exam.other_part}.")
+
+
+def check_lung_area(area: np.ndarray, least: float) -> None:
+    """Refuse an exam none of whose slices shows lung.
+
+    Args:
+        area: float (slices,), share of each picture that is lung; see ``app.ct.selection.lung_area``.
+        least: of the model's manifest.
+
+    Raises:
+        NoLung: no slice has that much.
+    """
+    if not area.max() >= least:
+        raise NoLung
 
 
 def is_like_training(distance: np.ndarray, limit: float) -> bool:

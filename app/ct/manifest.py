@@ -95,7 +95,7 @@ class FitnessSpec(_Part):
     """
 
     file: str
-    least_lung_area: float = Field(ge=0, lt=1)
+    least_lung_area: float = Field(gt=0, lt=1)
     distance_limit: float = Field(gt=0)
     rests_on: str
 

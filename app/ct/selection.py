@@ -14,8 +14,8 @@ _EVERY = 64
 """Lungs are looked for on about this many slices; between them the area is interpolated."""
 _LEAST_SHARE = 0.35
 """Of the exam's 90th percentile of lung area: a slice with less shows apex, base or no lung."""
-_LEAST_AREA = 0.02
-"""Of the picture: less lung than this on every slice means none was found."""
+LEAST_AREA = 0.01
+"""Of the picture: what is less is no lung; a model's own limit lies above."""
 
 
 def lung_area(exam: Exam) -> np.ndarray:
@@ -33,11 +33,23 @@ def lung_area(exam: Exam) -> np.ndarray:
     return np.interp(np.arange(count), looked, [0.0 if lungs is None else lungs.area_share for lungs in found])
 
 
-def select_slices(exam: Exam, limit: int | None) -> tuple[int, ...]:
+def shows_lung(area: np.ndarray) -> np.ndarray:
+    """Which slices show more lung than an apex or a base does.
+
+    Args:
+        area: as ``lung_area`` gives it.
+
+    Returns:
+        bool (slices,).
+    """
+    return np.asarray(area >= max(LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
+
+
+def select_slices(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """Choose the slices to score.
 
     Args:
-        exam: read and ordered.
+        area: of an exam, as ``lung_area`` gives it.
         limit: most slices to choose; None for all that show lung.
 
     Returns:
@@ -49,10 +61,9 @@ def select_slices(exam: Exam, limit: int | None) -> tuple[int, ...]:
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    area = lung_area(exam)
-    if area.max() < _LEAST_AREA:
+    if area.max() < LEAST_AREA:
         raise NoLung
-    showing = np.flatnonzero(area >= max(_LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
+    showing = np.flatnonzero(shows_lung(area))
     if limit is None or len(showing) <= limit:
         return tuple(int(i) for i in showing)
     # The middles of ``limit`` equal parts: neither end is favored by more than one slice.

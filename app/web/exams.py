@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.course import Ended, Event, Reading, Received, Scoring
-from app.exam_folder import Wish
+from app.exam_folder import SlicesAsked, Wish
 from app.store import KeptExam
 from app.web.intake import take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
@@ -42,7 +41,7 @@ UPLOAD_FORM: dict[str, object] = {
 }
 
 HowMany = Annotated[
-    Literal["all"] | Annotated[int, Field(ge=1, le=100_000)] | None,
+    SlicesAsked | None,
     Query(description="How many slices to score: a number, or `all`."),
 ]
 SeriesUid = Annotated[str | None, Query(max_length=128, description="The series to diagnose, instead of our choice.")]
@@ -72,7 +71,7 @@ async def post_exam(
     prefer: Prefer = None,
 ) -> Response:
     """Diagnose one exam. Waits for the report, unless `Prefer: respond-async` is sent."""
-    wish = Wish(series_instance_uid, 0 if slices == "all" else slices)
+    wish = Wish.of(series_instance_uid, slices)
     kept, is_new = await take_in(parts, request, wish=wish, idempotency_key=idempotency_key)
     if "respond-async" in (prefer or "").lower():
         return _accepted(parts, kept)

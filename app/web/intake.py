@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from app.exam_folder import Wish
 from app.store import KeptExam, new_id
 from app.web.parts import Parts
-from app.web.receiving import Limits, Upload, check_headers, receive
+from app.web.receiving import Upload, check_headers, receive
 
 
 async def take_in(
@@ -22,7 +22,7 @@ async def take_in(
     Raises:
         ExamError, ServiceError: it cannot be taken.
     """
-    limits = Limits(files=parts.settings.max_files, size_bytes=parts.settings.max_upload_bytes)
+    limits = parts.settings.limits
     check_headers(request, limits)
     key_hash = _key_hash(request, idempotency_key)
     if key_hash is not None:

@@ -17,18 +17,11 @@ from starlette.concurrency import run_in_threadpool
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsupportedType
 from app.exam_folder import ExamFolder, Wish, room
+from app.uploads import MEGABYTE, Limits
 from app.web.problems import InvalidRequest
 
 FIELD = b"files"
-BLOCK_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much one upload may bring."""
-
-    files: int
-    size_bytes: int
+BLOCK_BYTES = MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,7 @@ def check_headers(request: Request, limits: Limits) -> None:
     """
     _boundary(request)
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limits.size_bytes:
+    if length.isdecimal() and int(length) > limits.max_upload_mb * MEGABYTE:
         raise _too_large(limits)
 
 
@@ -137,7 +130,7 @@ async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: L
         StorageFull: the disk is full.
     """
     start = time.perf_counter()
-    writer = _FormWriter(folder, _boundary(request), max_files=limits.files)
+    writer = _FormWriter(folder, _boundary(request), max_files=limits.max_files)
     try:
         await run_in_threadpool(folder.create)
         await _write_form(request, writer, limits)
@@ -165,7 +158,7 @@ async def _blocks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     total, block = 0, bytearray()
     async for chunk in request.stream():
         total += len(chunk)
-        if total > limits.size_bytes:
+        if total > limits.max_upload_mb * MEGABYTE:
             raise _too_large(limits)
         block += chunk
         if len(block) >= BLOCK_BYTES:
@@ -183,4 +176,4 @@ def _boundary(request: Request) -> bytes:
 
 
 def _too_large(limits: Limits) -> TooLarge:
-    return TooLarge(f"One upload may hold {limits.size_bytes // 1024**2} MiB.")
+    return TooLarge(f"One upload may hold {limits.max_upload_mb} MB.")

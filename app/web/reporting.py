@@ -69,6 +69,7 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
         created_at=kept.created_at,
         expires_at=kept.expires_at,
         verdict=diagnosis.verdict,
+        held_back=diagnosis.held_back,
         probability=round(diagnosis.probability, DIGITS),
         judged_by=diagnosis.judged_by,
         threshold=diagnosis.threshold,

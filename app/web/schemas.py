@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app import NOTICE, __version__
-from app.ct.diagnosis import JudgedBy, Verdict
+from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
 from app.ct.manifest import ExamRule, Measured
 from app.store import Status
@@ -98,6 +98,9 @@ class FindingReport(BaseModel):
     probability: float
 
 
+_WHY_HELD_BACK = {HeldBack.GAP_IN_LUNGS: "Slices are missing within the lungs, so the probability decides nothing."}
+
+
 class ExamReport(BaseModel):
     """A diagnosed exam."""
 
@@ -106,6 +109,10 @@ class ExamReport(BaseModel):
     created_at: datetime
     expires_at: datetime
     verdict: Verdict
+    held_back: HeldBack | None = Field(
+        default=None,
+        description="Why the verdict is INCONCLUSIVE whatever the probability says; null where the probability decides.",
+    )
     probability: float = Field(description="Of COVID-19, 0 to 1.")
     judged_by: JudgedBy = Field(description="The exam rule; for an exam of a single image the image threshold.")
     threshold: float = Field(description="What the verdict was judged by.")
@@ -119,6 +126,11 @@ class ExamReport(BaseModel):
     model: ModelReport
     timing_s: TimingReport
     notice: str = NOTICE
+
+    @property
+    def why_held_back(self) -> str | None:
+        """Why the verdict is inconclusive whatever the probability says, in a whole sentence."""
+        return None if self.held_back is None else _WHY_HELD_BACK[self.held_back]
 
     @property
     def rests_on(self) -> str:

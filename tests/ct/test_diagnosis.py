@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from app.ct.diagnosis import (
     Diagnosis,
     Finding,
+    HeldBack,
     JudgedBy,
     Verdict,
     diagnose,
@@ -151,3 +152,17 @@ def test_more_scores_than_slices_are_a_mistake() -> None:
 def test_indices_and_scores_must_match() -> None:
     with pytest.raises(ValueError, match="zip"):
         diagnose([0, 1], np.array([1.0]), exam_slices=9, rule=a_rule(), image=IMAGE)
+
+
+@pytest.mark.parametrize("probability", [0.01, 0.5, 0.99])
+def test_a_verdict_that_is_held_back_is_inconclusive_and_its_probability_is_told(probability: float) -> None:
+    logits = np.array([logit(probability)] * 2)
+
+    found = diagnose([0, 1], logits, exam_slices=2, rule=a_rule(), image=IMAGE, held_back=HeldBack.GAP_IN_LUNGS)
+
+    assert (found.verdict, found.held_back) == (Verdict.INCONCLUSIVE, HeldBack.GAP_IN_LUNGS)
+    assert found.probability == pytest.approx(probability)
+
+
+def test_nothing_holds_a_verdict_back_by_itself() -> None:
+    assert diagnosed([0.99, 0.99]).held_back is None

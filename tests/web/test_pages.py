@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from app import NOTICE
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files
 from tests.fakes import FakeClassifier, a_manifest
 from tests.web.conftest import Serve, Upload
 
@@ -40,6 +42,18 @@ async def test_the_verdict_stands_in_plain_words(serve: Serve, upload: Upload, p
 
     assert words in page
     assert "probability of COVID-19" in page
+
+
+async def test_the_page_and_the_report_say_why_a_verdict_was_held_back(serve: Serve) -> None:
+    sparse = [("files", (f.name, f.read())) for f in dicom_files(phantom(slices=9, lesions="few", size=96))]
+    async with serve(load=lambda: FakeClassifier(spread=0.0)) as client:
+        report = (await client.post("/api/v1/exams", files=sparse)).json()
+        page = (await client.get(f"/covid/exams/{report['id']}")).text
+
+    assert (report["verdict"], report["held_back"]) == ("INCONCLUSIVE", "gap-in-lungs")
+    assert "Slices are missing within the lungs, so the probability decides nothing." in page
+    assert "Neither clearly for COVID-19" not in page
+    assert "inside the inconclusive band" not in page
 
 
 async def test_the_result_shows_model_input_and_notice(client: httpx.AsyncClient, upload: Upload) -> None:

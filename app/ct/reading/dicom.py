@@ -7,12 +7,13 @@ from app.ct.exam import Exam, InputKind, Slice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
-from app.ct.reading.headers import Header, read_header
+from app.ct.reading.headers import Header, read_headers
 from app.ct.reading.images import MAX_EXAM_PIXELS, MAX_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered
-from app.ct.reading.pixels import Picture, decode
+from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.series import check_pixels, choose
+from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
 
 _NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
 _NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
@@ -29,15 +30,19 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     Raises:
         ExamError: as ``read_exam``.
     """
-    headers, damages = attempt(files, lambda f: check_pixels(read_header(f)))
+    of_files, damages = attempt(files, lambda f: [_checked(header) for header in read_headers(f)])
+    headers = [header for file in of_files for header in file]
     if damages:
         # Refused already; the rest is decoded only to name every file that cannot be read.
-        small = [h for h in headers if h.has_pixels and h.rows * h.columns <= MAX_PIXELS]
-        refuse(damages | attempt(small, decode)[1], total=total)
+        small = [h for h in headers if h.has_pixels and h.rows * h.columns <= MAX_PIXELS and h.syntax in DECODERS]
+        refuse(damages | decode_all(small)[1], total=total)
+    # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
+    refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
+    refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
     series = ordered(chosen.headers)
-    pictures, damages = attempt(series.headers, decode)
+    pictures, damages = decode_all(series.headers)
     refuse(damages, total=total)
     warnings = (
         *chosen.warnings,
@@ -55,6 +60,10 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
         warnings=warnings,
         other_part=other_part(series.headers),
     )
+
+
+def _checked(header: Header) -> Header:
+    return check_pixels(header) if header.syntax in DECODERS else header
 
 
 def _check_sizes(headers: Sequence[Header], total: int) -> None:

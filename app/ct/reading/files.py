@@ -1,7 +1,9 @@
 """One file of an upload."""
 
+import mmap
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +29,15 @@ class NamedFile:
     def open(self) -> BinaryIO:
         """The bytes as a file to read from; the caller closes it."""
         return BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
+    @contextmanager
+    def view(self) -> Iterator[bytes | mmap.mmap]:
+        """The bytes to search in; those of a file on disk do not all come into memory at once. The file is not empty."""
+        if isinstance(self.content, bytes):
+            yield self.content
+            return
+        with self.content.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
 
     @property
     def size(self) -> int:
@@ -80,13 +91,13 @@ def refuse(damages: Damages, *, total: int) -> None:
 def named(numbers: Sequence[int], total: int) -> str:
     """How messages name files: "File 17 of 133 (in the order sent)", "Files 3, 5-9 of 133 (in the order sent)"."""
     runs: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:
             runs[-1].append(number)
         else:
             runs.append([number])
     listed = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"File{'' if len(numbers) == 1 else 's'} {listed} of {total} (in the order sent)"
+    return f"File{'' if len(set(numbers)) == 1 else 's'} {listed} of {total} (in the order sent)"
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -4,15 +4,17 @@ import logging
 import math
 import warnings
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import BinaryIO
 
 import pydicom
 import pydicom.config
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import encapsulate
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.uid import (
-    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -21,6 +23,7 @@ from pydicom.uid import (
 
 from app.ct.errors import TooLarge, UnsupportedEncoding
 from app.ct.reading.files import Damaged
+from app.ct.reading.frames import GROUPS, check_items, single_frames, stored_frames
 from app.ct.reading.kinds import Kind, KnownFile
 
 # Real exams break the rules on values; what pydicom says about that quotes the values, which may name the patient.
@@ -28,6 +31,10 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
+CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
+MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+MAX_FRAMES = 4096
 MAX_INFLATED_BYTES = 64 * 2**20
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 _TAGS = [
@@ -51,18 +58,23 @@ _TAGS = [
     "SliceThickness",
     "PixelSpacing",
     "ConvolutionKernel",
+    *GROUPS,
 ]
 
 
 @dataclass(frozen=True)
 class Header(KnownFile):
-    """The tags of one DICOM file that choosing, ordering and orienting need; they never leave ``reading``.
+    """The tags of one DICOM picture that choosing, ordering and orienting need; they never leave ``reading``.
 
     Attributes:
+        frames: how many pictures its file holds.
         orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
         spacing_mm: (between rows, between columns), None where unknown.
         has_pixels: the file goes on after its header.
+        syntax: transfer syntax UID.
+        frame: which of its file's pictures this is, from 0.
+        grouped: the file describes its pictures in functional groups, as multi-frame files do.
     """
 
     sop_class: str
@@ -86,57 +98,85 @@ class Header(KnownFile):
     spacing_mm: tuple[float, ...] | None
     kernel: str
     has_pixels: bool
+    syntax: str = ""
+    frame: int = 0
+    grouped: bool = False
 
 
-def read_header(file: KnownFile) -> Header:
-    """Read the header of ``file``.
+def read_headers(file: KnownFile) -> tuple[Header, ...]:
+    """Read the header of each picture in ``file``; of what is no CT, one for the file.
 
     Raises:
-        Damaged: empty, cut off, or no DICOM at all.
-        TooLarge, UnsupportedEncoding: deflated beyond what is inflated here.
+        Damaged: empty, cut off, no DICOM at all, or several pictures that are not described one by one.
+        TooLarge, UnsupportedEncoding: deflated beyond what is inflated here, or absurdly many pictures.
     """
     if file.kind is Kind.EMPTY:
         raise Damaged("empty")
     if file.kind is not Kind.DICOM:
         raise Damaged("damaged, or of no known kind")
-    content = plain(file)
-    try:
-        opened = BytesIO(content)
-        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
-        return _header_of(file, dataset, has_pixels=opened.tell() < len(content))
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
+    with open_plain(file) as opened:
+        try:
+            dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
+            _name_syntax(dataset)
+            header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
+            return _of_each_frame(header, dataset) if _is_multi_frame(header, dataset) else (header,)
+        except (Damaged, TooLarge):
+            raise
+        except Exception as error:
+            raise Damaged("damaged or cut off") from error
 
 
-def read_whole(file: KnownFile) -> Dataset:
+def read_whole(file: KnownFile) -> FileDataset:
     """Everything in ``file``, with a transfer syntax even where the file names none.
 
     Raises:
         Damaged: cannot be parsed.
     """
-    content = plain(file)
-    try:
-        dataset = pydicom.dcmread(BytesIO(content), force=True)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.file_meta.TransferSyntaxUID = _guessed_syntax(dataset)
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
-    return dataset
+    with open_plain(file) as opened:
+        return _parsed(opened, stop_before_pixels=False)
 
 
-def plain(file: KnownFile) -> bytes:
-    """The bytes of ``file``; a deflated data set is inflated within a bound (pydicom has none), without its meta group.
+def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
+    """Every picture of a multi-frame file in turn, as its own file would be; only one picture is in memory.
 
     Raises:
-        Damaged: the deflated stream is broken.
+        Damaged: cannot be parsed, or holds another number of pictures than ``frames``.
+    """
+    with open_plain(file) as opened:
+        dataset = _parsed(opened, stop_before_pixels=True)
+        pixels = stored_frames(opened, dataset, frames=frames)
+        try:
+            for frame, stored in zip(single_frames(dataset, frames=frames), pixels, strict=True):
+                encapsulated = dataset.file_meta.TransferSyntaxUID.is_encapsulated
+                frame.add_new(
+                    "PixelData", "OB" if encapsulated else "OW", encapsulate([stored]) if encapsulated else stored
+                )
+                frame.NumberOfFrames = 1
+                yield frame
+        except Damaged:
+            raise
+        except Exception as error:
+            raise Damaged("damaged, its pixels cannot be decoded") from error
+
+
+def open_plain(file: KnownFile) -> BinaryIO:
+    """The bytes of ``file``, to be closed by the caller; deflated, they are inflated within a bound (pydicom has none).
+
+    Raises:
+        Damaged: the deflated stream is broken, or there are more sequences than any exam has.
         TooLarge: it inflates beyond ``MAX_INFLATED_BYTES``.
         UnsupportedEncoding: the deflated syntax is named in a place that cannot be told apart safely.
     """
-    content = file.file.read()
-    if _DEFLATED not in content:
-        return content
+    with file.file.view() as content:
+        check_items(content)
+        deflated = content.find(_DEFLATED) >= 0
+    return BytesIO(_inflated(file)) if deflated else file.file.open()
+
+
+def _inflated(file: KnownFile) -> bytes:
+    """A deflated data set without its meta group."""
     try:
-        opened = BytesIO(content)
+        opened = BytesIO(file.file.read())
         read_preamble(opened, force=True)
         meta = read_dataset(
             opened, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag >> 16 != 2
@@ -152,15 +192,45 @@ def plain(file: KnownFile) -> bytes:
         raise TooLarge(f"File {file.number} (in the order sent) inflates to more than {MAX_INFLATED_BYTES >> 20} MB.")
     if not stream.eof:
         raise Damaged("damaged or cut off")
+    check_items(inflated)
     return inflated
 
 
-def _guessed_syntax(dataset: Dataset) -> UID:
-    """The uncompressed syntax pydicom parsed the file with."""
+def _parsed(opened: BinaryIO, *, stop_before_pixels: bool) -> FileDataset:
+    try:
+        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=stop_before_pixels)
+        _name_syntax(dataset)
+    except Exception as error:
+        raise Damaged("damaged or cut off") from error
+    return dataset
+
+
+def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
+    """Whether the file is a multi-frame CT, or a CT that says it holds several pictures."""
+    if header.samples != 1 or not (header.modality == "CT" or (not header.modality and header.sop_class in CT_CLASSES)):
+        return False
+    several = header.frames != 1 and not header.sop_class.startswith(SECONDARY_CAPTURE)
+    return several or header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
+
+
+def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
+    if header.frames > MAX_FRAMES:
+        raise TooLarge(f"File {header.number} (in the order sent): more than {MAX_FRAMES} pictures.")
+    return tuple(
+        replace(
+            _header_of(header, frame, has_pixels=header.has_pixels), frames=header.frames, frame=index, grouped=True
+        )
+        for index, frame in enumerate(single_frames(dataset, frames=header.frames))
+    )
+
+
+def _name_syntax(dataset: FileDataset) -> None:
+    """Where a file names no transfer syntax, fill in the uncompressed one pydicom parsed it with."""
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return
     implicit, little = dataset.original_encoding
-    if implicit:
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
@@ -191,6 +261,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         spacing_mm=_numbers(dataset, "PixelSpacing", 2),
         kernel=_text(dataset, "ConvolutionKernel").upper(),
         has_pixels=has_pixels,
+        syntax=_text(dataset.file_meta, "TransferSyntaxUID"),
     )
 
 

@@ -10,6 +10,7 @@ from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.files import Damaged, attempt, natural_key, refuse
 from app.ct.reading.kinds import Kind, KnownFile
+from app.ct.reading.polarity import are_for_soft_tissue, are_inverted
 
 FORMATS = ("JPEG", "PNG")
 MAX_PIXELS = 40_000_000
@@ -17,6 +18,11 @@ MAX_PIXELS = 40_000_000
 MAX_EXAM_PIXELS = 2**30
 _NO_POSITIONS = "Pictures hold no positions: missing slices cannot be noticed."
 _NAME_TWICE = "File names repeat: the pictures are in the order they were sent in."
+_INVERTED = "The pictures show air white and tissue black: their gray levels were inverted."
+_SOFT_TISSUE = (
+    "The pictures are in a mediastinal (soft tissue) or bone window, in which the lungs are black;"
+    " the model was made for the lung window."
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,21 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
     pictures, damages = attempt(ranked, decode)
     refuse(damages, total=total)
     _check_sizes({(gray.shape[1], gray.shape[0]) for gray in pictures}, len(pictures))
+    inverted = are_inverted(pictures)
+    if inverted:
+        pictures = [255 - gray for gray in pictures]
+    noted = (
+        (_NO_POSITIONS, len(ranked) > 1),
+        (_NAME_TWICE, order is Order.UPLOAD),
+        (_INVERTED, inverted),
+        (_SOFT_TISSUE, are_for_soft_tissue(pictures)),
+    )
     return Exam(
         tuple(Slice(gray, file_number=f.number) for f, gray in zip(ranked, pictures, strict=True)),
         kind=InputKind.IMAGES,
         order=order,
         files=total,
-        warnings=() if len(ranked) == 1 else (_NO_POSITIONS, *((_NAME_TWICE,) if order is Order.UPLOAD else ())),
+        warnings=tuple(sentence for sentence, holds in noted if holds),
     )
 
 

@@ -23,6 +23,8 @@ _JUNK_SUFFIXES = re.compile(
     r"|class|bat|sh|ico|pdf|rtf|docx?|xlsx?|chm|url|lnk|db)",
     re.IGNORECASE,
 )
+# Value representations a big-endian data set without preamble may begin with; others are no group 0008.
+_EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
 
 
@@ -115,7 +117,9 @@ def _kind_of_bytes(head: bytes) -> Kind:
 
 
 def _starts_like_a_data_set(head: bytes) -> bool:
-    """DICOM without preamble: a first element of group 0002 or 0008, little endian (PS3.5 7.1)."""
+    """DICOM without preamble: a first element of group 0002 or 0008 (PS3.5 7.1)."""
+    if len(head) >= 12 and head[:2] == b"\x00\x08":
+        return head[4:6] in _EXPLICIT
     if len(head) < 12 or head[:2] not in (b"\x02\x00", b"\x08\x00"):
         return False
     length = int.from_bytes(head[4:8], "little")

@@ -1,39 +1,21 @@
 """The pixels of one DICOM slice, decoded into the lung window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom import uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
-from app.ct.errors import ExamError, UnsupportedEncoding
-from app.ct.reading.files import Damaged
+from app.ct.errors import ExamError
+from app.ct.reading.files import Damaged, Damages, attempt
 from app.ct.reading.geometry import upright
-from app.ct.reading.headers import Header, read_whole
+from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.streams import bare_lossless, check_size
+from app.ct.reading.syntaxes import DECODERS
 from app.ct.reading.values import Rescale, gray_of, rescale_of
 
-# One decoder for each syntax; what is not listed is refused. On damaged data gdcm's JPEG 2000 and JPEG-LS end the whole
-# process and pylibjpeg's RLE panics past every ``except Exception``; gdcm has only what no other decoder takes, once its
-# stream was checked.
-DECODERS = {
-    uid.ImplicitVRLittleEndian: "",
-    uid.ExplicitVRLittleEndian: "",
-    uid.ExplicitVRBigEndian: "",
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGLossless: "gdcm",
-    uid.JPEGLosslessSV1: "gdcm",
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.JPEG2000: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
-    uid.RLELossless: "pydicom",
-}
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
 
@@ -46,16 +28,38 @@ class Picture:
     rescaled: bool
 
 
-def decode(header: Header) -> Picture:
-    """Decode one slice; Hounsfield units are dropped once windowed.
+def decode_all(headers: Sequence[Header]) -> tuple[list[Picture], Damages]:
+    """Decode every slice, each file opened once; Hounsfield units are dropped once windowed.
+
+    Args:
+        headers: of slices in syntaxes that are read here.
+
+    Returns:
+        The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
+        with these.
+    """
+    files: dict[int, list[Header]] = {}
+    for header in headers:
+        files.setdefault(header.number, []).append(header)
+    decoded, damages = attempt([frames[0] for frames in files.values()], lambda first: _decoded(files[first.number]))
+    pictures = {place: picture for file in decoded for place, picture in file.items()}
+    return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
+
+
+def _decoded(headers: Sequence[Header]) -> dict[tuple[int, int], Picture]:
+    """The slices of one file by number and frame.
 
     Raises:
         Damaged: the pixels cannot be decoded.
-        UnsupportedEncoding: no decoder for its transfer syntax.
     """
-    dataset = read_whole(header)
+    first, wanted = headers[0], {h.frame: h for h in headers}
+    datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
     try:
-        return _picture(dataset, header)
+        return {
+            (first.number, frame): _picture(dataset, wanted[frame])
+            for frame, dataset in enumerate(datasets)
+            if frame in wanted
+        }
     except (Damaged, ExamError):
         raise
     except Exception as error:
@@ -73,9 +77,7 @@ def _picture(dataset: Dataset, header: Header) -> Picture:
 
 def _stored(dataset: Dataset, header: Header) -> np.ndarray:
     """Stored values; what old files leave unsaid is filled in."""
-    decoder = DECODERS.get(dataset.file_meta.TransferSyntaxUID)
-    if decoder is None:
-        raise UnsupportedEncoding(f"File {header.number} (in the order sent): no decoder here takes its image coding.")
+    decoder = DECODERS[dataset.file_meta.TransferSyntaxUID]
     for keyword, usual in _USUAL.items():
         if dataset.get(keyword) in (None, ""):
             setattr(dataset, keyword, usual)

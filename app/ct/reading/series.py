@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.ct.errors import NoUsableSeries, SeveralStudies, UnsupportedEncoding, WrongModality
+from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries, SeriesChoice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.files import Damaged
@@ -24,7 +24,8 @@ MIN_EXAM_SLICES = 10
 _CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _IMAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|2|3|4|6|7|12|13|20|30|77|128|130)(\.|$)")
-_ENHANCED = "several pictures in one file (multi-frame)"
+# Frame types whose values are no Hounsfield units (values 3 and 4 of ImageType, DICOM PS3.3 C.8.15 and C.8.16).
+_MAPS = {"PERFUSION", "RCBF", "RCBV", "RMTT", "TTP", "SUBTRACTION", "STD_DEVIATION", "DIVISION", "MULTIPLICATION"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     Raises:
         WrongModality: nothing CT.
         SeveralStudies: slices of two studies.
-        NoUsableSeries, UnsupportedEncoding: no axial CT series, or not the one asked for.
+        NoUsableSeries: no axial CT series, or not the one asked for.
     """
     if not any(_is_ct(h) for h in headers):
         raise WrongModality("None of the DICOM files is CT.")
@@ -80,22 +81,22 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
         RejectedSeries(o, len(usable[o]), "not asked for" if asked else _why_not(usable, best, o)) for o in others
     ]
     choice = SeriesChoice(best, _why(usable, best, asked=asked), (*rejected, *left_out))
-    return Chosen(tuple(usable[best]), choice, _copy_warnings(len(headers) - len(unique)))
+    copies = len({h.number for h in headers}) - len({h.number for h in unique})
+    return Chosen(tuple(usable[best]), choice, _copy_warnings(copies))
 
 
 def without_copies(headers: Sequence[Header]) -> list[Header]:
     """Leave out files that are, byte for byte, another one of the same SOPInstanceUID. An empty UID proves nothing."""
-    shared = {uid for uid, count in Counter(h.sop_instance for h in headers).items() if uid and count > 1}
-    seen: set[tuple[str, bytes]] = set()
-    unique = []
-    for header in headers:
+    of_files = {h.number: h.sop_instance for h in headers}
+    shared = {uid for uid, count in Counter(of_files.values()).items() if uid and count > 1}
+    seen: dict[tuple[str, bytes], int] = {}
+    copies = set()
+    for number, header in {h.number: h for h in headers}.items():
         if header.sop_instance in shared:
             key = (header.sop_instance, hashlib.sha256(header.file.read()).digest())
-            if key in seen:
-                continue
-            seen.add(key)
-        unique.append(header)
-    return unique
+            if seen.setdefault(key, number) != number:
+                copies.add(number)
+    return [h for h in headers if h.number not in copies]
 
 
 def _copy_warnings(copies: int) -> tuple[str, ...]:
@@ -134,10 +135,10 @@ def _unusable(header: Header) -> str | None:
         return "localizer"
     if header.sop_class.startswith(_SECONDARY_CAPTURE) or header.samples != 1 or "SCREEN SAVE" in header.image_type:
         return "secondary capture"
-    if header.frames > 1 or header.sop_class in _CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}:
-        return _ENHANCED
-    if header.image_type & {"MIP", "MINIP", "PROJECTION IMAGE", "MAX_IP", "MIN_IP"}:
+    if header.image_type & {"MIP", "MINIP", "PROJECTION IMAGE", "MAX_IP", "MIN_IP", "MAXIMUM", "MINIMUM"}:
         return "projection"
+    if header.image_type & _MAPS:
+        return "computed map"
     if header.orientation is not None and not is_axial(header.orientation):
         return "not axial"
     return None
@@ -193,10 +194,8 @@ def _why(usable: dict[str, list[Header]], best: str, *, asked: bool) -> str:
     return _BETTER.get(_why_not(usable, best, second), "alike the others, and the first of them")
 
 
-def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries | UnsupportedEncoding:
+def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries:
     if asked:
         return NoUsableSeries("The series asked for is not an axial CT series of this upload.")
     found = "; ".join(f"{r.series}: {r.slices} x {r.why}" for r in left_out)
-    if any(r.why == _ENHANCED for r in left_out):
-        return UnsupportedEncoding(f"No series with one slice per file ({found}).")
     return NoUsableSeries(f"No axial CT series ({found}).")

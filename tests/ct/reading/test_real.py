@@ -3,14 +3,14 @@ import random
 import numpy as np
 import pytest
 
-from app.ct.errors import ExamError, NoUsableSeries, UnsupportedEncoding
+from app.ct.errors import ExamError, NoUsableSeries
 from app.ct.exam import InputKind, Order
 from app.ct.reading import NamedFile, read_exam
 from tests.builders import SHARED, shared_data
 
 ODDITIES = sorted(p.name for p in (SHARED / "oddities").glob("*.dcm")) or ["absent"]
 REFUSED = {
-    "enhanced_multiframe_2f_perfusion.dcm": UnsupportedEncoding,
+    "enhanced_multiframe_2f_perfusion.dcm": NoUsableSeries,
     "localizer_chest_jpeglossless.dcm": NoUsableSeries,
     "nysbu_coronal_reformat.dcm": NoUsableSeries,
     "nysbu_sagittal_reformat.dcm": NoUsableSeries,

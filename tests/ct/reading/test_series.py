@@ -1,6 +1,6 @@
 import pytest
 
-from app.ct.errors import NoUsableSeries, SeveralStudies, UnevenExam, UnsupportedEncoding, WrongModality
+from app.ct.errors import NoUsableSeries, SeveralStudies, UnevenExam, WrongModality
 from app.ct.exam import RejectedSeries
 from app.ct.reading import read_exam
 from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
@@ -19,7 +19,7 @@ SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}
         (SECONDARY_CAPTURE, "secondary capture"),
         ({"Modality": "MR"}, "not CT"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
-        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2.1"}, "several pictures in one file (multi-frame)"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "computed map"),
     ],
 )
 def test_what_is_no_axial_slice_is_left_out_and_said(tags, why):
@@ -54,11 +54,6 @@ def test_without_an_axial_series_there_is_no_exam(tags):
 def test_another_modality_is_refused():
     with pytest.raises(WrongModality):
         read_exam(files(a_dicom(Modality="MR"), a_dicom(Modality="DX")))
-
-
-def test_several_frames_in_one_file_are_refused():
-    with pytest.raises(UnsupportedEncoding, match="multi-frame"):
-        read_exam(files(a_dicom(NumberOfFrames=2)))
 
 
 def test_two_studies_are_refused():

@@ -1,0 +1,132 @@
+"""The pictures of a multi-frame DICOM file, each told as the single-frame file it would have been."""
+
+import mmap
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_frames
+from pydicom.tag import Tag
+
+from app.ct.reading.files import Damaged
+
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_SHARED, _PER_FRAME = GROUPS
+# What each functional group (DICOM PS3.3 C.7.6.16) says, by the keyword a single-frame file says it with.
+_MACROS = {
+    "CTImageFrameTypeSequence": {"ImageType": "FrameType"},
+    "FrameContentSequence": {"AcquisitionNumber": "FrameAcquisitionNumber", "InstanceNumber": "InStackPositionNumber"},
+    "PlanePositionSequence": {"ImagePositionPatient": "ImagePositionPatient"},
+    "PlaneOrientationSequence": {"ImageOrientationPatient": "ImageOrientationPatient"},
+    "PixelMeasuresSequence": {"PixelSpacing": "PixelSpacing", "SliceThickness": "SliceThickness"},
+    "PixelValueTransformationSequence": {k: k for k in ("RescaleSlope", "RescaleIntercept", "RescaleType")},
+    "CTReconstructionSequence": {"ConvolutionKernel": "ConvolutionKernel"},
+}
+# What had no other place when single-frame files became one (PS3.3 C.7.6.16.2.25 and 26); never what pixels are read by.
+_CONVERTED = ("UnassignedSharedConvertedAttributesSequence", "UnassignedPerFrameConvertedAttributesSequence")
+_CONVERTED_GROUPS = {0x0008, 0x0018, 0x0020}
+# These tell frames of one file apart; what the file says of itself is of no use for that.
+_OF_THE_FILE = {Tag(keyword) for keyword in ("InstanceNumber", "AcquisitionNumber", *GROUPS)}
+
+# A file of a megabyte for each picture of the longest exam lists fewer items; pydicom makes an object of a kilobyte of each.
+MAX_ITEMS = 2**18
+_ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+_PIXEL_DATA = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
+_UNDEFINED = 0xFFFFFFFF
+
+
+def check_items(content: bytes | mmap.mmap) -> None:
+    """Refuse a file with more sequence items than any exam has, before each becomes an object.
+
+    Raises:
+        Damaged.
+    """
+    if len(content) <= 8 * MAX_ITEMS:
+        return
+    for item in _ITEMS:
+        at = -1
+        for _ in range(MAX_ITEMS):
+            if (at := content.find(item, at + 1)) < 0:
+                break
+        else:
+            raise Damaged("damaged, it lists absurdly many things")
+
+
+def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
+    """For each picture of a multi-frame file, what its own file would say; ``dataset`` is left untouched.
+
+    Args:
+        dataset: with its functional groups, without pixels.
+        frames: how many pictures the file holds (NumberOfFrames).
+
+    Raises:
+        Damaged: the functional groups of a picture, its position or its orientation are missing.
+    """
+    shared, each = _items(dataset, _SHARED)[:1], _items(dataset, _PER_FRAME)
+    if len(each) != frames:
+        raise Damaged("damaged, it does not describe each of its pictures")
+    alike = {element.tag: element for element in dataset if element.tag not in _OF_THE_FILE}
+    for index, own in enumerate(each):
+        frame = Dataset(dict(alike))
+        frame.file_meta = dataset.file_meta
+        for group in (*shared, own):
+            _take(frame, group)
+        if "InstanceNumber" not in frame:
+            frame.InstanceNumber = index + 1
+        if not (frame.get("ImagePositionPatient") and frame.get("ImageOrientationPatient")):
+            raise Damaged("damaged, it does not say where each of its pictures lies")
+        yield frame
+
+
+def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:
+    items = dataset.get(keyword)
+    return items if isinstance(items, pydicom.Sequence) else []
+
+
+def _take(frame: Dataset, group: Dataset) -> None:
+    """Put what one item of functional groups says into ``frame``."""
+    for sequence, keywords in _MACROS.items():
+        for item in _items(group, sequence)[:1]:
+            for keyword, theirs in keywords.items():
+                if item.get(theirs) not in (None, ""):
+                    setattr(frame, keyword, item.get(theirs))
+    for sequence in _CONVERTED:
+        for item in _items(group, sequence)[:1]:
+            frame.update({e.tag: e for e in item if e.tag.group in _CONVERTED_GROUPS and e.tag not in frame})
+    for anatomy in _items(group, "FrameAnatomySequence")[:1]:
+        for region in _items(anatomy, "AnatomicRegionSequence")[:1]:
+            if not frame.get("BodyPartExamined"):
+                frame.BodyPartExamined = str(region.get("CodeMeaning") or "")
+
+
+def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Iterator[bytes]:
+    """The stored bytes of one picture after the other, raw or compressed; only one of them is in memory.
+
+    Args:
+        opened: standing where reading the header ended: at the pixels.
+        dataset: the header.
+        frames: how many pictures the file holds.
+
+    Raises:
+        Damaged: fewer pictures than that.
+    """
+    implicit, little = dataset.original_encoding
+    element = opened.read(8 if implicit else 12)
+    if not element.startswith(_PIXEL_DATA[bool(little)]):
+        raise Damaged("cut off, without pixels")
+    length = int.from_bytes(element[-4:], "little" if little else "big")
+    if length == _UNDEFINED:
+        yield from generate_frames(opened, number_of_frames=frames, extended_offsets=_offsets(dataset))
+        return
+    frame_bytes = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
+    if dataset.BitsAllocated % 8 or length < frames * frame_bytes:
+        raise Damaged("damaged, its pixels are not as many as it says")
+    for _ in range(frames):
+        yield opened.read(frame_bytes)
+
+
+def _offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:
+    """Where the frames lie (Extended Offset Table, PS3.3 C.7.6.3.1.8), None where it is not said."""
+    offsets, lengths = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    return (offsets, lengths) if isinstance(offsets, bytes) and isinstance(lengths, bytes) else None

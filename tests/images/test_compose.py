@@ -1,0 +1,88 @@
+"""How docker-compose.yml runs the images."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.images.dockerfile import ROOT, last, stages
+
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES = COMPOSE["services"]
+
+
+def test_the_file_fits_the_schema():
+    program = str(Path(sys.executable).with_name("check-jsonschema"))
+    found = subprocess.run(
+        [program, "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert found.returncode == 0, found.stdout
+
+
+def test_a_plain_up_starts_the_cpu_service_alone():
+    assert [name for name, service in SERVICES.items() if "profiles" not in service] == ["cpu"]
+    assert SERVICES["gpu"]["profiles"] == ["gpu"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_this_machine_reaches_it(name):
+    for port in SERVICES[name]["ports"]:
+        assert port.startswith("127.0.0.1:")
+        assert port.endswith(f":{last(name, 'EXPOSE').rest}")
+
+
+def test_the_cpu_service_stands_where_readme_says():
+    assert SERVICES["cpu"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+def test_services_that_run_together_share_neither_port_nor_exams():
+    for key in ("ports", "volumes"):
+        (cpu,), (gpu,) = SERVICES["cpu"][key], SERVICES["gpu"][key]
+        assert cpu != gpu
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_is_built_from_its_own_target(name):
+    assert SERVICES[name]["build"] == {"context": ".", "target": name}
+    assert name in stages()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_exams_are_kept_in_a_named_volume(name):
+    (volume,) = SERVICES[name]["volumes"]
+    source, inside = volume.split(":")
+
+    assert source in COMPOSE["volumes"]
+    assert inside == last(name, "VOLUME").rest
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_it_may_do_no_more_than_it_needs(name):
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert [mount.split(":")[0] for mount in service["tmpfs"]] == ["/tmp"]
+    assert {"mem_limit", "pids_limit", "restart"} <= set(service)
+    assert not {"privileged", "cap_add", "user", "network_mode"} & set(service)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_its_health_is_checked_as_the_image_checks_it(name):
+    assert SERVICES[name]["healthcheck"]["test"][1:] == ["python", "-m", "app.commands.ready"]
+    assert 'CMD ["python", "-m", "app.commands.ready"]' in last(name, "HEALTHCHECK").rest
+
+
+def test_the_gpu_service_asks_for_a_gpu():
+    (device,) = SERVICES["gpu"]["deploy"]["resources"]["reservations"]["devices"]
+
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert "deploy" not in SERVICES["cpu"]
