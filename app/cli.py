@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from app import NOTICE, __version__
-from app.course import Reading, Scoring
+from app.commands import Misuse
 from app.ct.errors import CovidCTError
+from app.exam_folder import SlicesAsked, Wish
 from app.settings import Settings
 
 commands = typer.Typer(
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         said = error.title if error.message == error.title else f"{error.title}: {error.message}"
         typer.echo(f"{said}\n{error.advice}", err=True)
         sys.exit(1)
+    except Misuse as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2)
 
 
 def _settings(**given: object) -> Settings:
@@ -76,38 +81,62 @@ def serve(
 
 @commands.command()
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="One exam: a folder, files, or a ZIP.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Folders, ZIPs, volumes (.nii, .nii.gz, .mha) or slices.")
+    ],
+    each: Annotated[
+        bool, typer.Option("--each", help="Every sub-folder, ZIP and volume directly inside PATH is an exam.")
+    ] = False,
+    series: Annotated[str | None, typer.Option(metavar="UID", help="Diagnose this DICOM series.")] = None,
+    slices: Annotated[str | None, typer.Option(metavar="N|all", help="How many slices to score.")] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Write report.json and overlays here.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="Write report.json and overlays into DIR, for several exams into DIR/NAME.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The whole report on stdout.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The whole report on stdout; for several exams one a line (JSON Lines).")
+    ] = False,
+    table: Annotated[
+        str | None,
+        typer.Option("--csv", metavar="FILE|-", help="One row per exam into FILE, or - for stdout instead of text."),
+    ] = None,
     model_dir: ModelDir = None,
     engine: EngineOption = None,
 ) -> None:
-    """Diagnose one exam without a server."""
-    from app.commands.predict import exam_files
-    from app.commands.predict import predict as do
+    """Diagnose exams without a server.
+
+    Every folder, ZIP and volume is one exam; slices given as files are together one exam. An exam that is refused does
+    not stop the others.
+
+    Exit code: 0 when every exam was diagnosed, 1 when one was refused or failed, 2 when the call was wrong.
+    """
+    from app.commands.batch import Places, run
+    from app.commands.given import exams_inside, given_exams
     from app.main import load_classifier
 
+    exams = exams_inside(paths, tell=_tell) if each else given_exams(paths)
+    wish, places = Wish.of(series, _how_many(slices)), Places.of(as_json=as_json, table=table, folder=out)
+    settings = _settings(model_dir=model_dir, engine=engine)
+    refused = run(exams, load_classifier(settings), limits=settings.limits, wish=wish, places=places)
+    if len(exams) > 1:
+        _tell(f"{len(exams)} exams: {len(exams) - refused} diagnosed, {refused} refused or failed")
+    raise typer.Exit(1 if refused else 0)
+
+
+def _how_many(slices: str | None) -> SlicesAsked | None:
     try:
-        files = exam_files(paths)
-    except FileNotFoundError as error:
-        typer.echo(f"{error} does not exist.", err=True)
-        raise typer.Exit(2) from error
-    classifier = load_classifier(_settings(model_dir=model_dir, engine=engine))
-    prediction = do(files, classifier, on_progress=_tell)
-    if out is not None:
-        prediction.write(out)
-    typer.echo(prediction.json(with_pictures=out is not None) if as_json else prediction.text())
+        return TypeAdapter[SlicesAsked | None](SlicesAsked | None).validate_python(slices)
+    except ValidationError as error:
+        raise Misuse(f"--slices takes a number from 1 to 100000, or `all`; not {slices}.") from error
 
 
-def _tell(progress: Reading | Scoring) -> None:
-    match progress:
-        case Reading():
-            typer.echo("reading", err=True)
-        case Scoring(scored, to_score, probability):
-            so_far = "" if probability is None else f", so far {probability:.2f}"
-            typer.echo(f"scored {scored} of {to_score} slices{so_far}", err=True)
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 @commands.command()

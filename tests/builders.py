@@ -225,7 +225,7 @@ def a_jpeg(gray: np.ndarray | Image.Image | None = None, **options: object) -> b
     return _image(a_picture() if gray is None else gray, "JPEG", {"quality": 95, **options})
 
 
-def a_png(gray: np.ndarray | None = None, **options: object) -> bytes:
+def a_png(gray: np.ndarray | Image.Image | None = None, **options: object) -> bytes:
     return _image(a_picture() if gray is None else gray, "PNG", options)
 
 

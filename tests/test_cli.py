@@ -8,10 +8,12 @@ import pytest
 
 from app.cli import is_this_machine, main
 from app.commands.doctor import check_machine, check_python
-from app.commands.predict import exam_files, predict
+from app.commands.given import exam_files
+from app.commands.predict import predict
 from app.settings import Settings, model_folder
 from tests.builders import a_zip
 from tests.fakes import FakeClassifier
+from tests.models import the_served_model
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -117,6 +119,54 @@ def test_a_missing_path_is_said_to_be_missing(tmp_path: Path, capsys: pytest.Cap
     assert code == 2
     assert out == ""
     assert "does not exist" in err
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "many", "1.5", ""])
+def test_a_number_of_slices_that_is_none_is_a_wrong_call(
+    asked: str, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "predict", demo / "jpeg", "--slices", asked)
+
+    assert (code, out) == (2, "")
+    assert "--slices takes a number" in err
+
+
+def test_json_and_csv_cannot_both_have_stdout(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "predict", demo / "jpeg", "--json", "--csv", "-")
+
+    assert (code, out) == (2, "")
+    assert "both want stdout" in err
+
+
+def test_exams_that_are_all_diagnosed_end_with_0(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    the_served_model()
+
+    code, out, err = run(capsys, "predict", "--each", demo, "--slices", 1, "--csv", "-")
+
+    assert code == 0
+    assert out.startswith("exam,verdict,probability")
+    assert len(out.splitlines()) == 3
+    assert err.splitlines()[-1] == "2 exams: 2 diagnosed, 0 refused or failed"
+
+
+def test_a_refused_exam_ends_with_1_after_the_others_are_diagnosed(
+    demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    the_served_model()
+    (demo / "dicom" / "IM0003.dcm").write_bytes(b"")
+
+    code, out, _ = run(capsys, "predict", demo / "dicom", demo / "jpeg", "--slices", 2, "--json")
+
+    refused, report = map(json.loads, out.splitlines())
+    assert code == 1
+    assert refused["code"] == "unreadable"
+    assert (report["input"]["slices"], report["input"]["scored"]) == (9, 2)
+
+
+def test_the_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "predict", "--help")
+
+    assert "Exit code: 0 when every exam was diagnosed, 1" in " ".join(out.split())
 
 
 def test_without_a_model_the_reader_is_told_what_to_do(

@@ -1,23 +1,29 @@
-"""One exam diagnosed without a server: files on disk in, report and pictures out."""
+"""Exams diagnosed without a server, one after the other with one classifier: files on disk in, results out."""
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from app.course import Reading, Scoring
+from app.commands.given import GivenExam
+from app.commands.progress import ShowProgress
+from app.commands.writing import write_whole
+from app.ct.errors import CovidCTError
 from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
 from app.desk import utc_now
-from app.exam_folder import Wish
+from app.exam_folder import Wish, room
 from app.outcome import Timed
-from app.service import Diagnosed, DiagnosisService, SliceClassifier
+from app.service import Diagnosed, DiagnosisService, OnProgress, SliceClassifier
 from app.store import KeptExam, Status, new_id
 from app.uploads import Limits
+from app.web.problems import Internal, Problem, problem_of
 from app.web.reporting import exam_report
 from app.web.schemas import ExamReport
+
+REPORT = "report.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +48,10 @@ class Prediction:
             [
                 f"{report.verdict}  probability {report.probability:.3f}  (threshold {report.threshold:.2f}, "
                 f"inconclusive {low:.2f} to {high:.2f})",
-                *([] if report.why_held_back is None else [f"held back: {report.why_held_back}"]),
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
                 f"the slice threshold; strongest: slice {report.strongest_slice}",
                 f"judged by: {report.rests_on}",
+                *([] if report.why_held_back is None else [f"held back: {report.why_held_back}"]),
                 *report.input.warnings,
                 f"model {report.model.name} {report.model.sha256[:16]} on {report.model.engine}, "
                 f"{report.timing_s.total:.1f} s",
@@ -54,54 +60,87 @@ class Prediction:
         )
 
     def write(self, folder: Path) -> None:
-        """``report.json`` and the overlay of every scored slice."""
+        """The overlay of every scored slice; then ``report.json``, which names them."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(self.json(with_pictures=True) + "\n", encoding="utf-8")
         scores = self.diagnosed.scores
         for row, index in enumerate(scores.indices):
             top, left, bottom, right = (int(edge) for edge in scores.boxes[row])
             gray = self.diagnosed.exam.slices[index].gray
-            (folder / _overlay_name(index)).write_bytes(overlay_png(gray, scores.heat[row], (top, left, bottom, right)))
+            picture = overlay_png(gray, scores.heat[row], (top, left, bottom, right))
+            write_whole(folder / _overlay_name(index), picture)
+        write_whole(folder / REPORT, f"{self.json(with_pictures=True)}\n".encode())
 
 
-def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
-    """The files of ``paths``, folders opened, in the order of their names.
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """An exam without a diagnosis: refused, or given up because something failed."""
 
-    Hidden files are among them: what is a slice, the reader decides by their bytes, and counts what it leaves out.
+    problem: Problem
 
-    Raises:
-        FileNotFoundError: a path does not exist.
-    """
-    return [file for path in paths for file in _files(path)]
+    def json(self) -> str:
+        """The problem."""
+        return self.problem.model_dump_json(indent=2, exclude_none=True)
+
+    def text(self) -> str:
+        """The problem in a few lines, and what to do."""
+        problem = self.problem
+        what = [] if problem.detail == problem.title else [problem.detail]
+        return "\n".join([f"REFUSED  {problem.code}: {problem.title}", *what, problem.advice])
+
+    def write(self, folder: Path) -> None:
+        """The problem as ``report.json``, so that the report of an earlier run does not pass for this one's."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / REPORT, f"{self.json()}\n".encode())
 
 
-def _files(path: Path) -> Iterator[NamedFile]:
-    if not path.exists():
-        raise FileNotFoundError(path)
-    if not path.is_dir():
-        yield NamedFile(path.name, path)
-        return
-    for inside in sorted(path.rglob("*")):
-        if inside.is_file():
-            yield NamedFile(inside.relative_to(path).as_posix(), inside)
+Outcome = Prediction | Refusal
 
 
-def predict(
-    files: Sequence[NamedFile], classifier: SliceClassifier, *, on_progress: Callable[[Reading | Scoring], None]
-) -> Prediction:
-    """Diagnose one exam.
+def outcomes(
+    exams: Sequence[GivenExam], service: DiagnosisService, *, wish: Wish, show: ShowProgress
+) -> Iterator[tuple[GivenExam, Outcome]]:
+    """Diagnose the exams one after the other; one that cannot be diagnosed does not stop the others."""
+    for number, exam in enumerate(exams, start=1):
+        title = f"exam {number} of {len(exams)}: {exam.name}" if len(exams) > 1 else ""
+        with show(title) as on_progress:
+            outcome = _outcome(exam, service, wish=wish, on_progress=on_progress)
+        yield exam, outcome
+
+
+def _outcome(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_progress: OnProgress) -> Outcome:
+    try:
+        return diagnosed_exam(exam.files(), service, wish=wish, on_progress=on_progress)
+    except CovidCTError as error:
+        return Refusal(problem_of(error))
+    except Exception as error:  # noqa: BLE001  the others are still to be diagnosed; its text may name a patient
+        return Refusal(problem_of(Internal(f"The diagnosis stopped for a reason inside ({type(error).__name__}).")))
+
+
+def predict(files: Sequence[NamedFile], classifier: SliceClassifier, *, on_progress: OnProgress) -> Prediction:
+    """Diagnose one exam as it comes.
 
     Raises:
         ExamError: it cannot be diagnosed.
     """
+    return diagnosed_exam(files, DiagnosisService(classifier, limits=Limits()), wish=Wish(), on_progress=on_progress)
+
+
+def diagnosed_exam(
+    files: Sequence[NamedFile], service: DiagnosisService, *, wish: Wish, on_progress: OnProgress
+) -> Prediction:
+    """Diagnose one exam and report on it.
+
+    Raises:
+        ExamError: it cannot be diagnosed.
+        StorageFull: there is no room to open its archive.
+    """
     start, now = time.perf_counter(), utc_now()
-    service = DiagnosisService(classifier, limits=Limits())
-    with tempfile.TemporaryDirectory(prefix="covidct-") as spool:
-        diagnosed = service.diagnose(files, spool=Path(spool), wish=Wish(), on_progress=on_progress)
+    with room(), tempfile.TemporaryDirectory(prefix="covidct-") as spool:
+        diagnosed = service.diagnose(files, spool=Path(spool), wish=wish, on_progress=on_progress)
     spent = diagnosed.timing
     timed = Timed(0.0, 0.0, spent.read, spent.select, spent.score, time.perf_counter() - start)
     exam = KeptExam(0, new_id(), Status.DONE, now, now + timedelta(0), len(files), 0.0, 1, None, None)
-    report = exam_report(exam, diagnosed, timed, classifier)
+    report = exam_report(exam, diagnosed, timed, service.classifier)
     report.heatmap = _overlay_name(report.strongest_slice)
     for one in report.slices:
         one.overlay = _overlay_name(one.index) if one.scored else None

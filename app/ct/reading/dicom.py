@@ -8,14 +8,15 @@ from app.ct.reading.body_part import other_part
 from app.ct.reading.files import attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import Header, read_headers
-from app.ct.reading.images import MAX_EXAM_PIXELS, MAX_PIXELS
+from app.ct.reading.hounsfield import in_hounsfield_units
+from app.ct.reading.images import MAX_EXAM_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered
+from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.series import check_pixels, choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
 
-_NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
 _NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
 
 
@@ -44,10 +45,11 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     series = ordered(chosen.headers)
     pictures, damages = decode_all(series.headers)
     refuse(damages, total=total)
+    pictures, of_values = in_hounsfield_units(series.headers, pictures)
     warnings = (
         *chosen.warnings,
         *series.warnings,
-        *(() if all(p.rescaled for p in pictures) else (_NO_RESCALE,)),
+        *of_values,
         *(() if all(h.orientation for h in series.headers) else (_NO_ORIENTATION,)),
     )
     placed = zip(series.headers, series.z_mm, pictures, strict=True)

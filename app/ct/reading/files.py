@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from app.ct.errors import Unreadable
+from app.ct.errors import Unreadable, UnsupportedEncoding
 
 Part = TypeVar("Part", bound="NumberedFile")
 Result = TypeVar("Result")
@@ -57,6 +57,10 @@ class Damaged(Exception):
     """One file cannot be read. Its text ends the sentence "File 3 of 9: ..." and says nothing of the file's content."""
 
 
+class Unsupported(Damaged):
+    """One file is sound, as far as is known, and coded in a way that is not read here."""
+
+
 Damages = dict[int, Damaged]
 """What is wrong with files that cannot be read, by their numbers."""
 
@@ -78,6 +82,7 @@ def refuse(damages: Damages, *, total: int) -> None:
 
     Raises:
         Unreadable: names every such file by its number, and keeps the first one's cause.
+        UnsupportedEncoding: the same, where none of them is damaged.
     """
     if not damages:
         return
@@ -85,7 +90,8 @@ def refuse(damages: Damages, *, total: int) -> None:
     for number, error in sorted(damages.items()):
         by_reason.setdefault(str(error), []).append(number)
     sentences = (f"{named(numbers, total)}: {reason}." for reason, numbers in by_reason.items())
-    raise Unreadable(" ".join(sentences)) from damages[min(damages)]
+    sound = all(isinstance(error, Unsupported) for error in damages.values())
+    raise (UnsupportedEncoding if sound else Unreadable)(" ".join(sentences)) from damages[min(damages)]
 
 
 def named(numbers: Sequence[int], total: int) -> str:

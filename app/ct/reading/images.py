@@ -1,19 +1,18 @@
 """JPEG and PNG pictures in the lung window -> Exam."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from PIL import Image, ImageOps
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
-from app.ct.reading.files import Damaged, attempt, natural_key, refuse
-from app.ct.reading.kinds import Kind, KnownFile
+from app.ct.reading.files import attempt, named, natural_key, refuse
+from app.ct.reading.kinds import KnownFile
+from app.ct.reading.levels import WHOLE_RANGE
+from app.ct.reading.pictures import Sized, decode, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_inverted
 
-FORMATS = ("JPEG", "PNG")
-MAX_PIXELS = 40_000_000
+# So many pictures of another size, a localizer or a page of the report, come along with so many that are alike.
+MAX_ODD, MIN_ALIKE = 2, 10
 # 4096 slices of 512 x 512, one byte each.
 MAX_EXAM_PIXELS = 2**30
 _NO_POSITIONS = "Pictures hold no positions: missing slices cannot be noticed."
@@ -23,13 +22,6 @@ _SOFT_TISSUE = (
     "The pictures are in a mediastinal (soft tissue) or bone window, in which the lungs are black;"
     " the model was made for the lung window."
 )
-
-
-@dataclass(frozen=True)
-class Sized(KnownFile):
-    """A picture's file and its (width, height) as stored, before it is turned upright."""
-
-    size: tuple[int, int]
 
 
 def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
@@ -44,18 +36,24 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
     """
     sized, damages = attempt(files, measure)
     if damages:
-        refuse(damages | attempt(sized, decode)[1], total=total)
-    _check_sizes({(min(f.size), max(f.size)) for f in sized}, len(sized))
-    order, ranked = _ordered(sized)
-    pictures, damages = attempt(ranked, decode)
+        # Refused already; the rest is decoded only to name every file that cannot be read.
+        refuse(damages | attempt(sized, lambda f: decode(f, WHOLE_RANGE))[1], total=total)
+    # Before decoding it is not known which pictures lie on their side.
+    kept, odd = _alike(sized, [(min(f.size), max(f.size)) for f in sized], total)
+    _check_pixels([sized[place] for place in kept])
+    order, ranked = _ordered([sized[place] for place in kept])
+    meaning = meaning_for(ranked)
+    pictures, damages = attempt(ranked, lambda f: decode(f, meaning))
     refuse(damages, total=total)
-    _check_sizes({(gray.shape[1], gray.shape[0]) for gray in pictures}, len(pictures))
+    kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
+    ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
     inverted = are_inverted(pictures)
     if inverted:
         pictures = [255 - gray for gray in pictures]
     noted = (
         (_NO_POSITIONS, len(ranked) > 1),
         (_NAME_TWICE, order is Order.UPLOAD),
+        (meaning.warning or "", bool(meaning.warning)),
         (_INVERTED, inverted),
         (_SOFT_TISSUE, are_for_soft_tissue(pictures)),
     )
@@ -64,71 +62,35 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
         kind=InputKind.IMAGES,
         order=order,
         files=total,
-        warnings=tuple(sentence for sentence, holds in noted if holds),
+        warnings=(*odd, *turned, *(sentence for sentence, holds in noted if holds)),
     )
 
 
-def measure(file: KnownFile) -> Sized:
-    """Size from the header alone, so that nothing too large is ever decoded.
+def _alike(files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int) -> tuple[list[int], tuple[str, ...]]:
+    """Which pictures form the exam: those of one size, where at most two among at least ten are of another.
 
-    Raises:
-        Damaged: empty, cut off or no picture.
-        TooLarge: more than ``MAX_PIXELS``.
-    """
-    if file.kind is Kind.EMPTY:
-        raise Damaged("empty")
-    if file.kind is not Kind.IMAGE:
-        raise Damaged("damaged, or of no known kind")
-    too_large = TooLarge(f"File {file.number} (in the order sent): more than {MAX_PIXELS // 10**6} megapixels.")
-    try:
-        with file.file.open() as opened, Image.open(opened, formats=FORMATS) as image:
-            size = image.size
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise too_large from error
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
-    if size[0] * size[1] > MAX_PIXELS:
-        raise too_large
-    return Sized(file.number, file.file, file.kind, size=size)
-
-
-def decode(file: Sized) -> np.ndarray:
-    """Gray values of one picture, turned as its EXIF orientation says.
-
-    Colors become gray by luminance (ITU-R 601), transparent places black. A 16-bit PNG is taken to use the whole range
-    of its type: 0 is black, 65535 white.
+    Args:
+        files: the pictures.
+        sizes: of each; equal where pictures may be slices of one exam.
+        total: how many files the upload holds.
 
     Returns:
-        uint8 (height, width).
-
-    Raises:
-        Damaged: cut off or damaged.
+        Their places in ``files``, and what to say of those that are left out.
     """
-    try:
-        with file.file.open() as opened, Image.open(opened, formats=FORMATS) as image:
-            image.load()
-            return np.ascontiguousarray(_gray(ImageOps.exif_transpose(image)))
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
+    ((usual, _),) = Counter(sizes).most_common(1)
+    kept = [place for place, size in enumerate(sizes) if size == usual]
+    others = [file.number for file, size in zip(files, sizes, strict=True) if size != usual]
+    if not others:
+        return kept, ()
+    if len(others) > MAX_ODD or len(kept) < MIN_ALIKE:
+        raise UnevenExam(
+            f"The pictures are not all of the same size. Of another size than most: {named(others, total)}."
+        )
+    return kept, (f"{named(others, total)}: left out, because all other pictures are of another size.",)
 
 
-def _gray(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I"):
-        # 257 maps 65535 onto 255 and 0 onto 0.
-        levels = np.asarray(image).astype(np.float32) / np.float32(257.0)
-        return np.asarray(np.rint(levels).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image.convert("RGBA"))
-    return np.array(image.convert("L"))
-
-
-def _check_sizes(sizes: set[tuple[int, int]], pictures: int) -> None:
-    """Refuse mixed sizes and too many pixels; before decoding, when it is not known which pictures lie on their side."""
-    if len(sizes) > 1:
-        raise UnevenExam("The pictures are not all of the same size.")
-    ((width, height),) = sizes
-    if width * height * pictures > MAX_EXAM_PIXELS:
+def _check_pixels(files: Sequence[Sized]) -> None:
+    if sum(f.size[0] * f.size[1] for f in files) > MAX_EXAM_PIXELS:
         raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
 
 

@@ -12,9 +12,10 @@ from app.ct.errors import ExamError
 from app.ct.reading.files import Damaged, Damages, attempt
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
+from app.ct.reading.scale import Levels, levels_of
 from app.ct.reading.streams import bare_lossless, check_size
 from app.ct.reading.syntaxes import DECODERS
-from app.ct.reading.values import Rescale, gray_of, rescale_of
+from app.ct.reading.values import Rescale, gray_of, rescale_of, uninverted
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
@@ -22,17 +23,23 @@ _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Pix
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One decoded slice: uint8 (height, width) in the lung window, upright, and whether its values were rescaled."""
+    """One decoded slice.
+
+    Attributes:
+        gray: uint8 (height, width) in the lung window, upright.
+        levels: some of its values, and the rescale its tags name.
+    """
 
     gray: np.ndarray
-    rescaled: bool
+    levels: Levels
 
 
-def decode_all(headers: Sequence[Header]) -> tuple[list[Picture], Damages]:
+def decode_all(headers: Sequence[Header], *, rescale: Rescale | None = None) -> tuple[list[Picture], Damages]:
     """Decode every slice, each file opened once; Hounsfield units are dropped once windowed.
 
     Args:
         headers: of slices in syntaxes that are read here.
+        rescale: to be used instead of what the slices say.
 
     Returns:
         The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
@@ -41,12 +48,14 @@ def decode_all(headers: Sequence[Header]) -> tuple[list[Picture], Damages]:
     files: dict[int, list[Header]] = {}
     for header in headers:
         files.setdefault(header.number, []).append(header)
-    decoded, damages = attempt([frames[0] for frames in files.values()], lambda first: _decoded(files[first.number]))
+    decoded, damages = attempt(
+        [frames[0] for frames in files.values()], lambda first: _decoded(files[first.number], rescale)
+    )
     pictures = {place: picture for file in decoded for place, picture in file.items()}
     return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
 
 
-def _decoded(headers: Sequence[Header]) -> dict[tuple[int, int], Picture]:
+def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> dict[tuple[int, int], Picture]:
     """The slices of one file by number and frame.
 
     Raises:
@@ -56,7 +65,7 @@ def _decoded(headers: Sequence[Header]) -> dict[tuple[int, int], Picture]:
     datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
     try:
         return {
-            (first.number, frame): _picture(dataset, wanted[frame])
+            (first.number, frame): _picture(dataset, wanted[frame], rescale)
             for frame, dataset in enumerate(datasets)
             if frame in wanted
         }
@@ -66,13 +75,13 @@ def _decoded(headers: Sequence[Header]) -> dict[tuple[int, int], Picture]:
         raise Damaged("damaged, its pixels cannot be decoded") from error
 
 
-def _picture(dataset: Dataset, header: Header) -> Picture:
+def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> Picture:
     stored = _stored(dataset, header)
     if stored.shape != (header.rows, header.columns):
         raise Damaged("damaged, its pixels are not as many as it says")
-    rescale = rescale_of(dataset)
-    gray = gray_of(stored, dataset, rescale or Rescale(1.0, 0.0))
-    return Picture(gray if header.orientation is None else upright(gray, header.orientation), rescale is not None)
+    told = rescale_of(dataset)
+    gray = gray_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
+    return Picture(gray if header.orientation is None else upright(gray, header.orientation), levels_of(stored, told))
 
 
 def _stored(dataset: Dataset, header: Header) -> np.ndarray:
@@ -86,4 +95,22 @@ def _stored(dataset: Dataset, header: Header) -> np.ndarray:
         check_size(stream, rows=header.rows, columns=header.columns)
         if decoder == "gdcm":
             dataset.PixelData = encapsulate([bare_lossless(stream, rows=header.rows, columns=header.columns)])
+    stored = _in_place(dataset, decoder)
+    return uninverted(stored) if dataset.PhotometricInterpretation == "MONOCHROME1" else stored
+
+
+def _in_place(dataset: Dataset, decoder: str) -> np.ndarray:
+    """Stored values without the bits that belong to none of them (PS3.5 8.1.1).
+
+    pydicom keeps the lowest BitsStored bits, wherever HighBit says they are. It is believed only where nothing lies below
+    the values: where it is wrong, shifting would destroy them.
+    """
+    bits, high_bit = dataset.BitsStored, dataset.get("HighBit")
+    if decoder not in _BY_THEIR_OWN_SIZE and isinstance(high_bit, int) and bits <= high_bit < dataset.BitsAllocated:
+        dataset.BitsStored = high_bit + 1
+        above = pixel_array(dataset, decoding_plugin=decoder)
+        dataset.BitsStored = bits
+        unused = high_bit + 1 - bits
+        if not (above & ((1 << unused) - 1)).any():
+            return np.asarray(above >> unused)
     return pixel_array(dataset, decoding_plugin=decoder)

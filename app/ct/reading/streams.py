@@ -18,6 +18,8 @@ _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 # Frame headers of every JPEG process, and that of JPEG-LS; C4, C8 and CC mean other things.
 _FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive, all of them by Huffman codes.
+_USUAL = {0xC0, 0xC1, 0xC2}
 # JPEG 2000 comes bare; some put it into a JP2 file, whose boxes come first.
 _BOXES_BYTES = 512
 _RESTARTS = range(0xD0, 0xD8)
@@ -84,6 +86,15 @@ def bare_lossless(stream: bytes, *, rows: int, columns: int) -> bytes:
             continue
         kept.append(stream[segment.end - len(segment.content) - 4 : segment.end])
     return b"".join((*kept, stream[segment.end :]))
+
+
+def is_usual_jpeg(stream: bytes) -> bool:
+    """Whether a JPEG file, or the beginning of one, is of a process that every viewer takes, or not sound enough to tell."""
+    try:
+        frame = next((s for s in _segments(stream) if s.marker in _FRAMES), None)
+    except (ValueError, IndexError):
+        return True
+    return frame is None or (frame.marker in _USUAL and frame.content[:1] == b"\x08")
 
 
 def _require(sound: bool, why: str) -> None:

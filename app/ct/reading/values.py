@@ -11,13 +11,25 @@ from app.ct.windowing import LUNG
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
+_NOT_AIR_HU = -900.0
+_CORNERS = (0.02, 0.6)
+"""Of the picture: a circle that touches its edges leaves 0.21."""
 
 
 class Rescale(NamedTuple):
-    """HU = slope * stored + intercept (DICOM PS3.3 C.11.1.1.2)."""
+    """HU = slope * stored + intercept (DICOM PS3.3 C.11.1.1.2); ``signed`` where unsigned 16-bit values are not that."""
 
     slope: float
     intercept: float
+    signed: bool = False
+
+    def hu(self, stored: np.ndarray) -> np.ndarray:
+        """Hounsfield units of stored values, float32 of the same shape; ``stored`` is left untouched."""
+        values = stored.astype(np.uint16).astype(np.int16) if self.signed else stored
+        hu = values.astype(np.float32)
+        hu *= np.float32(self.slope)
+        hu += np.float32(self.intercept)
+        return hu
 
 
 def rescale_of(dataset: Dataset) -> Rescale | None:
@@ -42,25 +54,21 @@ def gray_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarra
     """The slice in the lung window.
 
     Args:
-        stored: integer or float (height, width), as stored; left untouched.
-        dataset: for padding and photometric interpretation.
+        stored: integer or float (height, width), as ``uninverted`` gives it; left untouched.
+        dataset: for padding.
         rescale: of the slice.
 
     Returns:
         uint8 (height, width).
     """
-    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
-        stored = _uninverted(stored)
-    hu = stored.astype(np.float32)
-    hu *= np.float32(rescale.slope)
-    hu += np.float32(rescale.intercept)
-    padding = _padding(stored, dataset, rescale)
-    if padding is not None:
-        hu[padding] = AIR_HU
+    hu = rescale.hu(stored)
+    for padding in (_told_padding(stored, dataset, rescale), _untold_padding(stored, hu)):
+        if padding is not None:
+            hu[padding] = AIR_HU
     return LUNG.gray(np.maximum(hu, np.float32(AIR_HU)))
 
 
-def _uninverted(stored: np.ndarray) -> np.ndarray:
+def uninverted(stored: np.ndarray) -> np.ndarray:
     """Values of a MONOCHROME1 slice, mirrored back where the exporter inverted them.
 
     By the standard the interpretation concerns the display alone and HU stay what they are; some exporters invert the
@@ -73,18 +81,31 @@ def _uninverted(stored: np.ndarray) -> np.ndarray:
     return np.asarray(low + (high - stored))
 
 
-def _padding(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray | None:
-    """Where the slice is padding (PixelPaddingValue, PS3.3 C.7.5.1.1.2), None where it names none.
+def _told_padding(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray | None:
+    """Where the slice is padding (PixelPaddingValue, -RangeLimit, PS3.3 C.7.5.1.1.2), None where it names none.
 
-    A padding value inside the range of tissue counts only where it touches the border: 0 may be water too.
+    Padding values inside the range of tissue count only where they touch the border: 0 may be water too.
     """
-    value = dataset.get("PixelPaddingValue")
+    value, limit = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
     if not isinstance(value, int) or stored.dtype.kind not in "iu":
         return None
-    value = int(np.array(value).astype(stored.dtype))
-    padding = stored == value
-    if AIR_HU < rescale.slope * value + rescale.intercept <= MAX_HU:
+    ends = np.array([value, limit if isinstance(limit, int) else value]).astype(stored.dtype)
+    padding = np.asarray((stored >= ends.min()) & (stored <= ends.max()))
+    if (tissue := rescale.hu(ends)).max() > AIR_HU and tissue.min() <= MAX_HU:
         regions, _ = ndimage.label(padding)
         border = np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])
         padding &= np.isin(regions, border[border > 0])
-    return np.asarray(padding)
+    return padding
+
+
+def _untold_padding(stored: np.ndarray, hu: np.ndarray) -> np.ndarray | None:
+    """Where the corners around the scanner's circle were filled with one value that is not air, None where they were not.
+
+    Noise leaves no tissue of a single value.
+    """
+    corner = stored[0, 0]
+    if hu[0, 0] < _NOT_AIR_HU or (stored[[0, -1, -1], [-1, 0, -1]] != corner).any():
+        return None
+    regions, _ = ndimage.label(stored == corner)
+    padding = np.isin(regions, regions[[0, 0, -1, -1], [0, -1, 0, -1]])
+    return np.asarray(padding) if _CORNERS[0] <= padding.mean() <= _CORNERS[1] else None

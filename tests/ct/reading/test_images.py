@@ -1,10 +1,13 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from app.ct.errors import NoUsableSeries, UnevenExam
+from app.ct.errors import NoUsableSeries, UnevenExam, UnsupportedEncoding
 from app.ct.exam import InputKind
 from app.ct.reading import read_exam
+from app.ct.windowing import LUNG
 from tests.builders import a_jpeg, a_picture, a_png, files
 
 GRAY = a_picture()
@@ -37,8 +40,76 @@ def test_transparent_places_are_black():
     assert np.array_equal(gray(a_png(np.dstack([GRAY, GRAY, GRAY, alpha])))[0], np.zeros(12))
 
 
-def test_a_16_bit_png_uses_the_range_of_its_type():
-    assert np.array_equal(gray(a_png(GRAY.astype(np.uint16) * 257)), GRAY)
+def a_chest() -> np.ndarray:
+    """HU of half lung, half tissue, with a little bone, in the corner of some air."""
+    hu = np.repeat(np.linspace(-900, 60, 64)[np.newaxis], 64, axis=0).round()
+    hu[0, :8] = 1500
+    return hu
+
+
+def test_a_16_bit_png_that_uses_the_range_of_its_type_is_taken_so():
+    exam = read_exam(files(a_png(GRAY.astype(np.uint16) * 257)))
+
+    assert np.array_equal(exam.slices[0].gray, GRAY)
+    assert exam.warnings == ()
+
+
+@pytest.mark.parametrize("offset", [1024, 32768])
+def test_a_16_bit_png_may_hold_hounsfield_units_and_then_says_so(offset):
+    exam = read_exam(files(a_png((a_chest() + offset).astype(np.uint16))))
+
+    assert np.array_equal(exam.slices[0].gray, LUNG.gray(a_chest()))
+    assert any(f"Hounsfield units plus {offset}" in w for w in exam.warnings)
+
+
+@pytest.mark.parametrize(("bits", "white"), [(8, 255), (10, 1023), (12, 4095), (14, 16383)])
+def test_a_16_bit_png_in_fewer_bits_is_stretched_and_says_so(bits, white):
+    shown = LUNG(a_chest())
+    exam = read_exam(files(a_png(np.rint(shown * white).astype(np.uint16))))
+
+    assert np.abs(exam.slices[0].gray - shown * 255).max() <= 1
+    assert any(f"above {white}" in w for w in exam.warnings)
+
+
+def test_16_bit_levels_mean_the_same_in_the_whole_exam():
+    apex, base = np.full((64, 64), 200, np.uint16), (a_chest() + 1024).astype(np.uint16)
+    exam = read_exam(files(a_png(apex), a_png(base)))
+
+    assert np.array_equal(exam.slices[0].gray, LUNG.gray(apex.astype(float) - 1024))
+
+
+@pytest.mark.parametrize("mode", ["P", "1", "LA", "RGB", "RGBA", "L"])
+def test_every_mode_of_png_is_read(mode):
+    black_and_white = np.where(GRAY > 100, 255, 0).astype(np.uint8)
+    picture = Image.fromarray(black_and_white).convert(mode)
+
+    assert np.array_equal(gray(a_png(picture)), black_and_white)
+
+
+def test_a_progressive_jpeg_is_read():
+    assert np.abs(gray(a_jpeg(GRAY, progressive=True)).astype(int) - GRAY).max() < 40
+
+
+def test_a_photo_with_more_pictures_behind_it_is_read_as_the_first():
+    content, flat = BytesIO(), Image.fromarray(np.full((16, 12), 90, np.uint8))
+    flat.save(content, "MPO", save_all=True, append_images=[Image.fromarray(GRAY)])
+
+    assert np.array_equal(gray(content.getvalue()), np.full((16, 12), 90))
+
+
+def test_several_pictures_in_one_png_are_refused_and_none_is_dropped():
+    several = a_png(GRAY, save_all=True, append_images=[Image.fromarray(255 - GRAY)])
+
+    with pytest.raises(UnsupportedEncoding, match=r"File 2 of 2 .*: several pictures in one PNG"):
+        read_exam(files(a_png(), several))
+
+
+@pytest.mark.parametrize("frame", [b"\xff\xc3\x00\x0b\x08", b"\xff\xc1\x00\x0b\x0c", b"\xff\xc3\x00\x0b\x10"])
+def test_rare_processes_of_jpeg_are_refused_by_name_and_number(frame):
+    rare = a_jpeg(GRAY).replace(b"\xff\xc0\x00\x0b\x08", frame)
+
+    with pytest.raises(UnsupportedEncoding, match=r"Files 2-3 of 3 .*: a JPEG of another process"):
+        read_exam(files(a_jpeg(), rare, rare))
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(3, GRAY[::-1, ::-1]), (6, np.rot90(GRAY)), (2, GRAY[:, ::-1])])
@@ -49,15 +120,41 @@ def test_exif_orientation_is_applied(orientation, turned):
     assert np.array_equal(gray(a_png(turned, exif=exif)), GRAY)
 
 
-def test_pictures_of_two_sizes_are_refused():
+def test_pictures_of_two_sizes_are_refused_and_named():
+    with pytest.raises(UnevenExam, match="File 2 of 3 "):
+        read_exam(files(a_png(), a_png(a_picture(height=20)), a_png()))
+
+
+@pytest.mark.parametrize("odd", [1, 2])
+def test_one_or_two_odd_pictures_beside_ten_alike_are_left_out_and_said(odd):
+    exam = read_exam(files(*[a_png(a_picture(height=20))] * odd, *[a_png(a_picture(seed=n)) for n in range(10)]))
+
+    assert len(exam.slices) == 10
+    assert exam.warnings[0].startswith("File 1 of 11" if odd == 1 else "Files 1-2 of 12")
+
+
+@pytest.mark.parametrize(("odd", "alike"), [(1, 9), (3, 30)])
+def test_anything_more_mixed_is_refused(odd, alike):
     with pytest.raises(UnevenExam):
-        read_exam(files(a_png(), a_png(a_picture(height=20))))
+        read_exam(files(*[a_png(a_picture(height=20))] * odd, *[a_png()] * alike))
 
 
-def test_a_cmyk_jpeg_is_read():
-    cmyk = Image.fromarray(np.dstack([GRAY] * 3)).convert("CMYK")
+def test_one_picture_on_its_side_beside_ten_is_left_out_too():
+    exam = read_exam(files(*[a_png()] * 10, a_png(GRAY.T)))
 
-    assert gray(a_jpeg(cmyk)).shape == GRAY.shape
+    assert (len(exam.slices), exam.files) == (10, 11)
+    assert exam.warnings[0].startswith("File 11 of 11")
+
+
+@pytest.mark.parametrize("transform", [b"\x00", b"\x02"])
+def test_a_cmyk_jpeg_is_read_by_its_adobe_marker(transform):
+    even = np.repeat(np.repeat(np.array([[40, 220]], np.uint8), 16, axis=0), 16, axis=1)
+    cmyk = a_jpeg(Image.fromarray(np.dstack([even] * 3)).convert("CMYK"), quality=100)
+    marker = cmyk.index(b"Adobe") + 11
+
+    assert cmyk[marker : marker + 1] == b"\x00"
+    seen = gray(cmyk[:marker] + transform + cmyk[marker + 1 :])
+    assert np.abs(seen.astype(int) - even).max() < 4 if transform == b"\x00" else seen.shape == even.shape
 
 
 def test_a_series_cannot_be_asked_of_pictures():

@@ -11,7 +11,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from app.ct.errors import UnsupportedEncoding
+from app.ct.errors import Unreadable, UnsupportedEncoding
 from app.ct.reading import read_exam
 from tests.builders import a_dicom, a_gray, a_picture, files
 
@@ -109,3 +109,59 @@ def test_what_no_decoder_takes_is_refused_as_such():
 
     with pytest.raises(UnsupportedEncoding, match="File 1"):
         read_exam(files(mpeg))
+
+
+def test_a_range_of_padding_values_is_air():
+    stored = STORED.copy()
+    stored[0], stored[1] = -3000, -2500
+    padded = gray(stored=stored, RescaleIntercept=0, PixelPaddingValue=-3000, PixelPaddingRangeLimit=-2001)
+
+    assert (padded[:2] == a_gray(np.array(-1024), intercept=0)).all()
+
+
+def a_circle() -> np.ndarray:
+    """Noise of soft tissue in a circle, HU, and 0 around it."""
+    noise = np.random.default_rng(0).integers(20, 60, (64, 64), dtype=np.int16)
+    y, x = np.ogrid[-31.5:32, -31.5:32]
+    return np.where(x * x + y * y <= 32**2, noise, 0).astype(np.int16)
+
+
+def test_corners_filled_with_zero_are_air_though_nothing_says_so():
+    seen = gray(stored=a_circle(), RescaleIntercept=0)
+
+    assert (seen[[0, 0, -1, -1], [0, -1, 0, -1]] == a_gray(np.array(-1024), intercept=0)).all()
+    assert seen[32, 32] == a_gray(a_circle(), intercept=0)[32, 32]
+
+
+def test_corners_of_which_one_differs_are_what_they_are():
+    stored = a_circle()
+    stored[-1, -1] = 35
+
+    assert np.array_equal(gray(stored=stored, RescaleIntercept=0), a_gray(stored, intercept=0))
+
+
+def test_bits_above_those_stored_are_of_no_value():
+    overlaid = UNSIGNED | 0x8000
+
+    assert np.array_equal(gray(stored=overlaid, BitsStored=12, HighBit=11), a_gray(UNSIGNED))
+
+
+def test_a_sign_below_the_bits_allocated_is_one():
+    hu = STORED - 1024
+    twelve = (hu & 0x0FFF).astype(np.uint16)
+    seen = gray(stored=twelve, BitsStored=12, HighBit=11, PixelRepresentation=1, RescaleIntercept=0)
+
+    assert np.array_equal(seen, a_gray(hu, intercept=0))
+
+
+@pytest.mark.parametrize("stored", [UNSIGNED << 4, UNSIGNED])
+def test_values_in_the_high_bits_are_brought_down_and_a_wrong_high_bit_shifts_nothing(stored):
+    odd = stored | np.uint16(stored[0, 0] == UNSIGNED[0, 0])
+
+    assert np.array_equal(gray(stored=odd, BitsStored=12, HighBit=15), a_gray(odd >> 4 if odd[0, 0] > 4095 else odd))
+
+
+@pytest.mark.parametrize("slope", [0, "nan", "inf"])
+def test_a_slope_that_is_none_is_refused(slope):
+    with pytest.raises(Unreadable, match="rescale slope or intercept is no number"):
+        gray(RescaleSlope=slope)

@@ -1,0 +1,177 @@
+"""Which exams the paths on a command line are, and which files each of them holds."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.commands import Misuse
+from app.ct.errors import Unreadable
+from app.ct.reading.files import NamedFile, named, natural_key
+from app.ct.reading.kinds import Kind, is_macos_companion, kind_of
+from app.uploads import is_archive
+
+_VOLUME_SUFFIX = re.compile(r"\.(nii|nii\.gz|mha)$", re.IGNORECASE)
+_LOOSE = -1
+
+
+@dataclass(frozen=True)
+class GivenExam:
+    """One exam as it was given.
+
+    Attributes:
+        name: the path as given; of loose files the first one's, and how many more there are.
+        paths: a folder, a ZIP or a volume; or loose files.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, paths: Sequence[Path]) -> "GivenExam":
+        """The exam that lies at ``paths``."""
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        return cls(f"{_shown(paths[0])}{more}", tuple(paths))
+
+    def files(self) -> list[NamedFile]:
+        """The exam's files, listed anew.
+
+        Raises:
+            Unreadable: a file or folder cannot be opened.
+        """
+        return exam_files(self.paths)
+
+
+def given_exams(paths: Sequence[Path]) -> list[GivenExam]:
+    """The exams at ``paths``: every folder, ZIP and volume is one, all other files together are one.
+
+    Raises:
+        Misuse: a path does not exist.
+    """
+    _check(paths)
+    groups: dict[int, list[Path]] = {}
+    for number, path in enumerate(paths):
+        groups.setdefault(number if _is_exam(path) else _LOOSE, []).append(path)
+    return [GivenExam.of(group) for group in groups.values()]
+
+
+def exams_inside(paths: Sequence[Path], *, tell: Callable[[str], None]) -> list[GivenExam]:
+    """The exams directly inside the folders of ``paths``, beside those that ``paths`` names itself.
+
+    Args:
+        paths: as given.
+        tell: is told of files beside the exams that may be slices; they belong to no exam.
+
+    Returns:
+        Every sub-folder, ZIP and volume in the natural order of their names; then the exams of files given beside folders.
+
+    Raises:
+        Misuse: a path does not exist, or there is no exam.
+    """
+    _check(paths)
+    folders = [path for path in paths if path.is_dir()]
+    inside = [p for folder in folders for p in sorted(folder.iterdir(), key=lambda p: natural_key(p.name))]
+    found = [p for p in inside if not is_macos_companion(p.name) and _is_exam(p)]
+    exams = [GivenExam.of([p]) for p in found] + given_exams([path for path in paths if not path.is_dir()])
+    if not exams:
+        raise Misuse("There is no sub-folder, ZIP or volume inside; without --each a folder itself is one exam.")
+    beside = sum(_may_be_slice(p) for p in inside if p not in found)
+    if beside:
+        tell(f"{beside} files lie beside the exams, belong to none of them and are left out.")
+    return exams
+
+
+def _check(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise Misuse(f"{_shown(path)} does not exist.")
+
+
+def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
+    """The files of ``paths``, folders opened, in the order of their names.
+
+    Hidden files are among them: what is a slice, the reader decides by their bytes, and counts what it leaves out.
+
+    Raises:
+        Unreadable: a file or folder cannot be opened; were it passed over, a part of the exam could be missing.
+    """
+    files = [file for path in paths for file in _files(path)]
+    closed = [number for number, file in enumerate(files, start=1) if not _can_be_opened(file)]
+    if closed:
+        raise Unreadable(f"{named(closed, len(files))}: cannot be opened.")
+    return files
+
+
+def folder_names(exams: Sequence[GivenExam]) -> list[str]:
+    """A folder's name for each exam, all different, also where case makes no difference."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for exam in exams:
+        name = base = _folder_name(exam)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _folder_name(exam: GivenExam) -> str:
+    if len(exam.paths) > 1:
+        return "slices"
+    path = exam.paths[0]
+    name = path.resolve().name
+    return (name if path.is_dir() else _VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", name, flags=re.I))) or "exam"
+
+
+def _is_exam(path: Path) -> bool:
+    if path.is_dir() or _VOLUME_SUFFIX.search(path.name):
+        return True
+    return path.is_file() and _can_be_opened(file := NamedFile(path.name, path)) and is_archive(file)
+
+
+def _may_be_slice(path: Path) -> bool:
+    if is_macos_companion(path.name):
+        return False
+    file = NamedFile(path.name, path)
+    return not _can_be_opened(file) or kind_of(file) is not Kind.JUNK
+
+
+def _files(path: Path) -> Iterator[NamedFile]:
+    if not path.is_dir():
+        yield NamedFile(path.name, path)
+        return
+    for inside in sorted(_walk(path)):
+        yield NamedFile(inside.relative_to(path).as_posix(), inside)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Every file below ``folder``, and every link that leads nowhere; links are followed, each folder is walked once."""
+    seen: set[tuple[int, int]] = set()
+    for at, folders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+        status = Path(at).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from (path for name in names if (path := Path(at, name)).is_file() or path.is_symlink())
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise Unreadable("A folder of the exam cannot be opened.") from error
+
+
+def _can_be_opened(file: NamedFile) -> bool:
+    try:
+        file.open().close()
+    except OSError:
+        return False
+    return True
+
+
+def _shown(path: Path) -> str:
+    """A path to print: what is not text or would steer a terminal is replaced."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

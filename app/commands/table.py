@@ -1,0 +1,77 @@
+"""Results as CSV (RFC 4180), one row per exam, safe to open in a spreadsheet."""
+
+import csv
+import re
+from collections.abc import Mapping
+from io import StringIO
+
+from app import NOTICE, __version__
+from app.commands.predict import Outcome, Prediction
+from app.service import SliceClassifier
+
+COLUMNS = (
+    "exam",
+    "verdict",
+    "probability",
+    "threshold",
+    "band_low",
+    "band_high",
+    "judged_by",
+    "held_back",
+    "slices",
+    "scored",
+    "findings",
+    "strongest_slice",
+    "warnings",
+    "refused",
+    "model",
+    "model_sha256",
+    "version",
+    "notice",
+)
+# What a spreadsheet takes for the start of a formula (OWASP, CSV injection), the full-width forms too.
+_FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
+
+
+def header() -> str:
+    """The first line."""
+    return _line(dict(zip(COLUMNS, COLUMNS, strict=True)))
+
+
+def row(name: str, outcome: Outcome, classifier: SliceClassifier) -> str:
+    """The line of one exam; an exam that was refused has its code and no verdict."""
+    model = classifier.manifest
+    always = {"exam": name, "model": model.name, "model_sha256": model.sha256, "version": __version__, "notice": NOTICE}
+    found = _found(outcome) if isinstance(outcome, Prediction) else {"refused": outcome.problem.code}
+    return _line(always | found)
+
+
+def _found(prediction: Prediction) -> dict[str, str | float]:
+    report = prediction.report
+    low, high = report.inconclusive_band
+    return {
+        "verdict": str(report.verdict),
+        "probability": report.probability,
+        "threshold": report.threshold,
+        "band_low": low,
+        "band_high": high,
+        "judged_by": str(report.judged_by),
+        "held_back": "" if report.held_back is None else str(report.held_back),
+        "slices": report.input.slices,
+        "scored": report.input.scored,
+        "findings": len(report.findings),
+        "strongest_slice": report.strongest_slice,
+        "warnings": " ".join(report.input.warnings),
+    }
+
+
+def _line(cells: Mapping[str, str | float]) -> str:
+    written = StringIO()
+    safe = {name: _as_text(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+    csv.DictWriter(written, COLUMNS, restval="").writerow(safe)
+    return written.getvalue()
+
+
+def _as_text(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell

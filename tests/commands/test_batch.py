@@ -1,0 +1,189 @@
+"""Several exams in one call, and where their results go."""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from app.commands import Misuse
+from app.commands.batch import Form, Places, run
+from app.commands.given import GivenExam
+from app.ct.exam import Exam
+from app.exam_folder import Wish
+from app.uploads import Limits
+from tests.builders import a_dicom_exam
+from tests.commands.builders import a_folder, a_refused_folder, a_zip_file, given
+from tests.fakes import FakeClassifier
+
+
+def ran(
+    exams: Sequence[GivenExam],
+    places: Places = Places(),  # noqa: B008  frozen
+    *,
+    classifier: FakeClassifier | None = None,
+    wish: Wish = Wish(),  # noqa: B008  frozen
+    **limits: int,
+) -> int:
+    return run(exams, classifier or FakeClassifier(), limits=Limits(**limits), wish=wish, places=places)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[GivenExam]:
+    """The one in the middle is refused."""
+    return given(a_folder(tmp_path / "a"), a_refused_folder(tmp_path / "b"), a_zip_file(tmp_path / "c.zip"))
+
+
+def rows(table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(StringIO(table, newline="")))
+
+
+def test_a_refused_exam_does_not_stop_the_others(three, capsys):
+    assert ran(three) == 1
+
+    told = capsys.readouterr().out.split("\n\n")
+    assert [text.splitlines()[0] for text in told if text] == [exam.name for exam in three]
+    assert "REFUSED  unreadable: A file cannot be read" in told[1]
+    assert "Export the exam again" in told[1]
+    assert "Research use only" in told[0]
+    assert "Research use only" in told[2]
+
+
+def test_what_fails_unforeseen_does_not_stop_the_others_and_says_nothing_of_the_patient(three, capsys):
+    class Failing(FakeClassifier):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+            self.fault = None if self.fault else KeyError("CANARY^PATIENT")
+            return super().score_chunks(exam, indices, chunk=chunk)
+
+    assert ran([three[0], three[2]], classifier=Failing()) == 1
+
+    told = capsys.readouterr().out
+    assert "REFUSED  internal" in told
+    assert "(KeyError)" in told
+    assert "CANARY" not in told
+    assert "Research use only" in told
+
+
+def test_every_exam_is_a_line_of_json_with_its_name(three, capsys):
+    ran(three, Places(Form.JSON))
+
+    first, refused, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [one["exam"] for one in (first, refused, last)] == [exam.name for exam in three]
+    assert first["verdict"] == last["verdict"]
+    assert {"code", "title", "detail", "advice"} <= set(refused)
+    assert "verdict" not in refused
+
+
+def test_one_exam_is_one_object_without_a_name(three, capsys):
+    ran(three[:1], Places(Form.JSON))
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["input"]["slices"] == 5
+    assert "exam" not in report
+
+
+def test_one_refused_exam_is_a_problem(three, capsys):
+    assert ran(three[1:2], Places(Form.JSON)) == 1
+
+    assert json.loads(capsys.readouterr().out)["code"] == "unreadable"
+
+
+def test_the_table_has_a_row_for_every_exam(three, tmp_path, capsys):
+    ran(three, Places(table=tmp_path / "table.csv"))
+
+    first, refused, last = rows((tmp_path / "table.csv").read_bytes().decode())
+    assert [one["exam"] for one in (first, refused, last)] == [exam.name for exam in three]
+    assert (first["slices"], first["band_low"], first["band_high"], first["refused"]) == ("5", "0.38", "0.62", "")
+    assert (refused["refused"], refused["verdict"], refused["probability"]) == ("unreadable", "", "")
+    assert all(one["model"] and len(one["model_sha256"]) == 64 and one["version"] for one in (first, refused, last))
+    assert all(one["notice"] for one in (first, refused, last))
+    assert "no positions" in last["warnings"]
+    assert capsys.readouterr().out.startswith(first["exam"])
+
+
+def test_the_table_on_stdout_is_all_that_stands_there(three, capsys):
+    ran(three, Places(Form.CSV))
+
+    assert [one["refused"] for one in rows(capsys.readouterr().out)] == ["", "unreadable", ""]
+
+
+def test_each_exam_has_a_folder_of_its_own(three, tmp_path):
+    ran(three, Places(folder=tmp_path / "out"))
+
+    reports = {p.parent.name: json.loads(p.read_text()) for p in (tmp_path / "out").glob("*/report.json")}
+    assert set(reports) == {"a", "b", "c"}
+    assert reports["b"]["code"] == "unreadable"
+    assert (tmp_path / "out" / "c" / reports["c"]["heatmap"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_single_exam_has_the_folder_for_itself(three, tmp_path):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
+
+
+def test_the_report_of_an_earlier_run_does_not_outlive_a_refusal(three, tmp_path):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+    ran(three[1:2], Places(folder=tmp_path / "out"))
+
+    assert "verdict" not in json.loads((tmp_path / "out" / "report.json").read_text())
+
+
+def test_every_result_is_written_before_the_next_exam_is_begun(three, tmp_path):
+    class Interrupted(FakeClassifier):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+            if (tmp_path / "out" / "a" / "report.json").exists():
+                raise KeyboardInterrupt
+            return super().score_chunks(exam, indices, chunk=chunk)
+
+    with pytest.raises(KeyboardInterrupt):
+        ran(three, Places(table=tmp_path / "table.csv", folder=tmp_path / "out"), classifier=Interrupted())
+
+    assert [one["refused"] for one in rows((tmp_path / "table.csv").read_bytes().decode())] == ["", "unreadable"]
+    assert [p.name for p in tmp_path.rglob(".*")] == []
+
+
+def test_a_wish_holds_for_every_exam(three, capsys):
+    ran([three[0], three[2]], Places(Form.JSON), wish=Wish(slices=2))
+
+    assert [json.loads(line)["input"]["scored"] for line in capsys.readouterr().out.splitlines()] == [2, 2]
+
+
+def test_a_series_can_be_asked_for(tmp_path, capsys):
+    exam = tmp_path / "exam"
+    exam.mkdir()
+    for number, content in enumerate([*a_dicom_exam(), *a_dicom_exam(SeriesInstanceUID="1.2.3.9")]):
+        (exam / f"{number}").write_bytes(content)
+
+    ran(given(exam), Places(Form.JSON), wish=Wish(series_instance_uid="1.2.3.404"))
+
+    assert json.loads(capsys.readouterr().out)["code"] == "no-usable-series"
+
+
+def test_the_limits_of_the_service_hold(three, capsys):
+    assert ran(three[:1], max_files=4) == 1
+
+    assert "too-many-files" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("where", ["missing/table.csv", "folder", "pipe"])
+def test_a_table_that_cannot_be_written_stops_the_call_before_the_work(three, tmp_path, where, capsys):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(Misuse, match=r"table\.csv cannot be written|is not a file"):
+        ran(three, Places(table=tmp_path / where))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_folder_that_cannot_be_made_stops_the_call_before_the_work(three, tmp_path):
+    with pytest.raises(Misuse, match="cannot be written"):
+        ran(three, Places(folder=tmp_path / "c.zip" / "out"))
+
+
+def test_stdout_is_not_asked_for_twice():
+    with pytest.raises(Misuse, match="both want stdout"):
+        Places.of(as_json=True, table="-", folder=None)

@@ -1,0 +1,33 @@
+"""Rows that a spreadsheet can open."""
+
+import csv
+from io import StringIO
+
+import pytest
+
+from app.commands.predict import Refusal
+from app.commands.table import COLUMNS, header, row
+from app.ct.errors import NoLung
+from app.web.problems import problem_of
+from tests.fakes import FakeClassifier
+
+
+def read_back(name: str) -> dict[str, str]:
+    table = header() + row(name, Refusal(problem_of(NoLung())), FakeClassifier())
+    return next(csv.DictReader(StringIO(table, newline="")))
+
+
+@pytest.mark.parametrize(
+    "name", ["=1+1", "+1", "-o", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "-2+3+cmd|' /C calc'!A0"]
+)
+def test_no_name_is_taken_for_a_formula(name):
+    assert read_back(name)["exam"] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["exam", 'a,b"c', "患者", "a-b=c", "7"])
+def test_other_names_stay_as_they_are(name):
+    assert read_back(name)["exam"] == name
+
+
+def test_every_column_is_there_also_of_a_refused_exam():
+    assert tuple(read_back("exam")) == COLUMNS
