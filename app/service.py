@@ -12,13 +12,13 @@ import numpy as np
 from app.course import Reading, Scoring
 from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
 from app.ct.exam import Exam
-from app.ct.fitness import check_fitness
+from app.ct.fitness import check_body_part, check_likeness, check_lung_area, is_like_training
 from app.ct.gaps import Coverage, coverage_of
-from app.ct.manifest import Manifest
+from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, lung_area, spread_over_lungs
+from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -62,12 +62,17 @@ class Diagnosed:
     coverage: Coverage
     scores: SliceScores
     diagnosis: Diagnosis
+    fitness: FitnessSpec
     timing: Timing
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
-        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores))
+        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores), *self._unlike_training())
+
+    def _unlike_training(self) -> tuple[str, ...]:
+        far, scored = int((self.scores.distance > self.fitness.distance_limit).sum()), len(self.scores.indices)
+        return (f"{far} of {scored} scored slices look unlike those the model was trained on.",) if far else ()
 
 
 def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
@@ -111,12 +116,19 @@ class DiagnosisService:
         with clock("read"):
             exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
         with clock("select"):
-            check_fitness(exam)
+            check_body_part(exam)
             area = lung_area(exam)
-            chosen, coverage = spread_over_lungs(area, self._how_many(wish)), coverage_of(exam, area)
+            check_lung_area(area, self._fitness.least_lung_area)
+            chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
-        return Diagnosed(exam, coverage, scores, self._judge(exam, coverage, scores), Timing(**clock.seconds))
+            check_likeness(scores.distance, self._fitness.distance_limit)
+        diagnosis = self._judge(exam, coverage, scores)
+        return Diagnosed(exam, coverage, scores, diagnosis, self._fitness, Timing(**clock.seconds))
+
+    @property
+    def _fitness(self) -> FitnessSpec:
+        return self.classifier.manifest.fitness
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -132,6 +144,10 @@ class DiagnosisService:
         return SliceScores.joined(parts)
 
     def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
+        """Without a probability as long as the slices are unlike those the model was trained on."""
+        distance = np.concatenate([part.distance for part in parts])
+        if not is_like_training(distance, self._fitness.distance_limit):
+            return Scoring(len(distance), to_score, None)
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
         return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 

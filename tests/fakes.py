@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.ct.exam import Exam
-from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.fitness import TrainingFeatures
+from app.ct.manifest import Decision, ExamRule, FitnessSpec, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 
 
@@ -19,14 +20,34 @@ def a_manifest(*, image_threshold: float = 0.5, rests_on: str = "Chosen on nothi
         preprocessing=PreprocessingSpec(name="lung-box", size=299, fingerprint="f" * 64),
         image=Decision(threshold=image_threshold, band=(image_threshold - 0.1, image_threshold + 0.1)),
         exam_rule=ExamRule(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
+        fitness=a_fitness(),
     )
+
+
+def a_fitness(*, distance_limit: float = 2.0) -> FitnessSpec:
+    return FitnessSpec(
+        file="fitness.safetensors", least_lung_area=0.02, distance_limit=distance_limit, rests_on="Chosen on nothing."
+    )
+
+
+def some_training_features(**changes: np.ndarray) -> TrainingFeatures:
+    """Four channels: the first two spread by 3 and 2, the others by 0.5; the first is shifted by 10."""
+    arrays = {
+        "mean": np.array([10, 0, 0, 0]),
+        "scale": np.ones(4),
+        "axes": np.eye(4)[:, :2],
+        "variance": np.array([9, 4]),
+        "rest": np.array([0.25]),
+    }
+    return TrainingFeatures(**{name: array.astype(np.float32) for name, array in (arrays | changes).items()})
 
 
 @dataclass
 class FakeClassifier:
     """``peak`` is the logit of the middle slice, the outer ones have less by ``spread``; waits for ``gate`` before each chunk.
 
-    The lungs are not found on the ``lungs_lost`` slices nearest the head.
+    The lungs are not found on the ``lungs_lost`` slices nearest the head, and the ``unlike`` slices nearest the head look like
+    nothing the model was trained on.
     """
 
     peak: float = 3.0
@@ -37,6 +58,7 @@ class FakeClassifier:
     engine_name: str = "fake"
     on_gpu: bool = False
     lungs_lost: int = 0
+    unlike: int = 0
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         for start in range(0, len(indices), chunk):
@@ -62,4 +84,5 @@ class FakeClassifier:
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
             evidence_in_lung=np.full(len(indices), 0.9, np.float32) * ~lost,
             lung_found=~lost,
+            distance=np.where(np.array(indices) < self.unlike, 3.0, 1.0).astype(np.float32),
         )

@@ -12,7 +12,7 @@ import pytest
 
 from app.course import Course, Erased, Reading, Scoring
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
-from app.ct.errors import Busy, NoFiles, NotChest, StorageFull
+from app.ct.errors import Busy, NoFiles, NoLung, NotChest, StorageFull, UnlikeTraining
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
@@ -129,6 +129,30 @@ def test_of_a_single_image_nobody_expects_the_whole_lungs(chest: list[NamedFile]
     middle = sorted(chest, key=lambda file: file.name)[15]
 
     assert diagnosed([middle], tmp_path).warnings == ()
+
+
+def test_an_exam_unlike_training_is_refused_and_no_probability_is_told_on_the_way(
+    chest: list[NamedFile], tmp_path: Path
+) -> None:
+    told: list[Reading | Scoring] = []
+
+    with pytest.raises(UnlikeTraining):
+        diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=24), on_progress=told.append)
+
+    assert {step.probability for step in told if isinstance(step, Scoring)} == {None}
+
+
+def test_a_few_slices_unlike_training_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
+    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=8))
+    far = sum(index < 8 for index in found.scores.indices)
+
+    assert far > 0
+    assert any(warning.startswith(f"{far} of {len(found.scores.indices)} scored") for warning in found.warnings)
+
+
+def test_an_exam_without_lung_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoLung):
+        diagnosed(files(*a_dicom_exam()), tmp_path)
 
 
 def test_an_upload_without_slices_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from app.ct.manifest import FitnessSpec
 from app.ct.preprocessing import spec_of
 from training.catalog import Part
 from training.decisions import Judged, calibrate, choose_exam_rule, decide
@@ -25,7 +26,16 @@ _RESTS_ON = (
 )
 
 
-def conclude(fitting: Fitting, work: Path, pictures: Pictures, logits: np.ndarray, *, hours: float, start: str) -> Run:
+def conclude(
+    fitting: Fitting,
+    work: Path,
+    pictures: Pictures,
+    logits: np.ndarray,
+    *,
+    fitness: FitnessSpec,
+    hours: float,
+    start: str,
+) -> Run:
     """Decide on validation, and say what the run was.
 
     Args:
@@ -33,6 +43,7 @@ def conclude(fitting: Fitting, work: Path, pictures: Pictures, logits: np.ndarra
         work: folder that ``prepare`` wrote.
         pictures: labelled looks.
         logits: float (looks,), of the network.
+        fitness: limits of what is judged at all.
         hours: of this session.
         start: where the backbone's weights came from.
     """
@@ -59,6 +70,7 @@ def conclude(fitting: Fitting, work: Path, pictures: Pictures, logits: np.ndarra
         calibration=(slope, intercept),
         image=decide(calibrated.logits, calibrated.labels, weights),
         exam_rule=choose_exam_rule(calibrated, rests_on=_RESTS_ON),
+        fitness=fitness,
         data=tuple(PartCount.model_validate(row) for row in counts if row["dataset"] in seen),
         limitations=recipe.limitations,
     )

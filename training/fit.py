@@ -14,6 +14,8 @@ import keras
 import numpy as np
 from safetensors.numpy import save_file
 
+from app.ct.fitness import FITNESS_FILE
+from app.ct.manifest import FitnessSpec
 from app.ct.network import build_network
 from app.ct.preprocessing import make_preprocessor, spec_of
 from app.ct.weights import load_weights, weights_of
@@ -26,11 +28,12 @@ from training.conv5 import Conv5Data, build_conv5, conv5_logits, fit_conv5
 from training.evidence import MapBatches, build_head, fit_evidence
 from training.features import Frozen, build_backbone
 from training.fitting import JUDGED_ON, Fitting
+from training.likeness import Seen, fit_limits, look_at
 from training.linear import Linear, fit_linear
 from training.pictures import Pictures
 from training.pooling import pooling_model
 from training.recipe import Recipe
-from training.run import EVALUATIONS, TRANSFERS, WEIGHTS, Run, RunError
+from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Run, RunError
 
 _BIAS_SCALE = 3.0
 """Makes the constant feature cheaper under the penalty than the others: a bias is not a look."""
@@ -66,7 +69,16 @@ def fit(
     conv5, logits = _with_conv5(fitting, pictures, pooled, linear)
     assemble(fitting.recipe.network, parts=[fitting.backbone, head], linear=linear, conv5=conv5, path=out / WEIGHTS)
     _check(fitting, pictures, logits)
-    run = conclude(fitting, work, pictures, logits, hours=(time.monotonic() - started) / 3600, start=backbone_weights)
+    fitness = _fitness(fitting)
+    run = conclude(
+        fitting,
+        work,
+        pictures,
+        logits,
+        fitness=fitness,
+        hours=(time.monotonic() - started) / 3600,
+        start=backbone_weights,
+    )
     _forget_old_figures(out, run)
     run.write(out)
     return run
@@ -74,10 +86,12 @@ def fit(
 
 def _forget_old_figures(out: Path, run: Run) -> None:
     """Figures of weights or thresholds that are no longer the run's must not be released with it."""
-    digest = key_of(file_key(out / WEIGHTS), run.calibration, run.image, run.exam_rule)
+    digest = key_of(
+        file_key(out / WEIGHTS), file_key(out / FITNESS_FILE), run.calibration, run.image, run.exam_rule, run.fitness
+    )
     told = out / "figures.key"
     if told.is_file() and told.read_text(encoding="utf-8") != digest:
-        for kind in (EVALUATIONS, TRANSFERS):
+        for kind in (EVALUATIONS, TRANSFERS, REFUSALS):
             shutil.rmtree(out / kind, ignore_errors=True)
     told.write_text(digest, encoding="utf-8")
 
@@ -189,6 +203,20 @@ def _with_conv5(
     together = logits.copy()
     together[validation] = conv5_logits(model, data, validation)
     return model, together
+
+
+def _fitness(fitting: Fitting) -> FitnessSpec:
+    """What is not judged at all; the spread of training features goes beside the weights."""
+    recipe = fitting.recipe
+    placed = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+    records = [r for _, r in placed]
+    fitting.progress(f"features of {len(records)} slices")
+    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
+    key = key_of(fitting.key, [k for k, _ in placed])
+    seen = fitting.cache.arrays("features", key, lambda: vars(look_at(records, preprocessor, fitting.backbone)))
+    features, spec = fit_limits(records, Seen(**seen), recipe.fitness)
+    features.save(fitting.out / FITNESS_FILE)
+    return spec
 
 
 def _check(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> None:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from app.ct.manifest import NetworkSpec
 from training.conv5 import Conv5Settings
 from training.evidence import EvidenceSettings
+from training.likeness import FitnessSettings
 from training.linear import LinearSettings
 
 
@@ -23,6 +24,7 @@ class Recipe:
         label_weights: data set (or "data set/style") -> how much each of its classes counts in the linear part; data sets
             that are not named do not train it.
         evidence, linear, conv5: settings of the three parts.
+        fitness: how the limits of what is judged at all are fitted.
         seed: of everything random.
         without: data sets left out whole, to see how one source is predicted from the others.
         limitations: what is known to be wrong or untested, a sentence each, for the model card.
@@ -39,6 +41,7 @@ class Recipe:
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     linear: LinearSettings = field(default_factory=LinearSettings)
     conv5: Conv5Settings = field(default_factory=Conv5Settings)
+    fitness: FitnessSettings = field(default_factory=FitnessSettings)
     seed: int = 0
     without: frozenset[str] = frozenset()
     limitations: tuple[str, ...] = ()

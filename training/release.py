@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save_file
 from app.ct.classifier import SELFTEST_FILE, WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine
 from app.ct.exam import Slice
-from app.ct.manifest import EngineSpec, Manifest, Measured, NetworkSpec, file_sha256, write_manifest
+from app.ct.fitness import TrainingFeatures
+from app.ct.manifest import EngineSpec, FitnessSpec, Manifest, Measured, NetworkSpec, file_sha256, write_manifest
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
 from training.report import model_card
@@ -70,6 +71,7 @@ def release(
     evaluations = read_evaluations(run_folder)
     with _aside(store, name) as folder:
         _write_weights(run_folder, folder)
+        _copy_features(run_folder, run.fitness, folder)
         progress("converting for the CPU engine")
         _write_graph(run.network, folder)
         spec = {"file": GRAPH, "precision": precision, "tolerance": tolerances[precision]}
@@ -120,6 +122,13 @@ def _write_weights(run_folder: Path, folder: Path) -> None:
     save_weights(as_stored(weights), folder / WEIGHTS_FILE)
 
 
+def _copy_features(run_folder: Path, fitness: FitnessSpec, folder: Path) -> None:
+    try:
+        shutil.copyfile(run_folder / fitness.file, folder / fitness.file)
+    except OSError as error:
+        raise RunError(f"{fitness.file} of the run cannot be read.") from error
+
+
 def _check_evaluations(evaluations: Sequence[Evaluation], transfers: Sequence[Evaluation], manifest: Manifest) -> None:
     """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights."""
     weights = manifest.files[WEIGHTS_FILE]
@@ -146,12 +155,15 @@ def _write_graph(spec: NetworkSpec, folder: Path) -> None:
 
 def _write_selftest(manifest: Manifest, folder: Path) -> None:
     """Slices of phantoms and what the reference engine says of them with the weights as stored."""
-    scores = Classifier(manifest, _reference(manifest, folder)).score(slices := _selftest_slices())
+    training = TrainingFeatures.load(folder / manifest.fitness.file)
+    classifier = Classifier(manifest, _reference(manifest, folder), training)
+    scores = classifier.score(slices := _selftest_slices())
     recorded = {
         "slices": np.stack([s.gray for s in slices]),
         "probability": scores.probabilities.astype(np.float32),
         "logit": scores.logits,
         "share": scores.share,
+        "distance": scores.distance,
     }
     save_file({key: np.ascontiguousarray(array) for key, array in recorded.items()}, folder / SELFTEST_FILE)
 
@@ -183,6 +195,7 @@ def _manifest(name: str, run: Run, evaluations: Sequence[Evaluation], folder: Pa
         calibration=run.calibration,
         image=run.image,
         exam_rule=run.exam_rule,
+        fitness=run.fitness,
         engines={"openvino": engine},
         measured=tuple(figure for e in evaluations for figure in _measured(e)),
         trained_with={

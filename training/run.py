@@ -1,4 +1,7 @@
-"""What ``fit`` leaves behind: run.json, weights.safetensors, history.csv; later also evaluations/*/metrics.json."""
+"""What ``fit`` leaves behind: run.json, weights.safetensors, fitness.safetensors, history.csv.
+
+Later also evaluations/*/metrics.json, and the same of transfers and refusals.
+"""
 
 from datetime import date
 from pathlib import Path
@@ -7,12 +10,13 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.ct.errors import CovidCTError
-from app.ct.manifest import Decision, ExamRule, NetworkSpec, PreprocessingSpec
+from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
 
 FILE_NAME = "run.json"
 WEIGHTS = "weights.safetensors"
 EVALUATIONS = "evaluations"
 TRANSFERS = "transfers"
+REFUSALS = "refusals"
 METRICS = "metrics.json"
 
 
@@ -52,6 +56,7 @@ class Run(_Part):
         calibration: slope and intercept applied to the network's logit.
         image: threshold and band for slices and single images.
         exam_rule: how an exam is judged, with what it rests on.
+        fitness: what is not judged at all, with what that rests on.
         data: counts of everything the run saw, by data set, label and part.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card.
     """
@@ -70,6 +75,7 @@ class Run(_Part):
     calibration: tuple[float, float] = (1.0, 0.0)
     image: Decision
     exam_rule: ExamRule
+    fitness: FitnessSpec
     data: tuple[PartCount, ...]
     limitations: tuple[str, ...] = ()
 
@@ -147,8 +153,8 @@ def read_evaluations(folder: Path, kind: str = EVALUATIONS) -> tuple[Evaluation,
 
     Args:
         folder: of the run.
-        kind: ``EVALUATIONS``, of the run's own weights; or ``TRANSFERS``, of the same recipe trained without a data set
-            and measured on it.
+        kind: ``EVALUATIONS``, of the run's own weights; ``TRANSFERS``, of the same recipe trained without a data set
+            and measured on it; ``REFUSALS``, of the run's own weights on pictures to be refused.
 
     Raises:
         RunError: one is not what ``evaluate`` writes.

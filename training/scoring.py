@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 
 from app.ct.diagnosis import diagnose
-from app.ct.errors import ExamError, NoLung, NotChest
+from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam, Slice
-from app.ct.fitness import check_fitness
-from app.ct.manifest import Manifest
+from app.ct.fitness import check_body_part, check_lung_area, is_like_training
+from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, select_slices
+from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -115,13 +115,26 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     except ExamError as error:
         return Scored((record,), refused=error.code)
     limit = None if scorer.on_gpu else CPU_SLICES
-    try:
-        check_fitness(exam)
-        indices, refused = select_slices(exam, limit), ""
-    except (NotChest, NoLung) as error:
-        indices, refused = _spread(len(exam.slices), limit), error.code
+    indices, refused = _selected(exam, limit, scorer.manifest.fitness)
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
+    refused = refused or _unlike(scores.distance, scorer.manifest.fitness)
     return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
+
+
+def _selected(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
+    """The slices serving would score; where it would refuse the exam, some that are spread over it, and why."""
+    try:
+        check_body_part(exam)
+        area = lung_area(exam)
+        check_lung_area(area, fitness.least_lung_area)
+        return select_slices(area, limit), ""
+    except (NotChest, NoLung) as error:
+        return _spread(len(exam.slices), limit), error.code
+
+
+def _unlike(distance: np.ndarray, fitness: FitnessSpec) -> str:
+    """Why serving would refuse scored slices; empty where it would not."""
+    return "" if is_like_training(distance, fitness.distance_limit) else UnlikeTraining.code
 
 
 def _slices(records: Sequence[Record], scorer: Scorer, progress: Progress) -> Iterator[Scored]:
@@ -133,7 +146,8 @@ def _slices(records: Sequence[Record], scorer: Scorer, progress: Progress) -> It
 
 def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
     """Slices of different records share one pass through the network; each is read and judged by itself."""
-    read = [_read_slice(record) for record in records]
+    fitness = scorer.manifest.fitness
+    read = [_read_slice(record, fitness) for record in records]
     slices = [s for s, _ in read if s is not None]
     scores = scorer.score(slices) if slices else None
     place = 0
@@ -142,23 +156,19 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
             yield Scored((record,), refused)
             continue
         maps = _maps(scores, place, one) if record.mask else None
+        refused = refused or _unlike(scores.distance[place : place + 1], fitness)
         logits = scores.logits[place : place + 1]
         yield _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest, maps=maps)
         place += 1
 
 
-def _read_slice(record: Record) -> tuple[Slice | None, str]:
-    """The slice, and why serving would refuse it."""
+def _read_slice(record: Record, fitness: FitnessSpec) -> tuple[Slice | None, str]:
+    """The slice, and why serving would refuse it without scoring it."""
     try:
         exam = record.read()
     except ExamError as error:
         return None, error.code
-    try:
-        check_fitness(exam)
-        select_slices(exam, None)
-    except (NotChest, NoLung) as error:
-        return exam.slices[0], error.code
-    return exam.slices[0], ""
+    return exam.slices[0], _selected(exam, None, fitness)[1]
 
 
 def _spread(count: int, limit: int | None) -> tuple[int, ...]:

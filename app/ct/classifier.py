@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from app.ct.engines import Engine
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
+from app.ct.fitness import TrainingFeatures
 from app.ct.manifest import Manifest, read_manifest
 from app.ct.preprocessing import Prepared, fingerprint, make_preprocessor
 from app.ct.scores import SliceScores
@@ -20,6 +21,9 @@ WEIGHTS_FILE, SELFTEST_FILE = "weights.safetensors", "selftest.safetensors"
 _CHUNK = 8
 _ALIKE = 0.98
 """Least correlation of the self-test's maps with those recorded; rounding to bfloat16 leaves above .999."""
+
+_SAME_DISTANCE = 0.05
+"""Largest difference of a distance from training; rounding to bfloat16 makes 0.007, limits are about 2."""
 
 
 class Classifier:
@@ -31,11 +35,11 @@ class Classifier:
         on_gpu: whether scoring runs on a GPU.
     """
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, training: TrainingFeatures) -> None:
         """A classifier from its parts; ``load`` also checks them."""
         self.manifest = manifest
         self.engine_name, self.on_gpu = engine.name, engine.on_gpu
-        self._engine = engine
+        self._engine, self._training = engine, training
         self._preprocessor = make_preprocessor(manifest.preprocessing.name, manifest.preprocessing.size)
 
     @classmethod
@@ -51,7 +55,8 @@ class Classifier:
             EngineUnavailable: the engine is not installed, or the model has no files for it.
         """
         manifest = read_manifest(folder)
-        classifier = cls(manifest, _make_engine(folder, manifest, engine))
+        training = TrainingFeatures.load(folder / manifest.fitness.file)
+        classifier = cls(manifest, _make_engine(folder, manifest, engine), training)
         classifier.self_test(folder)
         return classifier
 
@@ -62,7 +67,7 @@ class Classifier:
             The largest difference of a probability.
 
         Raises:
-            BrokenModel: preprocessing does something else than in training, or a probability or a map
+            BrokenModel: preprocessing does something else than in training, or a probability, a map or a distance
                 differs by more than allowed.
         """
         spec = self.manifest.preprocessing
@@ -71,12 +76,18 @@ class Classifier:
         try:
             recorded = load_file(folder / SELFTEST_FILE)
             slices, expected, share = recorded["slices"], recorded["probability"], recorded["share"]
+            distance = recorded["distance"]
         except (OSError, KeyError, SafetensorError) as error:
             raise BrokenModel("The self-test cannot be read.") from error
         found = self.score([Slice(s) for s in slices])
         alike = float(np.corrcoef(found.share.ravel(), share.ravel())[0, 1])
         if not alike >= _ALIKE:
             raise BrokenModel(f"The self-test's maps are off: they correlate by {alike:.3f}, {_ALIKE} is wanted.")
+        off = float(np.abs(found.distance - distance).max())
+        if not off <= _SAME_DISTANCE:
+            raise BrokenModel(
+                f"The self-test's distances from training are off by {off:.3f}; {_SAME_DISTANCE} is allowed."
+            )
         largest = float(np.abs(found.probabilities - expected).max())
         # "not <=" so that a probability that is not a number fails too.
         if not largest <= self._tolerance():
@@ -122,6 +133,7 @@ class Classifier:
             boxes=np.array([p.box for p in prepared], dtype=np.int32),
             evidence_in_lung=_evidence_in_lung(output.share, prepared),
             lung_found=np.array([p.lung_share > 0 for p in prepared]),
+            distance=self._training.distance(output.features),
         )
 
 

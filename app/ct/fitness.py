@@ -1,10 +1,85 @@
-"""Is this exam what the model was made for?"""
+"""Is this exam what the model was made for?
 
-from app.ct.errors import NotChest
+Asked three times, each as soon as it can be: what its tags say, whether it shows lung, and how far its slices are from those
+the model learned from. The limits are the model's own and stand in its manifest.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from app.ct.errors import BrokenModel, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam
 
+FITNESS_FILE = "fitness.safetensors"
 
-def check_fitness(exam: Exam) -> None:
+
+@dataclass(frozen=True, eq=False)
+class TrainingFeatures:
+    """How the features of training slices spread: a Gaussian in their main directions, one variance for all others.
+
+    Attributes:
+        mean, scale: float32 (channels,), each channel is standardized with.
+        axes: float32 (channels, directions), orthonormal.
+        variance: float32 (directions,), of standardized features along the axes.
+        rest: float32 (1,), their mean variance across each of the other directions.
+
+    Source: Tipping and Bishop, "Probabilistic principal component analysis", J. R. Stat. Soc. B 61:611 (1999).
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    axes: np.ndarray
+    variance: np.ndarray
+    rest: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Shapes fit together, nothing divides by zero."""
+        channels, directions = self.axes.shape
+        if self.mean.shape != (channels,) or self.scale.shape != (channels,) or directions >= channels:
+            raise ValueError("mean, scale and axes differ in channels")
+        if self.variance.shape != (directions,) or self.rest.shape != (1,):
+            raise ValueError("axes and variances differ in directions")
+        if not min(self.scale.min(), self.variance.min(), self.rest.min()) > 0:
+            raise ValueError("scales and variances must be positive")
+
+    def distance(self, features: np.ndarray) -> np.ndarray:
+        """How far slices are from training, in root mean square deviations: 1 on average for training slices.
+
+        Args:
+            features: float32 (slices, channels), of the network.
+
+        Returns:
+            float32 (slices,).
+        """
+        standard = (features - self.mean) / self.scale
+        along = standard @ self.axes
+        across = (standard**2).sum(axis=1) - (along**2).sum(axis=1)
+        squares = (along**2 / self.variance).sum(axis=1) + across / self.rest
+        return np.asarray(np.sqrt(np.maximum(squares, 0.0) / len(self.mean)), dtype=np.float32)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what ``save`` wrote.
+
+        Raises:
+            BrokenModel: it cannot be read, or its arrays do not fit together.
+        """
+        try:
+            return cls(**load_file(path))
+        except (OSError, TypeError, ValueError, SafetensorError) as error:
+            raise BrokenModel(f"{path.name} cannot be read.") from error
+
+    def save(self, path: Path) -> None:
+        """Write the arrays."""
+        save_file({name: np.ascontiguousarray(array) for name, array in vars(self).items()}, path)
+
+
+def check_body_part(exam: Exam) -> None:
     """Refuse an exam that says of itself that it is none of the chest.
 
     Raises:
@@ -12,3 +87,39 @@ def check_fitness(exam: Exam) -> None:
     """
     if exam.other_part is not None:
         raise NotChest(f"Every slice names another body part than the chest: {exam.other_part}.")
+
+
+def check_lung_area(area: np.ndarray, least: float) -> None:
+    """Refuse an exam none of whose slices shows lung.
+
+    Args:
+        area: float (slices,), share of each picture that is lung; see ``app.ct.selection.lung_area``.
+        least: of the model's manifest.
+
+    Raises:
+        NoLung: no slice has that much.
+    """
+    if not area.max() >= least:
+        raise NoLung
+
+
+def is_like_training(distance: np.ndarray, limit: float) -> bool:
+    """Whether at least half of the slices are no further from training than ``limit``; an odd slice refuses no exam.
+
+    Args:
+        distance: float (slices,), see ``TrainingFeatures``.
+        limit: of the model's manifest.
+    """
+    return bool(np.mean(distance <= limit) >= 0.5)
+
+
+def check_likeness(distance: np.ndarray, limit: float) -> None:
+    """Refuse an exam whose slices look like nothing the model has learned from.
+
+    Raises:
+        UnlikeTraining: as ``is_like_training``.
+    """
+    if not is_like_training(distance, limit):
+        far, of = int((distance > limit).sum()), len(distance)
+        which = "The picture looks" if of == 1 else f"{far} of {of} scored slices look"
+        raise UnlikeTraining(f"{which} unlike the axial chest CT that the model was trained on.")

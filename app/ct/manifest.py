@@ -84,6 +84,22 @@ class EngineSpec(_Part):
     tolerance: float = Field(gt=0, le=0.1)
 
 
+class FitnessSpec(_Part):
+    """What an exam must be like to be given a probability; fitted by ``covidct-train fit`` on slices, without labels.
+
+    Attributes:
+        file: how training features spread; see ``app.ct.fitness.TrainingFeatures``.
+        least_lung_area: share of the picture that must be lung on one slice at least.
+        distance_limit: largest distance from training features at which a slice counts as like them.
+        rests_on: what the limits were chosen on, in a sentence.
+    """
+
+    file: str
+    least_lung_area: float = Field(gt=0, lt=1)
+    distance_limit: float = Field(gt=0)
+    rests_on: str
+
+
 class Measured(_Part):
     """One measured figure with its 95 % interval, from an ``evaluate`` run."""
 
@@ -104,6 +120,7 @@ class Manifest(_Part):
         files: sha256 of every other file of the folder that serving needs, by name.
         image: threshold and band for slices and single images.
         exam_rule: how an exam is judged.
+        fitness: what is not judged at all.
         calibration: slope and intercept applied to the network's logit before anything else.
         tolerance: largest allowed difference of a probability of the reference engine on the self-test.
         measured: figures produced by ``covidct-train evaluate``.
@@ -119,6 +136,7 @@ class Manifest(_Part):
     calibration: tuple[float, float] = (1.0, 0.0)
     image: Decision
     exam_rule: ExamRule
+    fitness: FitnessSpec
     engines: dict[Literal["openvino"], EngineSpec] = {}
     tolerance: float = Field(default=0.001, gt=0)
     measured: tuple[Measured, ...] = ()
@@ -131,8 +149,8 @@ class Manifest(_Part):
 
     @property
     def judgement_sha256(self) -> str:
-        """Digest over what turns the network's output into an answer: figures hold for one judgement only."""
-        parts = ("network", "preprocessing", "calibration", "image", "exam_rule")
+        """Digest over what turns the network's output into an answer, or none: figures hold for one judgement only."""
+        parts = ("network", "preprocessing", "calibration", "image", "exam_rule", "fitness")
         return _digest(self.model_dump(mode="json", include=set(parts)))
 
 

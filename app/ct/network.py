@@ -221,7 +221,15 @@ def build_network(spec: NetworkSpec) -> keras.Model:
         spec: head, input size, stages.
 
     Returns:
-        Model from gray (batch, size, size, 1), float32 0..255, to ``logit``, ``evidence`` and ``share`` (see the heads).
+        Model from gray (batch, size, size, 1), float32 0..255, to ``logit``, ``evidence`` and ``share`` (see the heads), and
+        ``features`` (see ``mean_features``).
     """
     gray = keras.Input((spec.size, spec.size, 1), name="gray")
-    return keras.Model(gray, head(backbone(gray, spec.stages), spec), name="covidct")
+    maps = backbone(gray, spec.stages)
+    return keras.Model(gray, {**head(maps, spec), "features": mean_features(maps)}, name="covidct")
+
+
+def mean_features(maps: Mapping[int, Tensor]) -> Tensor:
+    """What a picture looks like as a whole: every channel's mean over the places, stage after stage: (batch, channels)."""
+    means = [layers.GlobalAveragePooling2D(name=f"features{k}")(x) for k, x in maps.items()]
+    return layers.Concatenate(name="features")(means) if len(means) > 1 else means[0]

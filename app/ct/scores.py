@@ -25,6 +25,7 @@ class SliceScores:
         boxes: int32 (slices, 4), the region of the slice the maps cover: top, left, bottom, right in slice pixels (end excluded).
         evidence_in_lung: float32 (slices,), 0..1, share of the positive heat inside the lungs; 0 where they were not found.
         lung_found: bool (slices,), whether the slice was cropped to its lungs; otherwise it was scored whole.
+        distance: float32 (slices,), how far the slice is from those the model was trained on; about 1 for one like them.
     """
 
     indices: tuple[int, ...]
@@ -34,6 +35,7 @@ class SliceScores:
     boxes: np.ndarray
     evidence_in_lung: np.ndarray
     lung_found: np.ndarray
+    distance: np.ndarray
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -70,4 +72,5 @@ class SliceScores:
             boxes=together("boxes"),
             evidence_in_lung=together("evidence_in_lung"),
             lung_found=together("lung_found"),
+            distance=together("distance"),
         )

@@ -14,8 +14,8 @@ _EVERY = 64
 """Lungs are looked for on about this many slices; between them the area is interpolated."""
 _LEAST_SHARE = 0.35
 """Of the exam's 90th percentile of lung area: a slice with less shows apex, base or no lung."""
-_LEAST_AREA = 0.02
-"""Of the picture: less lung than this on every slice means none was found."""
+LEAST_AREA = 0.01
+"""Of the picture: what is less is no lung; a model's own limit lies above."""
 
 
 def lung_area(exam: Exam) -> np.ndarray:
@@ -42,15 +42,10 @@ def shows_lung(area: np.ndarray) -> np.ndarray:
     Returns:
         bool (slices,).
     """
-    return np.asarray(area >= max(_LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
+    return np.asarray(area >= max(LEAST_AREA, _LEAST_SHARE * np.percentile(area, 90)))
 
 
-def select_slices(exam: Exam, limit: int | None) -> tuple[int, ...]:
-    """Choose the slices of ``exam`` to score, as ``spread_over_lungs`` does."""
-    return spread_over_lungs(lung_area(exam), limit)
-
-
-def spread_over_lungs(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
+def select_slices(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """Choose the slices to score.
 
     Args:
@@ -66,7 +61,7 @@ def spread_over_lungs(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
     """
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    if area.max() < _LEAST_AREA:
+    if area.max() < LEAST_AREA:
         raise NoLung
     showing = np.flatnonzero(shows_lung(area))
     if limit is None or len(showing) <= limit:

@@ -13,6 +13,7 @@ import numpy as np
 from app.ct.classifier import WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine, NetworkOutput
 from app.ct.errors import EngineUnavailable
+from app.ct.fitness import TrainingFeatures
 from app.ct.heatmap import overlay_png
 from app.ct.manifest import Manifest
 from app.ct.selection import CPU_SLICES
@@ -114,7 +115,13 @@ def load_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
 
 
 def measure_stages(
-    exams: Sequence[SentExam], manifest: Manifest, engine: Engine, *, rounds: int, on_exam: Callable[[str], None]
+    exams: Sequence[SentExam],
+    manifest: Manifest,
+    engine: Engine,
+    training: TrainingFeatures,
+    *,
+    rounds: int,
+    on_exam: Callable[[str], None],
 ) -> list[ExamStages]:
     """Diagnose every exam ``rounds`` times, with 64 slices and with all; once before that, untimed.
 
@@ -122,11 +129,12 @@ def measure_stages(
         exams: to diagnose.
         manifest: of the model.
         engine: runs the network.
+        training: of the model.
         rounds: at least 1; exams take turns.
         on_exam: told what is diagnosed.
     """
     timed = TimedEngine(engine)
-    service = DiagnosisService(Classifier(manifest, timed), limits=Limits())
+    service = DiagnosisService(Classifier(manifest, timed, training), limits=Limits())
     diagnose_once(exams[-1], Wish(), service, timed)
     found: dict[tuple[str, str], list[tuple[Diagnosed, StageSeconds]]] = {}
     for number in range(1, rounds + 1):

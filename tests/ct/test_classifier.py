@@ -111,6 +111,17 @@ def test_a_model_whose_maps_are_others_than_recorded_is_not_served(tmp_path):
         Classifier.load(folder)
 
 
+def test_a_model_whose_distances_from_training_are_others_than_recorded_is_not_served(tmp_path):
+    folder = a_model_folder(tmp_path)
+    recorded = load_file(folder / SELFTEST_FILE)
+    recorded["distance"] += 0.1
+    replaced(folder / SELFTEST_FILE, save(recorded))
+    resealed(folder)
+
+    with pytest.raises(BrokenModel, match="distances from training"):
+        Classifier.load(folder)
+
+
 def test_a_slice_without_lungs_is_told_so(classifier):
     scores = classifier.score([Slice(np.full((64, 64), 130, np.uint8))])
 

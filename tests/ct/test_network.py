@@ -74,6 +74,16 @@ def test_the_shares_add_up_to_the_logit(kind, request):
     np.testing.assert_allclose(np.sum(found["share"], axis=(1, 2)) + bias, found["logit"], rtol=1e-4)
 
 
+def test_the_features_are_every_channels_mean_stage_after_stage(attention):
+    maps = keras.Model(attention.input, [attention.get_layer(f"conv{k}_out").output for k in ("3_block4", "4_block6")])
+
+    third, fourth = (np.mean(m, axis=(1, 2)) for m in maps(gray(), training=False))
+
+    features = np.asarray(attention(gray(), training=False)["features"])
+    np.testing.assert_allclose(features[:, :512], third, rtol=1e-4)
+    np.testing.assert_allclose(features[:, 512:1536], fourth, rtol=1e-4)
+
+
 def test_where_nothing_looks_like_a_lesion_the_logit_is_its_bias():
     network = build_network(NetworkSpec(head="attention", size=SIZE, stages=(3, 4), evidence_channels=4))
     shaken(network).get_layer("head_evidence_logit_conv").set_weights([np.zeros((1, 1, 4, 1)), np.array([-30.0])])
@@ -108,7 +118,8 @@ def test_the_heatmap_of_the_linear_head_is_grad_cam_of_its_logit(linear, sign):
 
 def test_a_tape_gives_the_heatmap_of_the_linear_head(linear):
     features = keras.Model(linear.input, linear.get_layer("conv5_block3_out").output)(gray())
-    top = keras.Model(linear.get_layer("conv5_block3_out").output, linear.output)
+    above = {name: linear.output[name] for name in ("logit", "share")}
+    top = keras.Model(linear.get_layer("conv5_block3_out").output, above)
     with tf.GradientTape() as tape:
         tape.watch(features)
         logit = top(features, training=False)["logit"]

@@ -13,6 +13,7 @@ def a_scores(share: np.ndarray, *indices: int) -> SliceScores:
         boxes=np.zeros((count, 4), np.int32),
         evidence_in_lung=np.ones(count, np.float32),
         lung_found=np.ones(count, bool),
+        distance=np.ones(count, np.float32),
     )
 
 

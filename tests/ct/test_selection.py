@@ -4,7 +4,7 @@ import pytest
 from app.ct.errors import NoLung
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
-from app.ct.selection import select_slices
+from app.ct.selection import lung_area, select_slices
 from tests.builders import an_exam
 
 
@@ -14,7 +14,7 @@ def exam() -> Exam:
 
 
 def test_slices_above_and_below_the_lungs_are_not_scored(exam):
-    chosen = select_slices(exam, None)
+    chosen = select_slices(lung_area(exam), None)
 
     assert chosen[0] > 0
     assert len(chosen) < len(exam.slices)
@@ -23,7 +23,7 @@ def test_slices_above_and_below_the_lungs_are_not_scored(exam):
 
 @pytest.mark.parametrize("limit", [1, 5, 16])
 def test_as_many_as_asked_for_are_chosen_evenly_spread(exam, limit):
-    chosen = select_slices(exam, limit)
+    chosen = select_slices(lung_area(exam), limit)
 
     assert len(chosen) == limit
     gaps = np.diff(chosen)
@@ -34,22 +34,22 @@ def test_the_choice_does_not_depend_on_the_direction_of_the_exam(exam):
     turned = Exam(tuple(reversed(exam.slices)), kind=exam.kind, order="upload", files=exam.files)
     last = len(exam.slices) - 1
 
-    found = sorted(last - i for i in select_slices(turned, None))
+    found = sorted(last - i for i in select_slices(lung_area(turned), None))
 
-    assert found == list(select_slices(exam, None))
+    assert found == list(select_slices(lung_area(exam), None))
 
 
 def test_an_exam_of_one_slice_is_scored(exam):
     middle = Exam.of([exam.slices[20]])
 
-    assert select_slices(middle, 64) == (0,)
+    assert select_slices(lung_area(middle), 64) == (0,)
 
 
 def test_an_exam_without_lung_is_refused():
     with pytest.raises(NoLung):
-        select_slices(an_exam(gray=np.full((64, 64), 130, np.uint8)), 64)
+        select_slices(lung_area(an_exam(gray=np.full((64, 64), 130, np.uint8))), 64)
 
 
 def test_a_limit_below_one_is_refused(exam):
     with pytest.raises(ValueError, match="at least 1"):
-        select_slices(exam, 0)
+        select_slices(lung_area(exam), 0)

@@ -7,9 +7,11 @@ import numpy as np
 
 from app.ct.manifest import Decision, ExamRule, NetworkSpec
 from app.ct.preprocessing import spec_of
+from tests.fakes import a_fitness
 from training.run import PartCount, Run
 
 NETWORK = NetworkSpec(head="attention", size=64, stages=(3,), evidence_channels=4)
+_CHANNELS = 512
 
 
 def a_run(**changes: object) -> Run:
@@ -27,6 +29,7 @@ def a_run(**changes: object) -> Run:
         "exam_rule": ExamRule(
             top_share=0.2, decision=Decision(threshold=0.55, band=(0.4, 0.7)), rests_on="Small exams."
         ),
+        "fitness": a_fitness(distance_limit=1e6),
         "data": (PartCount(dataset="soares", label=1, part="train", records=888, groups=15),),
         "limitations": ("Nothing was learned.",),
     }
@@ -39,11 +42,14 @@ def a_run_folder(folder: Path, **changes: object) -> Path:
 
     from app.ct.network import build_network
     from app.ct.weights import save_weights, weights_of
+    from training.likeness import fit_features
 
     keras.utils.set_random_seed(1)
     folder.mkdir(parents=True)
     a_run(**changes).write(folder)
     save_weights(weights_of(build_network(NETWORK)), folder / "weights.safetensors")
+    random = np.random.default_rng(0).normal(0, 1, (40, _CHANNELS)).astype(np.float32)
+    fit_features(random, ["soares"] * len(random), directions=4).save(folder / "fitness.safetensors")
     return folder
 
 

@@ -11,6 +11,7 @@ from app.ct.exam import Exam, Slice
 from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam
+from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
 from training.catalog import Catalog, CatalogError
 from training.evaluate import evaluate
@@ -23,6 +24,7 @@ MANIFEST = Manifest(
     preprocessing=PreprocessingSpec(name="paper", size=299, fingerprint="00"),
     image=Decision(threshold=0.4, band=(0.3, 0.5)),
     exam_rule=ExamRule(top_share=1.0, decision=Decision(threshold=0.6, band=(0.5, 0.7)), rests_on="nothing"),
+    fitness=a_fitness(),
 )
 
 
@@ -43,6 +45,7 @@ class GrayScorer:
             boxes=np.array([(0, 0, s.height, s.width) for s in slices], dtype=np.int32),
             evidence_in_lung=np.ones(len(slices), dtype=np.float32),
             lung_found=np.ones(len(slices), dtype=np.bool_),
+            distance=np.array([1.0 if s.gray[0, 0] < 255 else 3.0 for s in slices], dtype=np.float32),
         )
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:

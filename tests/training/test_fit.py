@@ -18,6 +18,7 @@ from training.catalog import Catalog, Part, Record
 from training.conv5 import Conv5Settings
 from training.evidence import EvidenceSettings
 from training.fit import fit
+from training.likeness import FitnessSettings
 from training.recipe import Recipe
 from training.recipes import recipe_named
 from training.run import Run, RunError
@@ -30,6 +31,7 @@ RECIPE = Recipe(
     altered=1,
     label_weights=MappingProxyType({"covid-ct": 1.0, "luna": 1.0}),
     evidence=EvidenceSettings(epochs=1, batch=4),
+    fitness=FitnessSettings(directions=4),
 )
 
 

@@ -1,9 +1,12 @@
 """What runs the network. Every engine takes the same inputs and gives the same outputs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+
+OUTPUTS = ("logit", "evidence", "share", "features")
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,16 +17,23 @@ class NetworkOutput:
         logit: float32 (slices,).
         evidence: float32 (slices, rows, columns), 0..1.
         share: float32 (slices, rows, columns), each place's share of the logit.
+        features: float32 (slices, channels), what each slice looks like as a whole.
     """
 
     logit: np.ndarray
     evidence: np.ndarray
     share: np.ndarray
+    features: np.ndarray
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, np.ndarray]) -> Self:
+        """From the network's outputs by name."""
+        return cls(*(outputs[name] for name in OUTPUTS))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
         """The batches of ``parts`` one after the other."""
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("logit", "evidence", "share")))
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in OUTPUTS))
 
 
 class Engine(Protocol):

@@ -68,7 +68,7 @@ class KerasEngine:
         filled = np.zeros((rows, *images.shape[1:], 1), np.float32)
         filled[: len(images), ..., 0] = images
         output = self._network.predict_on_batch(filled)
-        return NetworkOutput(*(np.asarray(output[k])[: len(images)] for k in ("logit", "evidence", "share")))
+        return NetworkOutput.of({k: np.asarray(v)[: len(images)] for k, v in output.items()})
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import openvino
 
-from app.ct.engines import NetworkOutput
+from app.ct.engines import OUTPUTS, NetworkOutput
 
 if TYPE_CHECKING:
     import keras
@@ -43,7 +43,7 @@ class OpenVinoEngine:
 
     def _run(self, batch: np.ndarray) -> NetworkOutput:
         self._request.infer({"gray": batch[..., None].astype(np.float32)})
-        return NetworkOutput(*(self._request.get_tensor(k).data.copy() for k in ("logit", "evidence", "share")))
+        return NetworkOutput.of({k: self._request.get_tensor(k).data.copy() for k in OUTPUTS})
 
 
 def _cpus() -> int:

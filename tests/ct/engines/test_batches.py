@@ -20,7 +20,7 @@ class Memory:
         if len(images) > self.room:
             raise self.fault
         maps = np.zeros((len(images), 1, 1), np.float32)
-        return NetworkOutput(images[:, 0, 0].astype(np.float32), maps, maps)
+        return NetworkOutput(images[:, 0, 0].astype(np.float32), maps, maps, maps[:, 0])
 
 
 def test_a_batch_that_does_not_fit_is_halved_and_no_image_is_lost():

@@ -4,7 +4,7 @@ import pytest
 
 from app.ct.errors import NotChest
 from app.ct.exam import RejectedSeries
-from app.ct.fitness import check_fitness
+from app.ct.fitness import check_body_part
 from app.ct.reading import read_exam
 from tests.builders import a_dicom, a_dicom_exam, a_jpeg, files
 
@@ -31,7 +31,7 @@ def test_an_exam_of_another_body_part_is_refused(body_part, named):
     exam = read_exam(files(*a_dicom_exam(BodyPartExamined=body_part)))
 
     with pytest.raises(NotChest, match=f"than the chest: {named}[.]"):
-        check_fitness(exam)
+        check_body_part(exam)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_an_exam_of_another_body_part_is_refused(body_part, named):
 def test_no_other_word_is_an_obstacle(body_part):
     exam = read_exam(files(*a_dicom_exam(BodyPartExamined=body_part)))
 
-    check_fitness(exam)
+    check_body_part(exam)
     assert exam.other_part is None
 
 
@@ -67,7 +67,7 @@ def test_no_other_word_is_an_obstacle(body_part):
 def test_one_slice_that_names_something_else_is_enough_to_go_on(last):
     parts = [*a_dicom_exam(BodyPartExamined="NECK"), a_dicom(z_mm=-99, BodyPartExamined=last)]
 
-    check_fitness(read_exam(files(*parts)))
+    check_body_part(read_exam(files(*parts)))
 
 
 def test_a_series_of_another_body_part_is_left_for_one_that_may_be_the_chest():
@@ -76,8 +76,8 @@ def test_a_series_of_another_body_part_is_left_for_one_that_may_be_the_chest():
 
     assert (exam.series.chosen, exam.series.why) == ("series 2", "does not name another body part")
     assert exam.series.rejected == (RejectedSeries("series 1", 12, "another body part"),)
-    check_fitness(exam)
+    check_body_part(exam)
 
 
 def test_pictures_name_no_body_part():
-    check_fitness(read_exam(files(a_jpeg(), a_jpeg())))
+    check_body_part(read_exam(files(a_jpeg(), a_jpeg())))

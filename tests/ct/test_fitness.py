@@ -1,0 +1,84 @@
+"""What is not judged at all, and that it is not."""
+
+import numpy as np
+import pytest
+
+from app.ct.classifier import Classifier
+from app.ct.errors import BrokenModel, NoLung, UnlikeTraining
+from app.ct.exam import Slice
+from app.ct.fitness import TrainingFeatures, check_likeness, check_lung_area, is_like_training
+from app.ct.phantom import phantom
+from tests.fakes import some_training_features
+from tests.models import the_served_model
+
+
+def test_what_lies_one_deviation_off_in_every_direction_is_at_distance_one():
+    assert some_training_features().distance(np.array([[13, -2, 0.5, 0.5]])) == pytest.approx([1.0])
+
+
+def test_a_direction_that_hardly_varies_in_training_weighs_more():
+    far = some_training_features().distance(np.array([[13.0, 0, 0, 0], [10, 0, 3, 0]]))
+
+    assert far[1] > 5 * far[0]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"mean": np.zeros(3)},
+        {"variance": np.ones(3)},
+        {"rest": np.zeros(1)},
+        {"scale": np.array([1, 1, 1, np.nan])},
+        {"axes": np.eye(4), "variance": np.ones(4)},
+    ],
+)
+def test_arrays_that_do_not_fit_together_are_refused(fault):
+    with pytest.raises(ValueError, match=r"must be positive|differ in"):
+        some_training_features(**fault)
+
+
+def test_what_was_saved_is_loaded(tmp_path):
+    some_training_features().save(tmp_path / "fitness.safetensors")
+
+    loaded = TrainingFeatures.load(tmp_path / "fitness.safetensors")
+
+    assert loaded.distance(np.ones((1, 4))) == some_training_features().distance(np.ones((1, 4)))
+
+
+def test_a_file_of_other_arrays_is_a_broken_model(tmp_path):
+    (tmp_path / "fitness.safetensors").write_bytes(b"something else")
+
+    with pytest.raises(BrokenModel, match="cannot be read"):
+        TrainingFeatures.load(tmp_path / "fitness.safetensors")
+
+
+@pytest.mark.parametrize(("distance", "like"), [([1, 1, 9], True), ([1, 9], True), ([1, 9, 9], False), ([2.1], False)])
+def test_an_exam_is_unlike_training_where_most_of_its_slices_are(distance, like):
+    assert is_like_training(np.array(distance), limit=2.0) is like
+
+
+def test_a_slice_whose_distance_is_no_number_is_unlike_training():
+    with pytest.raises(UnlikeTraining):
+        check_likeness(np.array([np.nan]), 2.0)
+
+
+def test_a_refusal_counts_the_slices():
+    with pytest.raises(UnlikeTraining, match="3 of 4 scored slices"):
+        check_likeness(np.array([1, 3, 3, 3]), 2.0)
+
+
+def test_an_exam_without_enough_lung_on_any_slice_is_refused():
+    check_lung_area(np.array([0.0, 0.03]), 0.02)
+
+    with pytest.raises(NoLung):
+        check_lung_area(np.array([0.0, 0.019]), 0.02)
+
+
+def test_the_served_model_knows_a_chest_from_noise():
+    classifier = Classifier.load(the_served_model(), engine="openvino")
+    chest = phantom(slices=9, size=256).exam().slices[4]
+    noise = Slice(np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8))
+
+    near, far = classifier.score([chest, noise]).distance
+
+    assert near <= classifier.manifest.fitness.distance_limit < far

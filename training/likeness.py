@@ -1,0 +1,126 @@
+"""The limits of what a model judges at all: how training slices look, and how far from that a slice may be.
+
+Fitted on slices of every training data set, without labels and without a single picture of anything else: what is no chest CT
+is left for measuring.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from app.ct.fitness import FITNESS_FILE, TrainingFeatures
+from app.ct.manifest import FitnessSpec
+from app.ct.network import mean_features
+from app.ct.preprocessing import Preprocessor
+from app.ct.selection import LEAST_AREA, lung_area
+from training.catalog import Part, Record
+from training.features import Frozen
+from training.run import RunError
+
+_LEAST_SCALE = 1e-3
+_RESTS_ON = (
+    "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limit."
+    " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was used."
+)
+
+
+@dataclass(frozen=True)
+class FitnessSettings:
+    """How the limits are fitted.
+
+    Attributes:
+        directions: main directions of the features that are kept.
+        refused_share: of validation slices with lungs that lie beyond the limit of distance.
+        lungless_share: of training slices that have less lung than the least area; the data hold about as many slices of the
+            upper abdomen.
+    """
+
+    directions: int = 96
+    refused_share: float = 0.005
+    lungless_share: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What slices look like as they are served.
+
+    Attributes:
+        features: float32 (slices, channels), of the network.
+        lung_area: float (slices,), share of each picture that is lung.
+        lung_found: bool (slices,), whether preprocessing found the lungs.
+    """
+
+    features: np.ndarray
+    lung_area: np.ndarray
+    lung_found: np.ndarray
+
+
+def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: keras.Model) -> Seen:
+    """Read, prepare and look at image records."""
+    exams = [record.read() for record in records]
+    prepared = [preprocessor(exam.slices[0]) for exam in exams]
+    maps = {int(number): x for number, x in backbone.output.items()}
+    model = Frozen(keras.Model(backbone.input, {"features": mean_features(maps)}))
+    return Seen(
+        np.concatenate([batch["features"] for batch in model.batches(np.stack([p.image for p in prepared]))]),
+        np.array([lung_area(exam).max() for exam in exams]),
+        np.array([p.lung_share > 0 for p in prepared]),
+    )
+
+
+def fit_limits(
+    records: Sequence[Record], seen: Seen, settings: FitnessSettings
+) -> tuple[TrainingFeatures, FitnessSpec]:
+    """Spread of the features of training slices, and the limits.
+
+    Args:
+        records: of training and validation.
+        seen: of the records, in the same order.
+        settings: of the recipe.
+
+    Raises:
+        RunError: there are no more training slices than directions.
+    """
+    training = np.array([r.part is Part.TRAIN for r in records])
+    chosen = np.flatnonzero(training & seen.lung_found)
+    if len(chosen) <= settings.directions:
+        raise RunError(f"Limits of fitness need more than {settings.directions} training slices with lung.")
+    datasets = [records[int(k)].dataset for k in chosen]
+    features = fit_features(seen.features[chosen], datasets, directions=settings.directions)
+    distance = features.distance(seen.features[~training & seen.lung_found])
+    least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
+    spec = FitnessSpec(
+        file=FITNESS_FILE,
+        least_lung_area=max(LEAST_AREA, round(least_area, 4)),
+        distance_limit=round(float(np.quantile(distance, 1 - settings.refused_share)), 3),
+        rests_on=_RESTS_ON.format(
+            training=len(chosen),
+            validation=len(distance),
+            refused=settings.refused_share,
+            lungless=settings.lungless_share,
+        ),
+    )
+    return features, spec
+
+
+def fit_features(features: np.ndarray, datasets: Sequence[str], *, directions: int) -> TrainingFeatures:
+    """The spread of features, every data set counting by the square root of its slices.
+
+    Args:
+        features: float32 (slices, channels).
+        datasets: of each slice.
+        directions: main ones to keep, fewer than slices and channels.
+    """
+    _, owner, counts = np.unique(np.asarray(datasets), return_inverse=True, return_counts=True)
+    weights = (1 / np.sqrt(counts[owner])) / np.sqrt(counts).sum()
+    known = features.astype(np.float64)
+    mean = weights @ known
+    scale = np.sqrt(weights @ (known - mean) ** 2) + _LEAST_SCALE
+    standard = (known - mean) / scale
+    variance, axes = np.linalg.eigh((standard * weights[:, np.newaxis]).T @ standard)
+    rest = variance[:-directions].sum() / (features.shape[1] - directions)
+    largest_first = slice(None, -directions - 1, -1)
+    arrays = (mean, scale, axes[:, largest_first], variance[largest_first], np.array([rest]))
+    return TrainingFeatures(*(np.ascontiguousarray(a, dtype=np.float32) for a in arrays))
