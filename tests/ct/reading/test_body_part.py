@@ -6,7 +6,7 @@ from app.ct.errors import NotChest
 from app.ct.exam import RejectedSeries
 from app.ct.fitness import check_body_part
 from app.ct.reading import read_exam
-from tests.builders import a_dicom, a_dicom_exam, a_jpeg, files
+from tests.builders import SERIES, a_dicom, a_dicom_exam, a_jpeg, files
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
 
@@ -81,3 +81,10 @@ def test_a_series_of_another_body_part_is_left_for_one_that_may_be_the_chest():
 
 def test_pictures_name_no_body_part():
     check_body_part(read_exam(files(a_jpeg(), a_jpeg())))
+
+
+def test_a_series_that_was_asked_for_is_read_whatever_body_part_it_names():
+    exam = read_exam(files(*a_dicom_exam(BodyPartExamined="ABDOMEN")), series_instance_uid=SERIES)
+
+    assert exam.other_part is None
+    assert any("another body part than the chest (ABDOMEN)" in warning for warning in exam.warnings)

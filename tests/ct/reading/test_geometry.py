@@ -36,10 +36,26 @@ def test_pixel_spacing_turns_with_the_picture(orientation, spacing):
     assert seen.pixel_spacing_mm == spacing
 
 
-def test_feet_first_changes_nothing_because_positions_are_the_patients():
-    parts = [a_dicom(z_mm=z, PatientPosition="FFS") for z in (-5.0, 0.0)]
+@pytest.mark.parametrize("position", ["HFS", "FFS", "HFP", "FFP", "HFDR"])
+def test_how_the_patient_lay_changes_nothing_because_positions_are_the_patients(position):
+    parts = [a_dicom(z_mm=z, PatientPosition=position) for z in (-5.0, 0.0)]
+    exam = read_exam(files(*parts))
 
-    assert [s.z_mm for s in read_exam(files(*parts)).slices] == [0.0, -5.0]
+    assert [s.z_mm for s in exam.slices] == [0.0, -5.0]
+    assert np.array_equal(exam.slices[0].gray, UPRIGHT)
+
+
+def test_a_patient_scanned_prone_is_shown_with_the_front_on_top():
+    prone = a_dicom(stored=STORED[::-1, ::-1], ImageOrientationPatient=[-1, 0, 0, 0, -1, 0], PatientPosition="HFP")
+
+    assert np.array_equal(read_exam(files(prone)).slices[0].gray, UPRIGHT)
+
+
+def test_slices_of_one_series_may_be_flipped_each_in_its_own_way():
+    flipped = a_dicom(stored=STORED[::-1], z_mm=-5.0, ImageOrientationPatient=[1, 0, 0, 0, -1, 0])
+    exam = read_exam(files(a_dicom(stored=STORED), flipped))
+
+    assert all(np.array_equal(s.gray, UPRIGHT) for s in exam.slices)
 
 
 def test_unknown_orientation_is_said():
@@ -55,5 +71,6 @@ def test_the_normal_points_to_the_head_whichever_way_the_slice_is_seen():
 
 def test_a_tilted_gantry_is_axial_and_directions_without_a_plane_are_not():
     assert is_axial([1, 0, 0, 0, 0.866, -0.5])
+    assert not is_axial([1, 0, 0, 0, 0.7072, -0.7071])
     assert not is_axial([1, 0, 0, 1, 0, 0])
     assert not is_axial([0, 0, 0, 0, 0, 0])

@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
+from pydicom.uid import RLELossless
 
 from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
 from app.ct.reading import read_exam
-from tests.builders import SERIES, a_dicom, a_dicom_exam, files
+from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
 LOCALIZER = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
@@ -18,7 +20,17 @@ SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}
         (CORONAL, "not axial"),
         (SECONDARY_CAPTURE, "secondary capture"),
         ({"Modality": "MR"}, "not CT"),
+        ({"ImageType": ["ORIGINAL", "SECONDARY", "AXIAL", "SCOUT"]}, "localizer"),
+        ({"SeriesDescription": "Topogram 0.6", "without": ["ImageOrientationPatient"]}, "localizer"),
+        ({"SeriesDescription": "Dose Report", "z_mm": None, "without": ["ImageOrientationPatient"]}, "dose sheet"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "secondary capture"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"]}, "projection"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "MIN_IP"]}, "projection"),
+        ({"ImageOrientationPatient": [0, 1, 0, 0, 0, -1]}, "not axial"),
+        ({"ImageOrientationPatient": [1, 0, 0, 0, 0.7072, -0.7071]}, "not axial"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"], "without": ["ImageOrientationPatient"]}, "not axial"),
+        ({"RescaleType": "Z_EFF"}, "computed map"),
         ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "computed map"),
     ],
 )
@@ -83,6 +95,36 @@ def test_of_like_series_the_one_with_most_slices_is_taken():
     assert (exam.series.chosen, exam.series.why) == ("series 2", "most slices")
 
 
+@pytest.mark.parametrize(
+    "computed", [{"ImageType": ["DERIVED", "SECONDARY", "MPR", "AXIAL"]}, {"SeriesDescription": "Lung MIP 8mm"}]
+)
+def test_slices_as_scanned_are_better_than_computed_ones(computed):
+    exam = read_exam(
+        files(*a_dicom_exam(slices=3, ConvolutionKernel="LUNG", **computed), *a_dicom_exam(slices=2, **OTHER))
+    )
+
+    assert (exam.series.chosen, exam.series.why) == ("series 2", "slices as they were scanned")
+    assert exam.series.rejected == (RejectedSeries("series 1", 3, "computed from other slices"),)
+
+
+def test_axial_reformats_are_read_where_there_is_nothing_else():
+    assert len(read_exam(files(*a_dicom_exam(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"]))).slices) == 4
+
+
+def test_a_whole_lung_comes_before_a_lung_kernel_with_slices_far_apart():
+    sparse = a_dicom_exam(slices=3, spacing_mm=20, SliceThickness=1, ConvolutionKernel="LUNG")
+    exam = read_exam(files(*sparse, *a_dicom_exam(slices=3, **OTHER)))
+
+    assert (exam.series.chosen, exam.series.why) == ("series 2", "slices close enough together")
+
+
+def test_where_no_thickness_is_told_the_distance_of_the_slices_counts():
+    thick = a_dicom_exam(slices=3, spacing_mm=8, without=["SliceThickness"])
+    thin = a_dicom_exam(slices=3, spacing_mm=2, without=["SliceThickness"], **OTHER)
+
+    assert read_exam(files(*thick, *thin)).series.why == "thin slices"
+
+
 def test_a_few_test_shots_are_no_exam_even_with_a_lung_kernel():
     shots = a_dicom_exam(slices=3, ConvolutionKernel="LUNG", **OTHER)
 
@@ -109,6 +151,42 @@ def test_invalid_and_empty_uids_are_no_obstacle():
     assert len(read_exam(files(*parts)).slices) == 2
 
 
+@pytest.mark.parametrize("study", ["", "UNKNOWN", "not-a-uid-7"])
+def test_a_study_that_some_files_of_a_series_do_not_name_is_no_second_one(study):
+    parts = [*a_dicom_exam(slices=2), a_dicom(z_mm=-10, StudyInstanceUID=study)]
+
+    assert len(read_exam(files(*parts)).slices) == 3
+
+
+def test_an_invalid_study_in_a_series_of_its_own_is_a_second_one():
+    with pytest.raises(SeveralStudies):
+        read_exam(files(*a_dicom_exam(), *a_dicom_exam(**OTHER, StudyInstanceUID="not-a-uid-7")))
+
+
+def test_slices_that_name_no_series_join_the_one_they_fit():
+    parts = a_dicom_exam(slices=5)
+    parts[2] = a_dicom(z_mm=-10, SeriesInstanceUID="", InstanceNumber=3)
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected) == (5, ())
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{"SeriesNumber": 3}, {"ImageOrientationPatient": [1, 0, 0, 0, -1, 0]}, {"stored": np.ones((20, 20), np.int16)}],
+)
+def test_slices_that_name_no_series_and_lie_otherwise_stay_apart(tags):
+    exam = read_exam(files(*a_dicom_exam(slices=5), a_dicom(z_mm=-99, SeriesInstanceUID="", **tags)))
+
+    assert [(left.slices, left.why) for left in exam.series.rejected] == [(1, "fewer slices")]
+
+
+def test_ten_slices_that_each_have_a_series_of_their_own_are_one():
+    parts = [a_dicom(z_mm=-5 * i, SeriesInstanceUID=f"1.2.{i}", SeriesNumber=4) for i in range(10)]
+
+    assert len(read_exam(files(*parts)).slices) == 10
+
+
 def test_without_series_uids_the_series_number_tells_series_apart():
     parts = [a_dicom(z_mm=-z, SeriesInstanceUID="", SeriesNumber=n) for n in (1, 2) for z in range(n)]
 
@@ -123,10 +201,21 @@ def test_copies_of_a_slice_are_left_out_and_said():
     assert exam.warnings == ("1 files that are copies of other slices were left out.",)
 
 
-def test_different_slices_of_one_uid_are_all_kept():
-    parts = [a_dicom(z_mm=-5 * i, SOPInstanceUID="1.2.7") for i in range(3)]
+def test_different_slices_of_one_uid_are_all_kept_and_said():
+    parts = [a_dicom(stored=a_picture(seed=i), z_mm=-5 * i, SOPInstanceUID="1.2.7") for i in range(3)]
+    exam = read_exam(files(*parts))
 
-    assert len(read_exam(files(*parts)).slices) == 3
+    assert len(exam.slices) == 3
+    assert exam.warnings == ("2 slices share the identifier of another one though they differ: all were kept.",)
+
+
+def test_a_copy_in_another_coding_is_left_out_and_said():
+    parts = [a_dicom(stored=a_picture(seed=i), z_mm=-5 * i, SOPInstanceUID=f"1.2.{i}") for i in range(3)]
+    recoded = a_dicom(stored=a_picture(seed=1), z_mm=-5, SOPInstanceUID="1.2.1", syntax=RLELossless)
+    exam = read_exam(files(*parts, recoded))
+
+    assert len(exam.slices) == 3
+    assert exam.warnings == ("1 slices that are copies of other slices were left out.",)
 
 
 def test_no_uid_or_name_leaves_the_reader():

@@ -165,3 +165,9 @@ def test_values_in_the_high_bits_are_brought_down_and_a_wrong_high_bit_shifts_no
 def test_a_slope_that_is_none_is_refused(slope):
     with pytest.raises(Unreadable, match="rescale slope or intercept is no number"):
         gray(RescaleSlope=slope)
+
+
+def test_letters_that_the_tags_tell_of_are_said():
+    (warning,) = read_exam(files(a_dicom(BurnedInAnnotation="YES"), a_dicom(z_mm=-5, BurnedInAnnotation="NO"))).warnings
+
+    assert warning.startswith("Letters are burnt into 1 slices")

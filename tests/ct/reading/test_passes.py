@@ -1,0 +1,146 @@
+"""Series that hold a range twice, parts of several sizes, or positions that begin anew."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from app.ct.exam import Order, RejectedSeries
+from app.ct.reading import NamedFile, read_exam
+from tests.builders import a_dicom, a_picture, files
+
+SLICES = 6
+OF_FIRST = [
+    {"AcquisitionNumber": 1},
+    {"AcquisitionTime": "101500"},
+    {"ContentTime": "1"},
+    {"TemporalPositionIdentifier": 1},
+]
+OF_SECOND = [
+    {"AcquisitionNumber": 2},
+    {"AcquisitionTime": "101600"},
+    {"ContentTime": "2"},
+    {"TemporalPositionIdentifier": 2},
+]
+
+
+def a_pass(*, slices: int = SLICES, first: int = 0, seed: int = 0, height: int = 16, **tags: object) -> list[bytes]:
+    """``slices`` from the ``first`` place on, each with its own picture, 5 mm apart, without instance numbers."""
+    return [
+        a_dicom(stored=a_picture(height=height, seed=seed + i), z_mm=-5.0 * i, **tags)
+        for i in range(first, first + slices)
+    ]
+
+
+def upside_down(*, slices: int = SLICES, **tags: object) -> list[bytes]:
+    """Places as of ``a_pass``, where something else is seen."""
+    return [a_dicom(stored=np.flip(a_picture(seed=i)), z_mm=-5.0 * i, **tags) for i in range(slices)]
+
+
+def in_both_directions(parts: Sequence[bytes]) -> list[list[NamedFile]]:
+    sent = files(*parts)
+    return [sent, sent[::-1]]
+
+
+@pytest.mark.parametrize(("of_first", "of_second"), list(zip(OF_FIRST, OF_SECOND, strict=True)))
+def test_of_two_passes_the_first_is_taken_and_the_other_said(of_first, of_second):
+    for sent in in_both_directions([*a_pass(**of_second, seed=7), *a_pass(**of_first)]):
+        exam = read_exam(sent)
+
+        assert {s.file_number for s in exam.slices} == {n for n, f in enumerate(sent, 1) if int(f.name[4:]) > SLICES}
+        assert exam.series.rejected == (RejectedSeries("series 1", SLICES, "second pass of the same range"),)
+        assert exam.warnings == ()
+
+
+def test_the_most_complete_pass_is_taken():
+    parts = [*a_pass(slices=4, AcquisitionNumber=1), *a_pass(AcquisitionNumber=2)]
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected[0].slices) == (6, 4)
+
+
+def test_passes_in_many_acquisitions_are_put_together():
+    parts = [part for n in range(4) for part in a_pass(slices=3, first=3 * (n % 2), AcquisitionNumber=n + 1)]
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected[0].slices) == (6, 6)
+
+
+def test_instance_numbers_tell_passes_apart_where_nothing_else_does():
+    parts = [a_dicom(stored=a_picture(seed=n), z_mm=-5.0 * (n % 6), InstanceNumber=n + 1) for n in range(12)]
+
+    assert [s.instance_number for s in read_exam(files(*parts)).slices] == [1, 2, 3, 4, 5, 6]
+
+
+def test_passes_that_nothing_tells_apart_are_all_kept_and_said():
+    exam = read_exam(files(*a_pass(), *a_pass(seed=3)))
+
+    assert (len(exam.slices), exam.series.rejected) == (12, ())
+    assert exam.warnings == ("6 slices lie at the position of another one.",)
+
+
+@pytest.mark.parametrize("tag", ["AcquisitionNumber", "AcquisitionTime"])
+def test_parts_of_one_pass_are_all_kept(tag):
+    parts = [*a_pass(slices=3, **{tag: "10"}), *a_pass(slices=3, first=3, **{tag: "11"})]
+
+    assert len(read_exam(files(*parts)).slices) == 6
+
+
+def test_two_acquisitions_that_interleave_are_one_pass():
+    parts = [a_dicom(stored=a_picture(seed=i), z_mm=-5.0 * i, AcquisitionNumber=i % 2) for i in range(8)]
+
+    assert len(read_exam(files(*parts)).slices) == 8
+
+
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ({"height": 20}, "the same range in another size"),
+        ({"PixelSpacing": [0.5, 0.5]}, "the same range with other pixel spacing"),
+        ({"ConvolutionKernel": "B30f"}, "the same range with another kernel"),
+        ({"SliceThickness": 8}, "the same range in another thickness"),
+    ],
+)
+def test_of_two_reconstructions_in_one_series_the_better_is_taken(tags, why):
+    lung = {"ConvolutionKernel": "B70f"}
+    for sent in in_both_directions([*a_pass(**{**lung, **tags}), *a_pass(slices=7, **lung)]):
+        exam = read_exam(sent)
+
+        assert len(exam.slices) == 7
+        assert exam.series.rejected == (RejectedSeries("series 1", SLICES, why),)
+
+
+@pytest.mark.parametrize("tags", [{"height": 20}, {"PixelSpacing": [0.5, 0.5]}])
+def test_parts_of_another_size_that_lie_elsewhere_are_kept_and_said(tags):
+    for sent in in_both_directions([*a_pass(), *a_pass(first=SLICES, **tags)]):
+        exam = read_exam(sent)
+
+        assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(12)]
+        assert exam.warnings == ("The slices of the series differ in size or pixel spacing; all of them were kept.",)
+
+
+def test_where_positions_begin_anew_and_show_something_else_nothing_is_left_out():
+    upper = a_pass(AcquisitionNumber=1)
+    lower = upside_down(AcquisitionNumber=2)
+    parts = [NamedFile(f"{n:02}", part) for n, part in enumerate([*upper, *lower])]
+    for sent in (parts, parts[::-1]):
+        exam = read_exam(sent)
+
+        assert [sent[s.file_number - 1].name for s in exam.slices] == [f"{n:02}" for n in range(12)]
+        assert exam.order is Order.FILE_NAME
+        assert exam.warnings[0] == "Slice positions begin anew within the series: they were not used."
+        assert "missing slices cannot be noticed" in exam.warnings[1]
+
+
+def test_positions_that_are_all_alike_make_no_passes():
+    parts = [a_dicom(z_mm=0.0, InstanceNumber=n) for n in (3, 1, 2)]
+
+    assert len(read_exam(files(*parts)).slices) == 3
+
+
+def test_a_place_where_two_parts_of_a_pass_meet_is_no_second_pass():
+    parts = [*a_pass(slices=12, AcquisitionNumber=1), *a_pass(slices=12, first=11, AcquisitionNumber=2)]
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected) == (24, ())
+    assert exam.warnings == ("1 slices lie at the position of another one.",)
