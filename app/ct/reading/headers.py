@@ -1,7 +1,6 @@
 """What a DICOM file says of its slice, without its pixels and without the patient."""
 
 import logging
-import math
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pydicom.uid import (
 )
 
 from app.ct.errors import TooLarge, UnsupportedEncoding
+from app.ct.reading.elements import number_of, numbers_of, text_of, whole_of
 from app.ct.reading.files import Damaged
 from app.ct.reading.frames import GROUPS, check_items, single_frames, stored_frames
 from app.ct.reading.kinds import Kind, KnownFile
@@ -36,6 +36,8 @@ MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 MAX_FRAMES = 4096
 MAX_INFLATED_BYTES = 64 * 2**20
+# A file of one picture is read whole; one of several is not.
+MAX_WHOLE_BYTES = 256 * 2**20
 _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 _TAGS = [
     "ImageType",
@@ -135,7 +137,10 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
             dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
             _name_syntax(dataset)
             header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
-            return _of_each_frame(header, dataset) if _is_multi_frame(header, dataset) else (header,)
+            if _is_multi_frame(header, dataset):
+                return _of_each_frame(header, dataset)
+            _check_bytes(file, MAX_WHOLE_BYTES)
+            return (header,)
         except (Damaged, TooLarge):
             raise
         except Exception as error:
@@ -189,8 +194,14 @@ def open_plain(file: KnownFile) -> BinaryIO:
     return BytesIO(_inflated(file)) if deflated else file.file.open()
 
 
+def _check_bytes(file: KnownFile, most: int) -> None:
+    if file.file.size > most:
+        raise TooLarge(f"File {file.number} (in the order sent): larger than {most >> 20} MB.")
+
+
 def _inflated(file: KnownFile) -> bytes:
     """A deflated data set without its meta group."""
+    _check_bytes(file, MAX_INFLATED_BYTES)
     try:
         opened = BytesIO(file.file.read())
         read_preamble(opened, force=True)
@@ -256,66 +267,32 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         file.number,
         file.file,
         file.kind,
-        sop_class=_text(dataset, "SOPClassUID") or _text(dataset.file_meta, "MediaStorageSOPClassUID"),
-        sop_instance=_text(dataset, "SOPInstanceUID"),
-        study=_text(dataset, "StudyInstanceUID"),
-        series=_text(dataset, "SeriesInstanceUID"),
-        series_number=_whole(dataset, "SeriesNumber"),
-        description=_text(dataset, "SeriesDescription"),
-        modality=_text(dataset, "Modality").upper(),
-        body_part=_text(dataset, "BodyPartExamined"),
-        image_type=frozenset(_text(dataset, "ImageType").upper().split("\\")),
-        rows=_whole(dataset, "Rows") or 0,
-        columns=_whole(dataset, "Columns") or 0,
-        samples=_whole(dataset, "SamplesPerPixel") or 1,
-        frames=_whole(dataset, "NumberOfFrames") or 1,
-        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
-        position=_numbers(dataset, "ImagePositionPatient", 3),
-        slice_location=_number(dataset, "SliceLocation"),
-        instance_number=_whole(dataset, "InstanceNumber"),
-        thickness_mm=_number(dataset, "SliceThickness"),
-        spacing_mm=_numbers(dataset, "PixelSpacing", 2),
-        kernel=_text(dataset, "ConvolutionKernel").upper(),
-        acquisition_number=_whole(dataset, "AcquisitionNumber"),
-        acquired=_text(dataset, "AcquisitionDateTime") or _text(dataset, "AcquisitionTime"),
-        made=_text(dataset, "ContentTime"),
-        temporal_position=_whole(dataset, "TemporalPositionIdentifier"),
-        rescale_type=_text(dataset, "RescaleType").upper(),
-        burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
+        sop_class=text_of(dataset, "SOPClassUID") or text_of(dataset.file_meta, "MediaStorageSOPClassUID"),
+        sop_instance=text_of(dataset, "SOPInstanceUID"),
+        study=text_of(dataset, "StudyInstanceUID"),
+        series=text_of(dataset, "SeriesInstanceUID"),
+        series_number=whole_of(dataset, "SeriesNumber"),
+        description=text_of(dataset, "SeriesDescription"),
+        modality=text_of(dataset, "Modality").upper(),
+        body_part=text_of(dataset, "BodyPartExamined"),
+        image_type=frozenset(text_of(dataset, "ImageType").upper().split("\\")),
+        rows=whole_of(dataset, "Rows") or 0,
+        columns=whole_of(dataset, "Columns") or 0,
+        samples=whole_of(dataset, "SamplesPerPixel") or 1,
+        frames=whole_of(dataset, "NumberOfFrames") or 1,
+        orientation=numbers_of(dataset, "ImageOrientationPatient", 6),
+        position=numbers_of(dataset, "ImagePositionPatient", 3),
+        slice_location=number_of(dataset, "SliceLocation"),
+        instance_number=whole_of(dataset, "InstanceNumber"),
+        thickness_mm=number_of(dataset, "SliceThickness"),
+        spacing_mm=numbers_of(dataset, "PixelSpacing", 2),
+        kernel=text_of(dataset, "ConvolutionKernel").upper(),
+        acquisition_number=whole_of(dataset, "AcquisitionNumber"),
+        acquired=text_of(dataset, "AcquisitionDateTime") or text_of(dataset, "AcquisitionTime"),
+        made=text_of(dataset, "ContentTime"),
+        temporal_position=whole_of(dataset, "TemporalPositionIdentifier"),
+        rescale_type=text_of(dataset, "RescaleType").upper(),
+        burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
         has_pixels=has_pixels,
-        syntax=_text(dataset.file_meta, "TransferSyntaxUID"),
+        syntax=text_of(dataset.file_meta, "TransferSyntaxUID"),
     )
-
-
-def _values(dataset: Dataset, keyword: str) -> list[object]:
-    """The values of an element as a list, empty where it is missing or cannot be parsed."""
-    try:
-        value = dataset.get(keyword)
-    except (TypeError, ValueError, ArithmeticError):
-        return []
-    if value is None or value == "":
-        return []
-    return list(value) if not isinstance(value, str) and hasattr(value, "__iter__") else [value]
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return "\\".join(str(v) for v in _values(dataset, keyword)).strip(" \0")
-
-
-def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    """Exactly ``count`` finite numbers, or None."""
-    try:
-        numbers = tuple(float(str(v)) for v in _values(dataset, keyword))
-    except ValueError:
-        return None
-    return numbers if len(numbers) == count and all(map(math.isfinite, numbers)) else None
-
-
-def _number(dataset: Dataset, keyword: str) -> float | None:
-    numbers = _numbers(dataset, keyword, 1)
-    return numbers[0] if numbers else None
-
-
-def _whole(dataset: Dataset, keyword: str) -> int | None:
-    number = _number(dataset, keyword)
-    return None if number is None else int(number)

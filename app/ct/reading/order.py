@@ -41,10 +41,13 @@ def ordered(headers: Sequence[Header]) -> Ordered:
         z_mm = [z for z, _ in ranked if z is not None]
         return Ordered(tuple(h for _, h in ranked), tuple(z_mm), Order.POSITION, _position_warnings(z_mm))
     order, by_fallback = _fallback(headers)
+    if order is not Order.SLICE_LOCATION and _rises(by_fallback):
+        by_fallback.reverse()
     warning = (
         f"No usable slice positions: the slices are ordered by {_NAMES[order]}, and missing slices cannot be noticed."
     )
-    return Ordered(tuple(by_fallback), (None,) * len(headers), order, (warning,))
+    warnings = (warning,) if len(headers) > 1 else ()
+    return Ordered(tuple(by_fallback), (None,) * len(headers), order, warnings)
 
 
 def positions(headers: Sequence[Header]) -> tuple[float | None, ...]:
@@ -71,6 +74,16 @@ def _fallback(headers: Sequence[Header]) -> tuple[Order, list[Header]]:
     if len({h.file.name for h in headers}) == len(headers):
         return Order.FILE_NAME, sorted(headers, key=lambda h: natural_key(h.file.name))
     return Order.UPLOAD, sorted(headers, key=lambda h: h.number)
+
+
+def _rises(ranked: Sequence[Header]) -> bool:
+    """Whether the positions of those slices that have one rise towards the end: then the series was scanned feet first.
+
+    Where every slice has a position and they do not order the slices, they were made up.
+    """
+    known = [(place, z) for place, z in enumerate(positions(ranked)) if z is not None]
+    is_told = len(known) < len(ranked) and len({z for _, z in known}) > 1
+    return is_told and float(np.cov(np.array(known).T)[0, 1]) > 0
 
 
 def _tell_apart(values: Sequence[float | int | None]) -> bool:

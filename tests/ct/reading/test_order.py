@@ -91,6 +91,19 @@ def test_one_slice_without_position_takes_positions_from_all():
     assert read_exam(files(*parts)).order is Order.INSTANCE_NUMBER
 
 
+@pytest.mark.parametrize("direction", [1, -1])
+def test_without_all_positions_those_that_are_known_tell_where_the_head_is(direction):
+    parts = [a_dicom(z_mm=5.0 * direction * n, InstanceNumber=n) for n in (1, 2, 4)]
+    exam = read_exam(files(*parts, a_dicom(z_mm=None, InstanceNumber=3)))
+
+    assert [s.instance_number for s in exam.slices] == [1, 2, 3, 4][::-direction]
+    assert exam.order is Order.INSTANCE_NUMBER
+
+
+def test_a_single_slice_needs_no_position():
+    assert read_exam(files(a_dicom(z_mm=None))).warnings == ()
+
+
 def test_positions_that_were_reset_are_not_believed():
     parts = [a_dicom(z_mm=0.0, InstanceNumber=n) for n in (3, 1, 2)]
 
