@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
 from app.ct.reading.files import NamedFile, named
-from app.ct.reading.kinds import Kind, is_macos_companion, kind_of
+from app.ct.reading.kinds import HEAD_BYTES, Kind, is_macos_companion, kind_of, kind_told
 
 MEGABYTE = 2**20
 _CHUNK_BYTES = MEGABYTE
@@ -31,7 +31,8 @@ class Limits:
     Attributes:
         max_files: files sent, and files in the archive.
         max_upload_mb: all files together, as sent.
-        max_file_mb: one file, or one file of the archive once inflated.
+        max_file_mb: one file, or one file of the archive once inflated: a volume of 1000 slices, or as many in one DICOM
+            file; none of them is ever whole in memory.
         max_unpacked_mb: all files of the archive once inflated.
         max_ratio: inflated over compressed size of the archive, where it inflates to more than ``ratio_floor_mb``.
             CT slices reach 2 to 5, blank ones more; deflate itself ends at 1032.
@@ -39,7 +40,7 @@ class Limits:
 
     max_files: int = 4096
     max_upload_mb: int = 1024
-    max_file_mb: int = 256
+    max_file_mb: int = 1024
     max_unpacked_mb: int = 4096
     max_ratio: int = 100
     ratio_floor_mb: int = 64
@@ -65,11 +66,11 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
         UnsafeArchive: encrypted, nested, with links, inflating absurdly, or damaged.
     """
     check_limits(files, limits)
-    archives = [number for number, f in enumerate(files, start=1) if is_archive(f)]
+    # What a viewer brings along (.jar) may be an archive too.
+    archives = [n for n, f in enumerate(files, start=1) if is_archive(f) and kind_of(f) is not Kind.JUNK]
     if not archives:
         return list(files)
-    others = [f for f in files if kind_of(f) is not Kind.JUNK]
-    if len(others) > 1:
+    if sum(kind_of(f) is not Kind.JUNK for f in files) > 1:
         raise UnsupportedType(f"{named(archives, len(files))} is an archive; send one ZIP alone, or no ZIP.")
     return _unpacked(files[archives[0] - 1], limits, spool)
 
@@ -178,7 +179,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, l
     written = 0
     with path.open("xb") as target:
         for chunk in _chunks(archive, member):
-            if not written and _NESTED.match(chunk):
+            if not written and _is_nested(member.filename, chunk):
                 raise UnsafeArchive("The archive holds another archive.")
             written += len(chunk)
             if written > limits.max_file_mb * MEGABYTE:
@@ -187,6 +188,11 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, l
                 raise UnsafeArchive("The archive inflates to far more than it should.")
             target.write(chunk)
     return written
+
+
+def _is_nested(name: str, begin: bytes) -> bool:
+    """Whether a file of the archive is an archive itself: no compressed volume, and nothing a viewer brings along."""
+    return bool(_NESTED.match(begin)) and kind_told(name, begin[:HEAD_BYTES]) not in (Kind.VOLUME, Kind.JUNK)
 
 
 def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ class InputKind(StrEnum):
 
     DICOM = "dicom"
     IMAGES = "images"
+    VOLUME = "volume"
 
 
 class Order(StrEnum):

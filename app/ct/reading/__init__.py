@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.ct.errors import NoFiles, NoUsableSeries
+from app.ct.errors import NoFiles, NoUsableSeries, WrongModality
 from app.ct.exam import Exam
 from app.ct.reading.dicom import read_dicom
 from app.ct.reading.files import NamedFile
 from app.ct.reading.images import read_images
-from app.ct.reading.kinds import Kind, sort_files
+from app.ct.reading.kinds import Kind, Sorted, sort_files
+from app.ct.reading.volumes import read_volume
 
 __all__ = ["NamedFile", "read_exam"]
 
@@ -28,7 +29,7 @@ def read_exam(files: Sequence[NamedFile], *, series_instance_uid: str | None = N
         NoFiles: nothing that could be a slice.
         UnsupportedType: a file of a kind that is not read.
         Unreadable: empty, cut off or damaged slices, all of them named by their numbers.
-        UnsupportedEncoding: a slice coded in a way that no decoder here takes, or several slices in one file.
+        UnsupportedEncoding: slices coded in a way that no decoder here takes, all of them named.
         WrongModality, SeveralStudies, NoUsableSeries, UnevenExam: the files are not one axial chest CT series.
         TooLarge: more pixels than are decoded here.
     """
@@ -36,13 +37,26 @@ def read_exam(files: Sequence[NamedFile], *, series_instance_uid: str | None = N
         raise NoFiles("The upload holds no files.")
     parts = sort_files(files)
     if parts.kind is Kind.DICOM:
-        exam = read_dicom(parts.slices, series_instance_uid=series_instance_uid, total=len(files))
-    elif series_instance_uid is None:
-        exam = read_images(parts.slices, total=len(files))
+        try:
+            exam = read_dicom(parts.slices, series_instance_uid=series_instance_uid, total=len(files))
+        except (NoUsableSeries, WrongModality) as error:
+            raise type(error)(" ".join((error.message, *_not_read(parts)))) from error
+    elif series_instance_uid is not None:
+        raise NoUsableSeries("A series was asked for, but the upload holds pictures or a volume, which have none.")
+    elif parts.kind is Kind.VOLUME:
+        exam = read_volume(parts.slices, total=len(files))
     else:
-        raise NoUsableSeries("A series was asked for, but the upload holds pictures, which have none.")
-    return replace(exam, warnings=(*_left_out(parts.junk), *exam.warnings))
+        exam = read_images(parts.slices, total=len(files))
+    return replace(exam, warnings=(*_left_out(parts), *exam.warnings))
 
 
-def _left_out(junk: int) -> tuple[str, ...]:
-    return (f"{junk} files that are not slices were left out.",) if junk else ()
+def _not_read(parts: Sorted) -> tuple[str, ...]:
+    return (
+        (f"The {parts.beside} pictures and other files beside the DICOM files were not read.",) if parts.beside else ()
+    )
+
+
+def _left_out(parts: Sorted) -> tuple[str, ...]:
+    junk = f"{parts.junk} files that are not slices were left out."
+    beside = f"{parts.beside} pictures and other files beside the DICOM files were left out."
+    return tuple(sentence for sentence, count in ((junk, parts.junk), (beside, parts.beside)) if count)

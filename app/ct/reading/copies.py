@@ -18,7 +18,8 @@ def without_copies(headers: Sequence[Header]) -> list[Header]:
     copies = set()
     for number, header in {h.number: h for h in headers}.items():
         if header.sop_instance in shared:
-            key = (header.sop_instance, hashlib.sha256(header.file.read()).digest())
+            with header.file.view() as content:
+                key = (header.sop_instance, hashlib.sha256(content).digest())
             if seen.setdefault(key, number) != number:
                 copies.add(number)
     return [h for h in headers if h.number not in copies]

@@ -9,18 +9,24 @@ from pathlib import PurePosixPath
 
 from app.ct.errors import NoFiles, UnevenExam, UnsupportedType
 from app.ct.reading.files import NamedFile, NumberedFile, named
+from app.ct.reading.metaimage import is_metaimage
+from app.ct.reading.nifti import version_of
 
-HEAD_BYTES = 512
+# Enough for the header of a volume, compressed too.
+HEAD_BYTES = 4096
+_TOLD_BYTES = 512
 _FOREIGN = re.compile(
-    rb"%PDF|GIF8|BM|II\*\0|MM\0\*|PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|MZ|\x7fELF|RIFF|\xd0\xcf\x11\xe0"
+    rb"NRRD|%PDF|GIF8|BM|II\*\0|MM\0\*|PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|MZ|\x7fELF|RIFF|\xd0\xcf\x11\xe0"
     rb"|ID3|OggS|\x89HDF|\x93NUMPY|....ftyp|SQLite format 3|\xca\xfe\xba\xbe|\x1a\x45\xdf\xa3",
     re.DOTALL,
 )
+# The class of a DICOMDIR in its own meta group: Media Storage Directory Storage (PS3.4 annex I).
+_DIRECTORY = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
 # What CD burners, viewers and file managers put beside slices; none of these ever holds one.
 _JUNK_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "autorun.inf", "lockfile", "version", "icon\r"}
 _JUNK_SUFFIXES = re.compile(
     r"\.(txt|csv|tsv|xml|x?html?|json|ya?ml|md|log|ini|inf|cfg|config|properties|manifest|css|js|exe|dll|so|dylib|jar"
-    r"|class|bat|sh|ico|pdf|rtf|docx?|xlsx?|chm|url|lnk|db)",
+    r"|class|bat|sh|ico|icns|pdf|rtf|docx?|xlsx?|chm|hlp|url|lnk|db|com|sys|ocx|cab|msi|pak|ttf|otf|woff2?|eot|svg|plist|map)",
     re.IGNORECASE,
 )
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
@@ -33,10 +39,14 @@ class Kind(Enum):
 
     DICOM = auto()
     IMAGE = auto()
+    VOLUME = auto()
     JUNK = auto()
     FOREIGN = auto()
     EMPTY = auto()
     UNKNOWN = auto()
+
+
+_BESIDE_DICOM = (Kind.IMAGE, Kind.VOLUME, Kind.FOREIGN)
 
 
 @dataclass(frozen=True)
@@ -51,47 +61,64 @@ class Sorted:
     """An upload's files once told apart.
 
     Attributes:
-        kind: what the slices are, ``Kind.DICOM`` or ``Kind.IMAGE``.
+        kind: what the slices are, ``Kind.DICOM``, ``Kind.IMAGE`` or ``Kind.VOLUME``.
         slices: files of that kind, and files that are empty or of no known kind, so that the reader can name them all.
         junk: how many files were left out because they are no slices.
+        beside: how many pictures, volumes and foreign files were left out because they lie beside DICOM files.
     """
 
     kind: Kind
     slices: tuple[KnownFile, ...]
     junk: int
+    beside: int
 
 
 def sort_files(files: Sequence[NamedFile]) -> Sorted:
     """Tell slices from what comes along with them.
 
     Raises:
-        NoFiles: nothing but what file managers leave behind.
+        NoFiles: nothing but what file managers leave behind, or the table of contents of a CD without its slices.
         UnsupportedType: a file of a kind that is not read and that may well be a slice.
-        UnevenExam: DICOM and images together.
+        UnevenExam: pictures and volumes together.
     """
     known = [KnownFile(number, file, kind_of(file)) for number, file in enumerate(files, start=1)]
+    kinds = {k.kind for k in known}
+    junk = sum(k.kind is Kind.JUNK for k in known)
+    if Kind.DICOM in kinds:
+        slices = tuple(k for k in known if k.kind not in (Kind.JUNK, *_BESIDE_DICOM))
+        return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
+    if junk == len(known):
+        _refuse_junk(files)
     foreign = [k.number for k in known if k.kind is Kind.FOREIGN]
     if foreign:
         raise UnsupportedType(f"{named(foreign, len(files))} is of a kind that is not read here.")
-    slices = tuple(k for k in known if k.kind is not Kind.JUNK)
-    kinds = {k.kind for k in slices} & {Kind.DICOM, Kind.IMAGE}
-    if not slices:
-        _refuse_junk(files)
-    if len(kinds) > 1:
-        raise UnevenExam("The upload holds both DICOM files and pictures; which of them are the exam cannot be known.")
-    return Sorted(next(iter(kinds), Kind.DICOM), slices, len(known) - len(slices))
+    if {Kind.IMAGE, Kind.VOLUME} <= kinds:
+        raise UnevenExam("The upload holds both pictures and a volume; which of them is the exam cannot be known.")
+    kind = next(iter({Kind.IMAGE, Kind.VOLUME} & kinds), Kind.DICOM)
+    return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
 
 def kind_of(file: NamedFile) -> Kind:
-    """What ``file`` is. Bytes count, not the name, except for what is known never to be a slice."""
-    path = _path_of(file.name)
-    if is_macos_companion(file.name) or path.name.casefold() in _JUNK_NAMES:
+    """What ``file`` is."""
+    if is_macos_companion(file.name):
         return Kind.JUNK
     with file.open() as opened:
-        head = opened.read(HEAD_BYTES)
+        return kind_told(file.name, opened.read(HEAD_BYTES))
+
+
+def kind_told(name: str, head: bytes) -> Kind:
+    """What a file is, by its first bytes; its name counts only for what is known never to be a slice.
+
+    Args:
+        name: as sent.
+        head: ``HEAD_BYTES``, or all bytes of a smaller file.
+    """
+    path = _path_of(name)
+    if is_macos_companion(name) or path.name.casefold() in _JUNK_NAMES:
+        return Kind.JUNK
     kind = _kind_of_bytes(head)
     never_a_slice = _JUNK_SUFFIXES.fullmatch(path.suffix) or path.name.startswith(".")
-    return Kind.JUNK if never_a_slice and kind not in (Kind.DICOM, Kind.IMAGE) else kind
+    return Kind.JUNK if never_a_slice and kind not in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME) else kind
 
 
 def is_macos_companion(name: str) -> bool:
@@ -107,13 +134,17 @@ def _path_of(name: str) -> PurePosixPath:
 def _kind_of_bytes(head: bytes) -> Kind:
     if not head:
         return Kind.EMPTY
+    if _DIRECTORY in head[:_TOLD_BYTES]:
+        return Kind.JUNK
     if head[128:132] == b"DICM" or _starts_like_a_data_set(head):
         return Kind.DICOM
     if head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")):
         return Kind.IMAGE
+    if version_of(head) is not None or is_metaimage(head):
+        return Kind.VOLUME
     if _FOREIGN.match(head):
         return Kind.FOREIGN
-    return Kind.JUNK if _is_text(head) else Kind.UNKNOWN
+    return Kind.JUNK if _is_text(head[:_TOLD_BYTES]) else Kind.UNKNOWN
 
 
 def _starts_like_a_data_set(head: bytes) -> bool:
@@ -138,4 +169,11 @@ def _is_text(head: bytes) -> bool:
 def _refuse_junk(files: Sequence[NamedFile]) -> None:
     if all(is_macos_companion(f.name) or _path_of(f.name).name.casefold() in _SYSTEM_FILES for f in files):
         raise NoFiles("The upload holds no slices.")
-    raise UnsupportedType(f"None of the {len(files)} files is DICOM, JPEG or PNG.")
+    if any(_is_directory(f) for f in files):
+        raise NoFiles("The upload holds the table of contents of a CD (DICOMDIR), but none of the slices it lists.")
+    raise UnsupportedType(f"None of the {len(files)} files is DICOM, JPEG, PNG, NIfTI or MetaImage.")
+
+
+def _is_directory(file: NamedFile) -> bool:
+    with file.open() as opened:
+        return _DIRECTORY in opened.read(_TOLD_BYTES)

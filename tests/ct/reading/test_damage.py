@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from app.ct.errors import ExamError, NoFiles, TooLarge, UnevenExam, Unreadable, UnsupportedEncoding, UnsupportedType
+from app.ct.errors import ExamError, NoFiles, TooLarge, Unreadable, UnsupportedEncoding, UnsupportedType
 from app.ct.reading import NamedFile, headers, read_exam
 from app.ct.reading.files import named
 from tests.builders import a_dicom, a_dicom_exam, a_huge_png, a_jpeg, a_picture, a_png, a_zip, files
@@ -128,10 +128,6 @@ def test_a_kind_of_picture_that_is_not_read_is_never_left_out():
     with pytest.raises(UnsupportedType, match="File 2 of 3"):
         read_exam(files(a_jpeg(), b"II*\0....", a_jpeg()))
 
-
-def test_dicom_files_and_pictures_together_are_refused():
-    with pytest.raises(UnevenExam):
-        read_exam(files(a_dicom(), a_jpeg()))
 
 
 @pytest.mark.parametrize("name", ["DICOMDIR", "a/DICOMDIR", "x/._s.dcm", "Thumbs.db", "report.txt", "a\\viewer.exe"])

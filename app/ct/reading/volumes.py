@@ -1,0 +1,132 @@
+"""A volume in one file (NIfTI, MetaImage) -> Exam."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+
+from app.ct.errors import NoUsableSeries, TooLarge, UnevenExam, Unreadable, WrongModality
+from app.ct.exam import Exam, InputKind, Order, Slice
+from app.ct.reading.files import Damaged, NumberedFile, named, refuse
+from app.ct.reading.geometry import along, is_axial, is_transposed, normal_of, upright
+from app.ct.reading.headers import MAX_FRAMES
+from app.ct.reading.images import MAX_EXAM_PIXELS
+from app.ct.reading.inflating import Values
+from app.ct.reading.kinds import HEAD_BYTES, Kind, KnownFile
+from app.ct.reading.layout import Layout, Opened
+from app.ct.reading.metaimage import is_metaimage, open_metaimage
+from app.ct.reading.nifti import open_nifti
+from app.ct.reading.pictures import MAX_PIXELS
+from app.ct.reading.values import AIR_HU
+from app.ct.windowing import LUNG
+
+MAX_VOLUME_BYTES = 2**31
+# A chest is a quarter air and lung; pictures of anything else, masks and scaled values hold nothing in that range.
+_AIR_TO_LUNG, MIN_AIR_SHARE = (-1100.0, -200.0), 0.01
+# A volume of sagittal or coronal slices has fine pixels along one side of its axial planes and slices along the other.
+MAX_STRETCH = 2.0
+
+
+def read_volume(files: Sequence[KnownFile], *, total: int) -> Exam:
+    """Read one volume of Hounsfield units; its axial slices become the exam.
+
+    Args:
+        files: the volume, its values where they are a file of their own, and files of no known kind.
+        total: how many files the upload holds.
+
+    Raises:
+        ExamError: as ``read_exam``.
+    """
+    volumes = [f for f in files if f.kind is Kind.VOLUME]
+    if len(volumes) > 1:
+        raise UnevenExam(
+            f"{named([f.number for f in volumes], total)}: more than one volume; which is the exam cannot be known."
+        )
+    (volume,) = volumes
+    others = [f for f in files if f is not volume]
+    try:
+        with _opened(volume, others) as (layout, values, file):
+            unknown = {f.number: Damaged("empty, or of no known kind") for f in others if f.file is not file}
+            refuse(unknown, total=total)
+            _check_size(layout, volume)
+            grays = _grays(layout, values)
+    except Damaged as error:
+        raise Unreadable(f"{named([volume.number], total)}: {error}.") from error
+    return Exam(_slices(grays, layout, volume), kind=InputKind.VOLUME, order=Order.POSITION, files=total)
+
+
+def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
+    with volume.file.open() as opened:
+        head = opened.read(HEAD_BYTES)
+    return open_metaimage(volume, others) if is_metaimage(head) else open_nifti(volume)
+
+
+def _check_size(layout: Layout, volume: KnownFile) -> None:
+    """Refuse what is too large before any of it is read."""
+    columns, rows, depth = layout.shape
+    if max(columns * rows, rows * depth, columns * depth) > MAX_PIXELS:
+        raise TooLarge(f"File {volume.number} (in the order sent): more than {MAX_PIXELS // 10**6} megapixels a slice.")
+    voxels = columns * rows * depth
+    if voxels > MAX_EXAM_PIXELS or voxels * layout.dtype.itemsize > MAX_VOLUME_BYTES:
+        raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
+    if layout.shape[layout.slice_axis] > MAX_FRAMES:
+        raise TooLarge(f"The exam holds more than {MAX_FRAMES} slices.")
+
+
+def _grays(layout: Layout, values: Values) -> np.ndarray:
+    """All voxels in the lung window, one plane of the file in memory at a time.
+
+    Returns:
+        uint8, indexed by the voxel's third, second and first index.
+
+    Raises:
+        Damaged: fewer values than the header says.
+        WrongModality: the values are no Hounsfield units.
+    """
+    columns, rows, depth = layout.shape
+    grays = np.empty((depth, rows, columns), np.uint8)
+    plane_bytes, air = columns * rows * layout.dtype.itemsize, 0
+    for k in range(depth):
+        content = values.read(plane_bytes)
+        if len(content) < plane_bytes:
+            raise Damaged("cut off, it holds fewer values than it says")
+        hu = _hounsfield(np.frombuffer(content, layout.dtype), layout)
+        air += int(np.count_nonzero((hu >= _AIR_TO_LUNG[0]) & (hu < _AIR_TO_LUNG[1])))
+        grays[k] = LUNG.gray(np.maximum(hu, np.float32(AIR_HU))).reshape(rows, columns)
+    values.read(1)  # A compressed stream proves itself at its end only.
+    if air < MIN_AIR_SHARE * grays.size:
+        raise WrongModality(
+            "The values of the volume are no Hounsfield units of a chest: hardly any is that of air or lung."
+        )
+    return grays
+
+
+def _hounsfield(stored: np.ndarray, layout: Layout) -> np.ndarray:
+    """float32 HU; what is no number is air."""
+    with np.errstate(all="ignore"):
+        hu = stored.astype(np.float32)
+        hu *= np.float32(layout.slope)
+        hu += np.float32(layout.intercept)
+    return np.nan_to_num(hu, copy=False, nan=AIR_HU, posinf=AIR_HU, neginf=AIR_HU)
+
+
+def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> tuple[Slice, ...]:
+    """The axial slices, head first, in the radiological orientation."""
+    axis = layout.slice_axis
+    across, down = (other for other in range(3) if other != axis)
+    orientation = (*layout.direction(across), *layout.direction(down))
+    spacing = layout.spacing_mm[down], layout.spacing_mm[across]
+    if not is_axial(orientation) or max(spacing) > MAX_STRETCH * min(spacing):
+        raise NoUsableSeries("The volume is not made of axial slices.")
+    normal = normal_of(orientation)
+    pictures = grays.transpose(2 - axis, 2 - down, 2 - across)
+    slices = [
+        Slice(
+            upright(picture, orientation),
+            z_mm=along(normal, layout.origin + n * layout.steps[:, axis]),
+            pixel_spacing_mm=spacing[::-1] if is_transposed(orientation) else spacing,
+            file_number=volume.number,
+        )
+        for n, picture in enumerate(pictures)
+    ]
+    return tuple(sorted(slices, key=lambda s: -(s.z_mm or 0.0)))

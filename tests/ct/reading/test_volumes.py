@@ -1,0 +1,253 @@
+import contextlib
+import gzip
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.ct.errors import (
+    ExamError,
+    NoUsableSeries,
+    TooLarge,
+    UnevenExam,
+    Unreadable,
+    UnsupportedType,
+    WrongModality,
+)
+from app.ct.exam import Exam, InputKind, Order
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files
+from app.ct.reading import NamedFile, read_exam
+from app.uploads import Limits, unpack
+from tests.builders import a_dicom_exam, a_jpeg, a_zip, files
+from tests.volumes import Cut, a_cut, a_metaimage, a_nifti
+
+PHANTOM = phantom(slices=7, size=48, seed=2)
+HU = PHANTOM.hu
+AXES = ["LPI", "LPS", "RAS", "RPI", "PLS", "ASR", "SLP", "IAL"]
+
+
+@pytest.fixture(scope="module")
+def as_dicom() -> Exam:
+    return read_exam(list(dicom_files(PHANTOM)))
+
+
+def cut(axes: str = "LPS", dtype: str = "i2") -> Cut:
+    return a_cut(HU.astype(dtype), spacing_mm=PHANTOM.spacing_mm, axes=axes)
+
+
+def a_mha(volume: Cut, **lines: object) -> bytes:
+    return b"".join(a_metaimage(volume, **lines))
+
+
+def assert_same(read: Exam, expected: Exam) -> None:
+    """The same pictures in the same order, as far apart."""
+    assert (read.kind, read.order, len(read.slices)) == (InputKind.VOLUME, Order.POSITION, len(expected.slices))
+    for a, b in zip(read.slices, expected.slices, strict=True):
+        assert np.array_equal(a.gray, b.gray)
+        assert a.pixel_spacing_mm == pytest.approx(b.pixel_spacing_mm, rel=1e-4)
+    z_mm = [np.array([s.z_mm for s in exam.slices]) for exam in (read, expected)]
+    assert np.allclose(np.diff(z_mm[0]), np.diff(z_mm[1]), atol=0.01)
+
+
+@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize("form", ["sform", "qform"])
+def test_a_nifti_in_any_orientation_is_the_exam_its_slices_are(as_dicom, axes, form):
+    assert_same(read_exam(files(a_nifti(cut(axes), form=form))), as_dicom)
+
+
+@pytest.mark.parametrize("axes", AXES)
+def test_a_metaimage_in_any_orientation_is_the_exam_its_slices_are(as_dicom, axes):
+    assert_same(read_exam(files(a_mha(cut(axes)))), as_dicom)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "i4", "f4", "f8"])
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_values_of_every_type_and_byte_order_are_read(as_dicom, dtype, byte_order):
+    assert_same(read_exam(files(a_nifti(cut(dtype=dtype), byte_order=byte_order))), as_dicom)
+    assert_same(read_exam(files(a_mha(cut(dtype=dtype), byte_order=byte_order))), as_dicom)
+
+
+def test_a_volume_may_be_compressed(as_dicom):
+    half = len(a_nifti(cut())) // 2
+    members = gzip.compress(a_nifti(cut())[:half]) + gzip.compress(a_nifti(cut())[half:])
+
+    assert_same(read_exam(files(gzip.compress(a_nifti(cut(), version=2)))), as_dicom)
+    assert_same(read_exam(files(members)), as_dicom)
+    assert_same(read_exam(files(a_mha(cut(), compressed=True))), as_dicom)
+
+
+def test_slope_and_intercept_give_hounsfield_units(as_dicom):
+    stored = a_cut((HU.astype("i4") + 1024).astype("u2"), spacing_mm=PHANTOM.spacing_mm)
+    fields = {"scl_slope": 1.0, "scl_inter": -1024.0}
+
+    assert_same(read_exam(files(a_nifti(stored, fields=fields))), as_dicom)
+    assert_same(read_exam(files(a_nifti(cut(), fields={"scl_slope": np.nan, "scl_inter": np.nan}))), as_dicom)
+
+
+def test_a_volume_in_meters_is_as_large_as_one_in_millimeters(as_dicom):
+    whole = cut()
+    meters = Cut(whole.values, whole.steps / 1000, whole.origin / 1000)
+
+    assert_same(read_exam(files(a_nifti(meters, fields={"xyzt_units": 1}))), as_dicom)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_header_and_its_values_in_two_files_are_one_volume(as_dicom, compressed):
+    header, values = a_metaimage(cut(), compressed=compressed, data_file="chest.raw")
+    parts = [NamedFile("a/CHEST.RAW", values), NamedFile("a/chest.mhd", header), NamedFile("notes.txt", b"hello")]
+
+    assert_same(read_exam(parts), as_dicom)
+    assert_same(read_exam([NamedFile("renamed.raw", values), NamedFile("chest.mhd", header)]), as_dicom)
+
+
+def test_a_header_without_its_values_is_refused():
+    header, _ = a_metaimage(cut(), data_file="chest.raw")
+
+    with pytest.raises(Unreadable, match="did not come along"):
+        read_exam(files(header))
+
+
+def test_what_lies_beside_a_volume_and_is_no_part_of_it_is_named():
+    with pytest.raises(Unreadable, match=r"File 2 of 2 .*no known kind"):
+        read_exam(files(a_nifti(cut()), b"\0\1\2\3" * 200))
+
+
+def test_slices_beside_a_volume_are_the_exam_when_they_are_dicom():
+    exam = read_exam(files(*a_dicom_exam(), a_nifti(cut())))
+
+    assert exam.kind is InputKind.DICOM
+    assert exam.warnings == ("1 pictures and other files beside the DICOM files were left out.",)
+
+
+def turned(volume: Cut, *turns: tuple[int, int, float]) -> Cut:
+    """``volume`` turned by degrees within planes of two of the patient's axes."""
+    steps = volume.steps
+    for first, second, degrees in turns:
+        turn = np.eye(3)
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        turn[[first, second, first, second], [first, second, second, first]] = cosine, cosine, -sine, sine
+        steps = turn @ steps
+    return Cut(volume.values, steps, volume.origin)
+
+
+def test_a_tilted_volume_is_read_and_lies_as_its_normal_runs():
+    slices = read_exam(files(a_nifti(turned(cut(), (1, 2, 25.0))))).slices
+
+    assert len(slices) == 7
+    assert np.diff([s.z_mm for s in slices]) == pytest.approx(-PHANTOM.spacing_mm[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [turned(cut(), (1, 2, 45.0), (0, 2, 35.0)), a_cut(HU, spacing_mm=(0.7, 0.7, 5.0)), a_cut(HU, spacing_mm=(1, 3, 1))],
+)
+def test_a_volume_without_axial_slices_is_refused(volume):
+    with pytest.raises(NoUsableSeries, match="not made of axial slices"):
+        read_exam(files(a_nifti(volume)))
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (a_nifti(Cut(np.stack([cut().values] * 2, axis=-1), cut().steps, cut().origin)), UnsupportedType, "dimensions"),
+        (a_nifti(cut(), fields={"datatype": 128, "bitpix": 24}), UnsupportedType, "colors"),
+        (a_nifti(cut(), fields={"datatype": 32, "bitpix": 64}), UnsupportedType, "colors"),
+        (a_nifti(cut(), fields={"sform_code": 0}), NoUsableSeries, "how it lies"),
+        (a_nifti(cut(), fields={"magic": b"ni1"}), UnsupportedType, "two files"),
+        (a_nifti(cut(), fields={"vox_offset": 9e8}), Unreadable, "where its values begin"),
+        (a_nifti(cut(), fields={"srow_x": [0, 0, 0, 0]}), Unreadable, "no size"),
+        (a_nifti(cut(), fields={"srow_x": [np.nan] * 4}), Unreadable, "no size"),
+        (a_nifti(cut(), fields={"dim": [3, 30000, 30000, 9, 1, 1, 1, 1]}), Unreadable, "fewer values"),
+        (gzip.compress(a_nifti(cut(), fields={"dim": [3, 30000, 30000, 9, 1, 1, 1, 1]})), TooLarge, "megapixels"),
+        (gzip.compress(a_nifti(cut(), fields={"dim": [3, 9, 9, 30000, 1, 1, 1, 1]})), TooLarge, "slices"),
+        (a_mha(cut(), ElementNumberOfChannels=3), UnsupportedType, "colors"),
+        (a_mha(cut(), ElementType="MET_LONG"), UnsupportedType, "another type"),
+        (a_mha(cut(), BinaryData="False"), UnsupportedType, "written in a way"),
+        (a_mha(cut(), DimSize="8 8 8 8"), UnsupportedType, "dimensions"),
+        (a_mha(cut(), DimSize="many"), Unreadable, "header"),
+        (a_mha(cut(), ElementSpacing=None), Unreadable, "header"),
+        (a_mha(cut(), ElementSpacing="0 1 1"), Unreadable, "no size"),
+        (a_mha(cut(), data_file="LIST"), UnsupportedType, "several files"),
+        (a_mha(a_cut((HU > 0).astype("u1"))), WrongModality, "no Hounsfield units"),
+        (a_mha(a_cut(HU.astype("f4") / 4096 + 0.25)), WrongModality, "no Hounsfield units"),
+        (a_mha(a_cut((HU.astype("i4") + 1024).astype("u2"))), WrongModality, "no Hounsfield units"),
+    ],
+)
+def test_what_is_no_volume_of_a_ct_is_refused_with_its_reason(content, error, words):
+    with pytest.raises(error, match=words):
+        read_exam(files(content))
+
+
+def test_more_than_one_volume_is_refused():
+    with pytest.raises(UnevenExam, match=r"Files 1-2 of 2 .*more than one volume"):
+        read_exam(files(a_nifti(cut()), a_mha(cut())))
+
+
+def test_a_volume_among_pictures_is_refused():
+    with pytest.raises(UnevenExam, match="both pictures and a volume"):
+        read_exam(files(a_nifti(cut()), a_jpeg()))
+
+
+def test_a_volume_has_no_series_to_ask_for():
+    with pytest.raises(NoUsableSeries):
+        read_exam(files(a_nifti(cut())), series_instance_uid="1.2.3")
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.3, 0.7, 0.99, 0.9999])
+@pytest.mark.parametrize(
+    "make", [lambda: a_nifti(cut()), lambda: gzip.compress(a_nifti(cut())), lambda: a_mha(cut(), compressed=True)]
+)
+def test_a_volume_cut_off_anywhere_is_refused(make, share):
+    content = make()
+
+    with pytest.raises(ExamError):
+        read_exam(files(content[: int(len(content) * share)]))
+
+
+def test_a_compressed_volume_with_one_flipped_bit_is_refused():
+    content = bytearray(gzip.compress(a_nifti(cut()), compresslevel=0))
+    content[-2000] ^= 1
+
+    with pytest.raises(Unreadable):
+        read_exam(files(bytes(content)))
+
+
+def test_a_volume_that_promises_more_than_it_holds_is_read_one_slice_at_a_time():
+    bomb = gzip.compress(a_nifti(cut(), fields={"dim": [3, 1000, 1000, 1000, 1, 1, 1, 1]}) + bytes(30 * 2**20))
+    tracemalloc.start()
+    with pytest.raises(Unreadable):
+        read_exam(files(bomb))
+
+    # Promised memory is counted though nothing is ever written into it; what was read is a slice at a time.
+    assert tracemalloc.get_traced_memory()[1] < 1000**3 + 40 * 2**20
+    tracemalloc.stop()
+
+
+FUZZED = [
+    a_nifti(cut()),
+    gzip.compress(a_nifti(cut())),
+    a_mha(cut()),
+    a_mha(cut(), compressed=True),
+    a_nifti(cut(), version=2),
+]
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_damage_anywhere_in_a_volume_is_at_most_an_exam_error(choices):
+    content = bytearray(choices.draw(st.sampled_from(FUZZED)))
+    end = choices.draw(st.sampled_from([60, 400, len(content)]))
+    for at in choices.draw(st.lists(st.integers(0, end - 1), min_size=1, max_size=8)):
+        content[at] = choices.draw(st.integers(0, 255))
+    with contextlib.suppress(ExamError):
+        assert read_exam(files(bytes(content))).slices
+
+
+def test_a_compressed_volume_may_lie_in_an_archive(as_dicom, tmp_path: Path):
+    archive = NamedFile("a.zip", a_zip([("chest/ct.nii.gz", gzip.compress(a_nifti(cut())))]))
+
+    assert_same(read_exam(unpack([archive], Limits(), spool=tmp_path)), as_dicom)
