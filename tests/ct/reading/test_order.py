@@ -100,6 +100,12 @@ def test_without_all_positions_those_that_are_known_tell_where_the_head_is(direc
     assert exam.order is Order.INSTANCE_NUMBER
 
 
+def test_positions_that_are_not_believed_tell_no_direction():
+    parts = [a_dicom(z_mm=z, InstanceNumber=n) for n, z in enumerate([0.0, 0.0, 0.0, 0.0, 5.0])]
+
+    assert [s.instance_number for s in read_exam(files(*parts)).slices] == [0, 1, 2, 3, 4]
+
+
 def test_a_single_slice_needs_no_position():
     assert read_exam(files(a_dicom(z_mm=None))).warnings == ()
 

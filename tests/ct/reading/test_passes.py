@@ -34,7 +34,9 @@ def a_pass(*, slices: int = SLICES, first: int = 0, seed: int = 0, height: int =
 
 def upside_down(*, slices: int = SLICES, **tags: object) -> list[bytes]:
     """Places as of ``a_pass``, where something else is seen."""
-    return [a_dicom(stored=np.flip(a_picture(seed=i)), z_mm=-5.0 * i, **tags) for i in range(slices)]
+    return [
+        a_dicom(stored=np.flip(a_picture(seed=i)), z_mm=-5.0 * i, SliceLocation=-5.0 * i, **tags) for i in range(slices)
+    ]
 
 
 def in_both_directions(parts: Sequence[bytes]) -> list[list[NamedFile]]:
@@ -144,3 +146,36 @@ def test_a_place_where_two_parts_of_a_pass_meet_is_no_second_pass():
 
     assert (len(exam.slices), exam.series.rejected) == (24, ())
     assert exam.warnings == ("1 slices lie at the position of another one.",)
+
+
+def test_of_two_passes_whose_parts_meet_one_is_taken_whole():
+    parts = [part for n in range(4) for part in a_pass(slices=12, first=11 * (n % 2), AcquisitionNumber=n)]
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected[0].slices) == (24, 24)
+
+
+def test_parts_that_each_overlap_the_next_are_one_pass():
+    places = [3 * part + i for part in range(4) for i in range(4)]
+    parts = [a_dicom(stored=a_picture(seed=k), z_mm=-5.0 * k, InstanceNumber=n) for n, k in enumerate(places)]
+
+    assert len(read_exam(files(*parts)).slices) == 16
+
+
+def test_one_slice_that_was_scanned_again_is_no_pass():
+    parts = [a_dicom(stored=a_picture(seed=n), z_mm=-5.0 * (n % 12), InstanceNumber=n) for n in range(13)]
+    exam = read_exam(files(*parts))
+
+    assert (len(exam.slices), exam.series.rejected) == (13, ())
+
+
+def test_what_tells_only_some_passes_apart_tells_none():
+    parts = [*a_pass(AcquisitionNumber=1), *a_pass(seed=3, AcquisitionNumber=1), *a_pass(seed=6, AcquisitionNumber=2)]
+
+    assert len(read_exam(files(*parts)).slices) == 18
+
+
+def test_without_all_positions_no_pass_is_told_apart():
+    parts = [*a_pass(AcquisitionNumber=1), *a_pass(AcquisitionNumber=2), a_dicom(z_mm=None, AcquisitionNumber=2)]
+
+    assert len(read_exam(files(*parts)).slices) == 13

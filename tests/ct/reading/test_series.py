@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEGLSLossless, RLELossless
 
 from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
@@ -55,6 +55,11 @@ def test_a_dose_report_is_left_out():
     )
 
     assert read_exam(files(*a_dicom_exam(), report)).series.rejected[0].why == "holds no picture"
+
+
+@pytest.mark.parametrize("description", ["Low dose Thorax", "Scout and lung 1.0"])
+def test_words_of_a_description_leave_out_no_slice_that_lies_in_the_patient(description):
+    assert len(read_exam(files(*a_dicom_exam(SeriesDescription=description))).slices) == 4
 
 
 @pytest.mark.parametrize("tags", [LOCALIZER, CORONAL, SECONDARY_CAPTURE])
@@ -163,6 +168,11 @@ def test_an_invalid_study_in_a_series_of_its_own_is_a_second_one():
         read_exam(files(*a_dicom_exam(), *a_dicom_exam(**OTHER, StudyInstanceUID="not-a-uid-7")))
 
 
+@pytest.mark.parametrize("study", ["", "UNKNOWN"])
+def test_a_series_that_names_no_study_may_belong_to_any(study):
+    assert len(read_exam(files(*a_dicom_exam(), a_dicom(**OTHER, StudyInstanceUID=study))).slices) == 4
+
+
 def test_slices_that_name_no_series_join_the_one_they_fit():
     parts = a_dicom_exam(slices=5)
     parts[2] = a_dicom(z_mm=-10, SeriesInstanceUID="", InstanceNumber=3)
@@ -187,6 +197,18 @@ def test_ten_slices_that_each_have_a_series_of_their_own_are_one():
     assert len(read_exam(files(*parts)).slices) == 10
 
 
+def test_a_few_series_of_one_slice_each_stay_apart():
+    parts = [a_dicom(z_mm=-5 * i, SeriesInstanceUID=f"1.2.{i}", SeriesNumber=4) for i in range(9)]
+
+    assert len(read_exam(files(*parts)).slices) == 1
+
+
+def test_a_series_asked_for_is_found_where_some_of_its_slices_do_not_name_it():
+    parts = [a_dicom(z_mm=5, SeriesInstanceUID=""), *a_dicom_exam()]
+
+    assert len(read_exam(files(*parts), series_instance_uid=SERIES).slices) == 5
+
+
 def test_without_series_uids_the_series_number_tells_series_apart():
     parts = [a_dicom(z_mm=-z, SeriesInstanceUID="", SeriesNumber=n) for n in (1, 2) for z in range(n)]
 
@@ -201,8 +223,9 @@ def test_copies_of_a_slice_are_left_out_and_said():
     assert exam.warnings == ("1 files that are copies of other slices were left out.",)
 
 
-def test_different_slices_of_one_uid_are_all_kept_and_said():
-    parts = [a_dicom(stored=a_picture(seed=i), z_mm=-5 * i, SOPInstanceUID="1.2.7") for i in range(3)]
+@pytest.mark.parametrize("seeds", [(0, 1, 2), (0, 0, 0)])
+def test_different_slices_of_one_uid_are_all_kept_and_said(seeds):
+    parts = [a_dicom(stored=a_picture(seed=seed), z_mm=-5 * i, SOPInstanceUID="1.2.7") for i, seed in enumerate(seeds)]
     exam = read_exam(files(*parts))
 
     assert len(exam.slices) == 3
@@ -216,6 +239,14 @@ def test_a_copy_in_another_coding_is_left_out_and_said():
 
     assert len(exam.slices) == 3
     assert exam.warnings == ("1 slices that are copies of other slices were left out.",)
+
+
+def test_which_of_two_copies_stays_does_not_depend_on_the_order_of_sending():
+    coded = [
+        a_dicom(SOPInstanceUID="1.2.1", InstanceNumber=n, syntax=s) for n, s in [(2, RLELossless), (1, JPEGLSLossless)]
+    ]
+
+    assert [s.instance_number for sent in (coded, coded[::-1]) for s in read_exam(files(*sent)).slices] == [1, 1]
 
 
 def test_no_uid_or_name_leaves_the_reader():

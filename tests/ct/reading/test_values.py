@@ -133,6 +133,15 @@ def test_corners_filled_with_zero_are_air_though_nothing_says_so():
     assert seen[32, 32] == a_gray(a_circle(), intercept=0)[32, 32]
 
 
+@pytest.mark.parametrize("value", [40, -1000])
+def test_a_slice_of_one_value_and_corners_of_air_are_what_they_are(value):
+    one_value, corners = np.full((64, 64), value, np.int16), a_circle()
+    corners[corners == 0] = -1000
+
+    assert np.array_equal(gray(stored=one_value, RescaleIntercept=0), a_gray(one_value, intercept=0))
+    assert np.array_equal(gray(stored=corners, RescaleIntercept=0), a_gray(corners, intercept=0))
+
+
 def test_corners_of_which_one_differs_are_what_they_are():
     stored = a_circle()
     stored[-1, -1] = 35
