@@ -16,8 +16,9 @@ _TABLES, _FRAME, _SCAN, _INTERVAL = 0xC4, 0xC3, 0xDA, 0xDD
 _NEEDLESS = {0xDB, 0xFE, *range(0xE0, 0xF0)}
 _MARKER = re.compile(rb"\xff+([^\x00\xff])")
 _JPEG_2000 = b"\xff\x4f\xff\x51"
+_JPEG_LS = 0xF7
 # Frame headers of every JPEG process, and that of JPEG-LS; C4, C8 and CC mean other things.
-_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_FRAMES = {*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC}
 # Baseline, extended and progressive, all of them by Huffman codes.
 _USUAL = {0xC0, 0xC1, 0xC2}
 # JPEG 2000 comes bare; some put it into a JP2 file, whose boxes come first.
@@ -46,8 +47,10 @@ def check_size(stream: bytes, *, rows: int, columns: int) -> None:
         (components,) = struct.unpack_from(">H", stream, at + 40)
         height, width = bottom - top, right - left
     else:
-        frame = next((s.content for s in _segments(stream) if s.marker in _FRAMES), b"")
-        _, height, width, components = struct.unpack_from(">BHHB", frame)
+        frame = next(s for s in _segments(stream) if s.marker in _FRAMES)
+        _, height, width, components = struct.unpack_from(">BHHB", frame.content)
+        # Without the end's marker pyjpegls reads on in what lies behind the stream in memory.
+        _require(frame.marker != _JPEG_LS or stream.rstrip(b"\0\xff").endswith(_END), "end is missing")
     _require((height, width, components) == (rows, columns, 1), "another size than the header's")
 
 

@@ -1,7 +1,10 @@
 import contextlib
+from io import BytesIO
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.encaps import get_frame
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from app.ct.errors import Unreadable
@@ -72,6 +75,16 @@ def test_a_gray_jpeg_of_the_right_size_passes_and_a_colored_one_does_not():
     check_size(a_jpeg(), rows=16, columns=12)
     with pytest.raises(ValueError, match="another size"):
         check_size(a_jpeg(np.dstack([a_picture()] * 3)), rows=16, columns=12)
+
+
+def test_a_jpeg_ls_stream_without_its_end_never_reaches_the_decoder():
+    whole = a_dicom(stored=STORED, syntax=JPEGLSLossless)
+    stream = get_frame(pydicom.dcmread(BytesIO(whole)).PixelData, 0, number_of_frames=1).rstrip(b"\0")
+
+    check_size(stream, rows=64, columns=48)
+    check_size(stream + b"\0", rows=64, columns=48)
+    with pytest.raises(ValueError, match="end is missing"):
+        check_size(stream[:-20], rows=64, columns=48)
 
 
 @pytest.mark.parametrize("damage", [0x7F, 0x80, 0x81, 0xFF])
