@@ -1,13 +1,18 @@
 """Series that hold a range twice, parts of several sizes, or positions that begin anew."""
 
 from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.ct.exam import Order, RejectedSeries
 from app.ct.reading import NamedFile, read_exam
-from tests.builders import a_dicom, a_picture, files
+from tests.builders import a_dicom, a_picture, files, shared_data
 
 SLICES = 6
 OF_FIRST = [
@@ -27,7 +32,7 @@ OF_SECOND = [
 def a_pass(*, slices: int = SLICES, first: int = 0, seed: int = 0, height: int = 16, **tags: object) -> list[bytes]:
     """``slices`` from the ``first`` place on, each with its own picture, 5 mm apart, without instance numbers."""
     return [
-        a_dicom(stored=a_picture(height=height, seed=seed + i), z_mm=-5.0 * i, **tags)
+        a_dicom(stored=a_picture(height=height, seed=seed + i), z_mm=-5.0 * i, SliceLocation=-5.0 * i, **tags)
         for i in range(first, first + slices)
     ]
 
@@ -52,6 +57,17 @@ def test_of_two_passes_the_first_is_taken_and_the_other_said(of_first, of_second
         assert {s.file_number for s in exam.slices} == {n for n, f in enumerate(sent, 1) if int(f.name[4:]) > SLICES}
         assert exam.series.rejected == (RejectedSeries("series 1", SLICES, "second pass of the same range"),)
         assert exam.warnings == ()
+
+
+TWO_PASSES = [*a_pass(AcquisitionNumber=1), *a_pass(AcquisitionNumber=2, seed=7)]
+
+
+@given(st.permutations(range(12)))
+def test_any_shuffle_of_two_passes_gives_the_same_exam(order):
+    exam, shuffled = (read_exam(files(*parts)) for parts in (TWO_PASSES, [TWO_PASSES[k] for k in order]))
+
+    assert [s.gray.tobytes() for s in shuffled.slices] == [s.gray.tobytes() for s in exam.slices]
+    assert shuffled.series == exam.series
 
 
 def test_the_most_complete_pass_is_taken():
@@ -179,3 +195,40 @@ def test_without_all_positions_no_pass_is_told_apart():
     parts = [*a_pass(AcquisitionNumber=1), *a_pass(AcquisitionNumber=2), a_dicom(z_mm=None, AcquisitionNumber=2)]
 
     assert len(read_exam(files(*parts)).slices) == 13
+
+
+def a_real_slice(file: Path, **tags: object) -> bytes:
+    data_set, content = pydicom.dcmread(file), BytesIO()
+    for keyword, value in tags.items():
+        setattr(data_set, keyword, value)
+    data_set.save_as(content)
+    return content.getvalue()
+
+
+def position_of(file: Path) -> list[float]:
+    return list(pydicom.dcmread(file, stop_before_pixels=True).ImagePositionPatient)
+
+
+@pytest.mark.parametrize("breath", [0, 2])
+def test_a_second_pass_of_a_real_exam_is_noticed_though_the_patient_breathed(breath):
+    every = sorted((shared_data() / "exams" / "P002").iterdir())
+    first = [a_real_slice(file, AcquisitionNumber=1) for file in every[: -breath or None : 8]]
+    second = [
+        a_real_slice(seen, AcquisitionNumber=2, ImagePositionPatient=position_of(at))
+        for at, seen in zip(every[: -breath or None : 8], every[breath::8], strict=True)
+    ]
+    exam = read_exam(files(*second, *first))
+
+    assert exam.series.rejected == (RejectedSeries("series 1", len(second), "second pass of the same range"),)
+
+
+def test_two_halves_of_a_real_exam_whose_positions_begin_anew_are_no_two_passes():
+    every = sorted((shared_data() / "exams" / "P002").iterdir())[:128:8]
+    lower = [
+        a_real_slice(seen, AcquisitionNumber=2, ImagePositionPatient=position_of(at))
+        for at, seen in zip(every[:8], every[8:], strict=True)
+    ]
+    exam = read_exam(files(*lower, *(a_real_slice(file, AcquisitionNumber=1) for file in every[:8])))
+
+    assert [s.instance_number for s in exam.slices] == list(range(1, 128, 8))
+    assert exam.series.rejected == ()
