@@ -65,7 +65,7 @@ class NoFiles(ExamError):
 
     code = "no-files"
     title = "No CT slices in the upload"
-    advice = "Send the slices of one chest CT exam as DICOM, JPEG or PNG files, or as one ZIP of them."
+    advice = "Send the slices of one chest CT exam as DICOM, JPEG or PNG files, as one ZIP of them, or as one volume."
 
 
 class Unreadable(ExamError):
@@ -81,7 +81,7 @@ class UnsupportedEncoding(ExamError):
 
     code = "unsupported-encoding"
     title = "The image coding is not supported"
-    advice = "Export the exam uncompressed, or as JPEG lossless, and send it again."
+    advice = "Export the exam uncompressed or as JPEG lossless, pictures as baseline JPEG or PNG, and send it again."
 
 
 class UnsupportedType(ExamError):
@@ -89,15 +89,15 @@ class UnsupportedType(ExamError):
 
     code = "unsupported-type"
     title = "This kind of file is not read"
-    advice = "Send DICOM, JPEG or PNG files, or one ZIP of them."
+    advice = "Send DICOM, JPEG or PNG files, or one ZIP of them; or one NIfTI or MetaImage volume of a CT in Hounsfield units."
 
 
 class WrongModality(ExamError):
-    """A DICOM file of something other than CT."""
+    """A DICOM file of something other than CT, or a volume whose values are no Hounsfield units."""
 
     code = "not-ct"
     title = "Not a CT exam"
-    advice = "Send a chest CT series (DICOM Modality CT)."
+    advice = "Send a chest CT series (DICOM Modality CT), or a volume of one in Hounsfield units."
 
 
 class NotChest(ExamError):

@@ -31,7 +31,7 @@ UPLOAD_FORM: dict[str, object] = {
                         "files": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
-                            "description": "The slices of one exam as DICOM, JPEG or PNG files, or one ZIP of them.",
+                            "description": "The slices of one exam as DICOM, JPEG or PNG, one ZIP of them, or one volume.",
                         }
                     },
                 }

@@ -1,0 +1,109 @@
+"""What comes along with slices: viewers, logos, tables of contents, reports."""
+
+from pathlib import Path
+
+import pydicom
+import pydicom.data
+import pytest
+
+from app.ct.errors import NoFiles, NoUsableSeries, TooLarge, Unreadable, UnsafeArchive, UnsupportedType, WrongModality
+from app.ct.reading import NamedFile, read_exam
+from app.uploads import Limits, unpack
+from tests.builders import a_dicom, a_dicom_exam, a_jpeg, a_png, a_zip, files
+
+EXAM = [(f"DICOM/ST1/SE{n}/IM{n}", content) for n, content in enumerate(a_dicom_exam(), start=1)]
+VIEWER = [
+    ("VIEWER.EXE", b"MZ\x90\0" * 200),
+    ("bin/codec.dll", b"MZ\x90\0" * 200),
+    ("AUTORUN.INF", b"[autorun]\r\nopen=VIEWER.EXE\r\n"),
+    ("help/index.html", b"<!DOCTYPE html><title>Viewer</title>"),
+    ("help/style.css", b"body { margin: 0 }"),
+    ("help/app.js", b"'use strict';\n"),
+    ("viewer.ico", b"\0\0\1\0\1\0\x20\x20\0\0\1\0"),
+    ("lib/viewer.jar", a_zip([("META-INF/MANIFEST.MF", b"Main-Class: Viewer")])),
+    ("report.pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3"),
+    ("font.ttf", b"\0\1\0\0\0\x10\1\0\0\4\0\0"),
+    ("__MACOSX/DICOM/._IM1", b"\0\5\x16\7"),
+]
+LOGOS = [
+    ("logo.jpg", a_jpeg()),
+    ("logo.png", a_png()),
+    ("logo.gif", b"GIF89a\1\0\1\0\0\0\0;"),
+    ("splash.bmp", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0"),
+    ("sound.wav", b"RIFF\x24\0\0\0WAVEfmt "),
+]
+
+
+def a_directory() -> bytes:
+    """A DICOMDIR, as pydicom brings one along."""
+    path = Path(pydicom.data.__file__).parent / "test_files" / "dicomdirtests" / "DICOMDIR"
+    return path.read_bytes()
+
+
+def sent(members: list[tuple[str, bytes]]) -> list[NamedFile]:
+    return [NamedFile(name, content) for name, content in members]
+
+
+def test_a_whole_cd_is_read_and_what_is_no_slice_is_counted(tmp_path):
+    cd = [*VIEWER, ("DICOMDIR", a_directory()), *EXAM, *LOGOS]
+    exam = read_exam(unpack(sent([("cd.zip", a_zip(cd))]), Limits(), spool=tmp_path))
+
+    assert len(exam.slices) == 4
+    assert exam.warnings == (
+        "11 files that are not slices were left out.",
+        "5 pictures and other files beside the DICOM files were left out.",
+    )
+
+
+def test_the_same_files_sent_loose_are_the_same_exam(tmp_path):
+    exam = read_exam(unpack(sent([*VIEWER, *EXAM, *LOGOS]), Limits(), spool=tmp_path))
+
+    assert len(exam.slices) == 4
+    assert [w.split()[0] for w in exam.warnings] == ["11", "5"]
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "contents", "IM0001.dcm"])
+def test_a_table_of_contents_is_no_slice_whatever_its_name(name):
+    exam = read_exam(sent([(name, a_directory()), *EXAM]))
+
+    assert exam.warnings == ("1 files that are not slices were left out.",)
+    assert exam.series.rejected == ()
+
+
+def test_a_table_of_contents_alone_says_what_is_missing():
+    with pytest.raises(NoFiles, match="DICOMDIR"):
+        read_exam(sent([("DICOMDIR", a_directory()), ("readme.txt", b"hello")]))
+
+
+@pytest.mark.parametrize(
+    ("tags", "error"), [({"Modality": "MR"}, WrongModality), ({"ImageType": ["A", "B", "LOCALIZER"]}, NoUsableSeries)]
+)
+def test_pictures_are_never_taken_instead_of_dicom_files_that_are_no_exam(tags, error):
+    with pytest.raises(error, match="The 2 pictures and other files beside the DICOM files were not read"):
+        read_exam(files(a_dicom(**tags), a_jpeg(), a_jpeg()))
+
+
+def test_a_damaged_slice_beside_pictures_still_refuses_the_exam():
+    with pytest.raises(Unreadable, match=r"File 2 of 6 .*no known kind"):
+        read_exam([NamedFile("logo.jpg", a_jpeg()), NamedFile("IM9", b"\x07\xff\x80" * 300), *sent(EXAM)])
+
+
+@pytest.mark.parametrize("content", [b"GIF89a...", b"II*\0....", b"NRRD0004\n# a volume"])
+def test_without_dicom_files_another_kind_of_picture_is_named(content):
+    with pytest.raises(UnsupportedType, match="File 3 of 3"):
+        read_exam(files(a_jpeg(), a_jpeg(), content))
+
+
+def test_an_archive_in_an_archive_is_refused_under_any_name_a_slice_may_have(tmp_path):
+    with pytest.raises(UnsafeArchive, match="another archive"):
+        unpack(sent([("cd.zip", a_zip([*EXAM, ("DICOM/IM9", a_zip(EXAM))]))]), Limits(), spool=tmp_path)
+
+
+def test_a_file_of_one_picture_is_never_read_whole_when_it_is_absurdly_large(tmp_path):
+    path = tmp_path / "slice"
+    path.write_bytes(a_dicom())
+    with path.open("r+b") as slice_file:
+        slice_file.truncate(257 * 2**20)
+
+    with pytest.raises(TooLarge, match=r"File 1 .*larger than 256 MB"):
+        read_exam([NamedFile("slice", path)])
