@@ -1,12 +1,14 @@
 import random
 
 import numpy as np
+import pydicom
 import pytest
 
 from app.ct.errors import ExamError, NoUsableSeries
 from app.ct.exam import InputKind, Order
 from app.ct.reading import NamedFile, read_exam
-from tests.builders import SHARED, shared_data
+from tests.builders import SHARED, an_enhanced_dicom, files, shared_data
+from tests.volumes import a_cut, a_nifti
 
 ODDITIES = sorted(p.name for p in (SHARED / "oddities").glob("*.dcm")) or ["absent"]
 REFUSED = {
@@ -67,3 +69,19 @@ def test_every_oddity_cut_off_is_refused(name, share):
 
     with pytest.raises(ExamError):
         read_exam([NamedFile(name, content[: int(len(content) * share)])])
+
+
+def test_a_real_exam_is_the_same_as_one_multi_frame_file_and_as_one_volume():
+    paths = sorted((shared_data() / "exams" / "P002").iterdir())[40:60]
+    single = read_exam([NamedFile(p.name, p) for p in paths])
+    stored = [pydicom.dcmread(p).pixel_array for p in paths]
+    z_mm = [float(pydicom.dcmread(p).ImagePositionPatient[2]) for p in paths]
+    spacing = single.slices[0].pixel_spacing_mm
+    tags = pydicom.dcmread(paths[0])
+    hu = np.stack(stored) * float(tags.RescaleSlope) + float(tags.RescaleIntercept)
+    frames = read_exam(files(an_enhanced_dicom(stored=[(s + 1024).astype(np.uint16) for s in hu], z_mm=z_mm)))
+    volume = read_exam(files(a_nifti(a_cut(hu.astype(np.int16), spacing_mm=(2.0, *spacing)))))
+
+    for exam in (frames, volume):
+        assert all(np.array_equal(a.gray, b.gray) for a, b in zip(exam.slices, single.slices, strict=True))
+        assert np.allclose(np.diff([s.z_mm for s in exam.slices]), -2.0)
