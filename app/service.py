@@ -12,9 +12,9 @@ import numpy as np
 from app.course import Reading, Scoring
 from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
 from app.ct.exam import Exam
-from app.ct.fitness import check_body_part, check_likeness, check_lung_area, is_like_training
+from app.ct.fitness import check_body_part, check_likeness, check_lung_area
 from app.ct.gaps import Coverage, coverage_of
-from app.ct.manifest import FitnessSpec, Manifest
+from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
@@ -62,22 +62,22 @@ class Diagnosed:
     coverage: Coverage
     scores: SliceScores
     diagnosis: Diagnosis
-    fitness: FitnessSpec
     timing: Timing
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
-        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores), *self._unlike_training())
-
-    def _unlike_training(self) -> tuple[str, ...]:
-        far, scored = int((self.scores.distance > self.fitness.distance_limit).sum()), len(self.scores.indices)
-        return (f"{far} of {scored} scored slices look unlike those the model was trained on.",) if far else ()
+        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores), *_unlike_training(self.scores))
 
 
 def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
     lost, scored = int((~scores.lung_found).sum()), len(scores.indices)
     return (f"On {lost} of {scored} scored slices the lungs were not found; they were scored whole.",) if lost else ()
+
+
+def _unlike_training(scores: SliceScores) -> tuple[str, ...]:
+    far, scored = int((scores.distance > 1).sum()), len(scores.indices)
+    return (f"{far} of {scored} scored slices look unlike those the model was trained on.",) if far else ()
 
 
 @dataclass
@@ -118,17 +118,11 @@ class DiagnosisService:
         with clock("select"):
             check_body_part(exam)
             area = lung_area(exam)
-            check_lung_area(area, self._fitness.least_lung_area)
+            check_lung_area(area, self.classifier.manifest.fitness.least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
-            check_likeness(scores.distance, self._fitness.distance_limit)
-        diagnosis = self._judge(exam, coverage, scores)
-        return Diagnosed(exam, coverage, scores, diagnosis, self._fitness, Timing(**clock.seconds))
-
-    @property
-    def _fitness(self) -> FitnessSpec:
-        return self.classifier.manifest.fitness
+        return Diagnosed(exam, coverage, scores, self._judge(exam, coverage, scores), Timing(**clock.seconds))
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -140,14 +134,12 @@ class DiagnosisService:
         parts: list[SliceScores] = []
         for part in self.classifier.score_chunks(exam, chosen):
             parts.append(part)
+            # As soon as it can be told, and before a probability is: the first chunk is spread over the lungs already.
+            check_likeness(np.concatenate([p.distance for p in parts]))
             on_progress(self._so_far(exam, parts, to_score=len(chosen)))
         return SliceScores.joined(parts)
 
     def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
-        """Without a probability as long as the slices are unlike those the model was trained on."""
-        distance = np.concatenate([part.distance for part in parts])
-        if not is_like_training(distance, self._fitness.distance_limit):
-            return Scoring(len(distance), to_score, None)
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
         return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 

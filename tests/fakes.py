@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.ct.exam import Exam
-from app.ct.fitness import TrainingFeatures
+from app.ct.fitness import TrainingFeatures, TrainingSlices
 from app.ct.manifest import Decision, ExamRule, FitnessSpec, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 
@@ -24,9 +24,13 @@ def a_manifest(*, image_threshold: float = 0.5, rests_on: str = "Chosen on nothi
     )
 
 
-def a_fitness(*, distance_limit: float = 2.0) -> FitnessSpec:
+def a_fitness(*, distance_limit: float = 2.0, masked_distance_limit: float | None = None) -> FitnessSpec:
     return FitnessSpec(
-        file="fitness.safetensors", least_lung_area=0.02, distance_limit=distance_limit, rests_on="Chosen on nothing."
+        file="fitness.safetensors",
+        least_lung_area=0.02,
+        distance_limit=distance_limit,
+        masked_distance_limit=masked_distance_limit,
+        rests_on="Chosen on nothing.",
     )
 
 
@@ -40,6 +44,10 @@ def some_training_features(**changes: np.ndarray) -> TrainingFeatures:
         "rest": np.array([0.25]),
     }
     return TrainingFeatures(**{name: array.astype(np.float32) for name, array in (arrays | changes).items()})
+
+
+def some_training_slices(masked: TrainingFeatures | None = None) -> TrainingSlices:
+    return TrainingSlices(some_training_features(), masked)
 
 
 @dataclass
@@ -84,5 +92,5 @@ class FakeClassifier:
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
             evidence_in_lung=np.full(len(indices), 0.9, np.float32) * ~lost,
             lung_found=~lost,
-            distance=np.where(np.array(indices) < self.unlike, 3.0, 1.0).astype(np.float32),
+            distance=np.where(np.array(indices) < self.unlike, 1.5, 0.5).astype(np.float32),
         )

@@ -27,7 +27,7 @@ from tests.bench.stages import StageSeconds, TimedEngine, diagnose_once, measure
 from tests.bench.startup import Startup, startup_table
 from tests.bench.tables import Table, figure, middle
 from tests.builders import files
-from tests.fakes import a_manifest, some_training_features
+from tests.fakes import a_manifest, some_training_slices
 
 Entrants = Callable[[Path, Manifest], list[Entrant]]
 
@@ -208,7 +208,7 @@ def test_real_exams_that_are_absent_are_named(tmp_path: Path) -> None:
 
 def test_a_diagnosis_is_timed_stage_by_stage(exams: tuple[SentExam, ...]) -> None:
     engine = TimedEngine(FakeEngine())
-    service = DiagnosisService(Classifier(a_manifest(), engine, some_training_features()), limits=Limits())
+    service = DiagnosisService(Classifier(a_manifest(), engine, some_training_slices()), limits=Limits())
 
     diagnosed, spent = diagnose_once(exams[0], Wish(slices=0), service, engine)
 
@@ -220,9 +220,7 @@ def test_a_diagnosis_is_timed_stage_by_stage(exams: tuple[SentExam, ...]) -> Non
 
 
 def test_every_exam_is_diagnosed_in_every_round_as_asked(exams: tuple[SentExam, ...]) -> None:
-    found = measure_stages(
-        exams, a_manifest(), FakeEngine(), some_training_features(), rounds=2, on_exam=lambda _: None
-    )
+    found = measure_stages(exams, a_manifest(), FakeEngine(), some_training_slices(), rounds=2, on_exam=lambda _: None)
 
     assert [(e.exam, e.asked, len(e.rounds)) for e in found] == [(RAW, "64", 2), (RAW, "all", 2), (SINGLE, "all", 2)]
     assert len(stages_table(found, engine="fake", absent=()).rows) == 3

@@ -1,7 +1,8 @@
 """The limits of what a model judges at all: how training slices look, and how far from that a slice may be.
 
 Fitted on slices of every training data set, without labels and without a single picture of anything else: what is no chest CT
-is left for measuring.
+is left for measuring. Slices with blackened surroundings are kept apart from the others: fitted together, whatever is bright on
+black (a head, a hammer) lay as near as a masked lung.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from app.ct.fitness import FITNESS_FILE, TrainingFeatures
+from app.ct.fitness import FITNESS_FILE, TrainingFeatures, TrainingSlices
 from app.ct.manifest import FitnessSpec
 from app.ct.network import mean_features
 from app.ct.preprocessing import Preprocessor
@@ -21,8 +22,10 @@ from training.run import RunError
 
 _LEAST_SCALE = 1e-3
 _RESTS_ON = (
-    "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limit."
-    " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was used."
+    "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limits, one"
+    " for slices shown whole and one for those with blackened surroundings."
+    " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was"
+    " fitted to; that the two kinds are kept apart was decided after other pictures had been measured."
 )
 
 
@@ -37,7 +40,7 @@ class FitnessSettings:
             upper abdomen.
     """
 
-    directions: int = 96
+    directions: int = 64
     refused_share: float = 0.005
     lungless_share: float = 0.01
 
@@ -50,11 +53,13 @@ class Seen:
         features: float32 (slices, channels), of the network.
         lung_area: float (slices,), share of each picture that is lung.
         lung_found: bool (slices,), whether preprocessing found the lungs.
+        masked: bool (slices,), whether all outside the lungs was black already.
     """
 
     features: np.ndarray
     lung_area: np.ndarray
     lung_found: np.ndarray
+    masked: np.ndarray
 
 
 def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: keras.Model) -> Seen:
@@ -67,12 +72,11 @@ def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: ker
         np.concatenate([batch["features"] for batch in model.batches(np.stack([p.image for p in prepared]))]),
         np.array([lung_area(exam).max() for exam in exams]),
         np.array([p.lung_share > 0 for p in prepared]),
+        np.array([p.masked for p in prepared]),
     )
 
 
-def fit_limits(
-    records: Sequence[Record], seen: Seen, settings: FitnessSettings
-) -> tuple[TrainingFeatures, FitnessSpec]:
+def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings) -> tuple[TrainingSlices, FitnessSpec]:
     """Spread of the features of training slices, and the limits.
 
     Args:
@@ -84,25 +88,49 @@ def fit_limits(
         RunError: there are no more training slices than directions.
     """
     training = np.array([r.part is Part.TRAIN for r in records])
-    chosen = np.flatnonzero(training & seen.lung_found)
-    if len(chosen) <= settings.directions:
+    whole = _fit_kind(records, seen.features, training, seen.lung_found & ~seen.masked, settings)
+    masked = _fit_kind(records, seen.features, training, seen.lung_found & seen.masked, settings)
+    if whole is None:
         raise RunError(f"Limits of fitness need more than {settings.directions} training slices with lung.")
-    datasets = [records[int(k)].dataset for k in chosen]
-    features = fit_features(seen.features[chosen], datasets, directions=settings.directions)
-    distance = features.distance(seen.features[~training & seen.lung_found])
     least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
     spec = FitnessSpec(
         file=FITNESS_FILE,
         least_lung_area=max(LEAST_AREA, round(least_area, 4)),
-        distance_limit=round(float(np.quantile(distance, 1 - settings.refused_share)), 3),
+        distance_limit=whole.limit,
+        masked_distance_limit=masked.limit if masked else None,
         rests_on=_RESTS_ON.format(
-            training=len(chosen),
-            validation=len(distance),
+            training=int((training & seen.lung_found).sum()),
+            validation=int((~training & seen.lung_found).sum()),
             refused=settings.refused_share,
             lungless=settings.lungless_share,
         ),
     )
-    return features, spec
+    return TrainingSlices(whole.features, masked.features if masked else None), spec
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """One kind of slices: how they spread, and how far is too far."""
+
+    features: TrainingFeatures
+    limit: float
+
+
+def _fit_kind(
+    records: Sequence[Record],
+    features: np.ndarray,
+    training: np.ndarray,
+    of_kind: np.ndarray,
+    settings: FitnessSettings,
+) -> _Kind | None:
+    """None where there are too few slices of the kind to train on or to choose a limit with."""
+    chosen, judged = np.flatnonzero(training & of_kind), np.flatnonzero(~training & of_kind)
+    if len(chosen) <= settings.directions or not len(judged):
+        return None
+    datasets = [records[int(k)].dataset for k in chosen]
+    fitted = fit_features(features[chosen], datasets, directions=settings.directions)
+    limit = np.quantile(fitted.distance(features[judged]), 1 - settings.refused_share)
+    return _Kind(fitted, round(float(limit), 3))
 
 
 def fit_features(features: np.ndarray, datasets: Sequence[str], *, directions: int) -> TrainingFeatures:

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from app.ct.classifier import SELFTEST_FILE, WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine
 from app.ct.exam import Slice
-from app.ct.fitness import TrainingFeatures
+from app.ct.fitness import TrainingSlices
 from app.ct.manifest import EngineSpec, FitnessSpec, Manifest, Measured, NetworkSpec, file_sha256, write_manifest
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
@@ -155,7 +155,7 @@ def _write_graph(spec: NetworkSpec, folder: Path) -> None:
 
 def _write_selftest(manifest: Manifest, folder: Path) -> None:
     """Slices of phantoms and what the reference engine says of them with the weights as stored."""
-    training = TrainingFeatures.load(folder / manifest.fitness.file)
+    training = TrainingSlices.load(folder / manifest.fitness.file)
     classifier = Classifier(manifest, _reference(manifest, folder), training)
     scores = classifier.score(slices := _selftest_slices())
     recorded = {

@@ -116,8 +116,10 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         return Scored((record,), refused=error.code)
     limit = None if scorer.on_gpu else CPU_SLICES
     indices, refused = _selected(exam, limit, scorer.manifest.fitness)
-    scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
-    refused = refused or _unlike(scores.distance, scorer.manifest.fitness)
+    parts = list(scorer.score_chunks(exam, indices))
+    so_far = [np.concatenate([p.distance for p in parts[: k + 1]]) for k in range(len(parts))]
+    refused = refused or next(filter(None, map(_unlike, so_far)), "")
+    scores = SliceScores.joined(parts)
     return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
 
 
@@ -132,9 +134,9 @@ def _selected(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tupl
         return _spread(len(exam.slices), limit), error.code
 
 
-def _unlike(distance: np.ndarray, fitness: FitnessSpec) -> str:
+def _unlike(distance: np.ndarray) -> str:
     """Why serving would refuse scored slices; empty where it would not."""
-    return "" if is_like_training(distance, fitness.distance_limit) else UnlikeTraining.code
+    return "" if is_like_training(distance) else UnlikeTraining.code
 
 
 def _slices(records: Sequence[Record], scorer: Scorer, progress: Progress) -> Iterator[Scored]:
@@ -156,7 +158,7 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
             yield Scored((record,), refused)
             continue
         maps = _maps(scores, place, one) if record.mask else None
-        refused = refused or _unlike(scores.distance[place : place + 1], fitness)
+        refused = refused or _unlike(scores.distance[place : place + 1])
         logits = scores.logits[place : place + 1]
         yield _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest, maps=maps)
         place += 1

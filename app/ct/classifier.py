@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from app.ct.engines import Engine
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
-from app.ct.fitness import TrainingFeatures
+from app.ct.fitness import TrainingSlices
 from app.ct.manifest import Manifest, read_manifest
 from app.ct.preprocessing import Prepared, fingerprint, make_preprocessor
 from app.ct.scores import SliceScores
@@ -23,7 +23,7 @@ _ALIKE = 0.98
 """Least correlation of the self-test's maps with those recorded; rounding to bfloat16 leaves above .999."""
 
 _SAME_DISTANCE = 0.05
-"""Largest difference of a distance from training; rounding to bfloat16 makes 0.007, limits are about 2."""
+"""Largest difference of a distance from training; rounding to bfloat16 makes 0.004, 1 is the limit."""
 
 
 class Classifier:
@@ -35,7 +35,7 @@ class Classifier:
         on_gpu: whether scoring runs on a GPU.
     """
 
-    def __init__(self, manifest: Manifest, engine: Engine, training: TrainingFeatures) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, training: TrainingSlices) -> None:
         """A classifier from its parts; ``load`` also checks them."""
         self.manifest = manifest
         self.engine_name, self.on_gpu = engine.name, engine.on_gpu
@@ -55,7 +55,7 @@ class Classifier:
             EngineUnavailable: the engine is not installed, or the model has no files for it.
         """
         manifest = read_manifest(folder)
-        training = TrainingFeatures.load(folder / manifest.fitness.file)
+        training = TrainingSlices.load(folder / manifest.fitness.file)
         classifier = cls(manifest, _make_engine(folder, manifest, engine), training)
         classifier.self_test(folder)
         return classifier
@@ -133,7 +133,9 @@ class Classifier:
             boxes=np.array([p.box for p in prepared], dtype=np.int32),
             evidence_in_lung=_evidence_in_lung(output.share, prepared),
             lung_found=np.array([p.lung_share > 0 for p in prepared]),
-            distance=self._training.distance(output.features),
+            distance=self._training.distance(
+                output.features, np.array([p.masked for p in prepared]), self.manifest.fitness
+            ),
         )
 
 

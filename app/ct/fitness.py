@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from app.ct.errors import BrokenModel, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam
+from app.ct.manifest import FitnessSpec
 
 FITNESS_FILE = "fitness.safetensors"
 
@@ -62,6 +63,35 @@ class TrainingFeatures:
         squares = (along**2 / self.variance).sum(axis=1) + across / self.rest
         return np.asarray(np.sqrt(np.maximum(squares, 0.0) / len(self.mean)), dtype=np.float32)
 
+
+@dataclass(frozen=True, eq=False)
+class TrainingSlices:
+    """How training slices look: those shown whole, and those whose surroundings came blackened, which look like nothing else.
+
+    Attributes:
+        whole: of slices shown whole.
+        masked: of the others; None where training had too few of them.
+    """
+
+    whole: TrainingFeatures
+    masked: TrainingFeatures | None
+
+    def distance(self, features: np.ndarray, masked: np.ndarray, limits: FitnessSpec) -> np.ndarray:
+        """How far slices are from training slices of their kind, as a share of the limit: what lies above 1 is unlike them.
+
+        Args:
+            features: float32 (slices, channels), of the network.
+            masked: bool (slices,), see ``Prepared``.
+            limits: of the model's manifest.
+
+        Returns:
+            float32 (slices,).
+        """
+        distance = self.whole.distance(features) / limits.distance_limit
+        if self.masked is not None and limits.masked_distance_limit is not None:
+            distance = np.where(masked, self.masked.distance(features) / limits.masked_distance_limit, distance)
+        return np.asarray(distance, dtype=np.float32)
+
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what ``save`` wrote.
@@ -70,13 +100,22 @@ class TrainingFeatures:
             BrokenModel: it cannot be read, or its arrays do not fit together.
         """
         try:
-            return cls(**load_file(path))
+            arrays = load_file(path)
+            whole, masked = (
+                {k.removeprefix(f"{kind}."): v for k, v in arrays.items() if k.startswith(f"{kind}.")}
+                for kind in ("whole", "masked")
+            )
+            return cls(TrainingFeatures(**whole), TrainingFeatures(**masked) if masked else None)
         except (OSError, TypeError, ValueError, SafetensorError) as error:
             raise BrokenModel(f"{path.name} cannot be read.") from error
 
     def save(self, path: Path) -> None:
         """Write the arrays."""
-        save_file({name: np.ascontiguousarray(array) for name, array in vars(self).items()}, path)
+        kinds = {"whole": self.whole, "masked": self.masked}
+        arrays = {
+            f"{kind}.{name}": array for kind, f in kinds.items() if f is not None for name, array in vars(f).items()
+        }
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
 
 def check_body_part(exam: Exam) -> None:
@@ -103,23 +142,22 @@ def check_lung_area(area: np.ndarray, least: float) -> None:
         raise NoLung
 
 
-def is_like_training(distance: np.ndarray, limit: float) -> bool:
-    """Whether at least half of the slices are no further from training than ``limit``; an odd slice refuses no exam.
+def is_like_training(distance: np.ndarray) -> bool:
+    """Whether at least half of the slices are like those the model was trained on; an odd slice refuses no exam.
 
     Args:
-        distance: float (slices,), see ``TrainingFeatures``.
-        limit: of the model's manifest.
+        distance: float (slices,), see ``TrainingSlices``; 1 is the limit.
     """
-    return bool(np.mean(distance <= limit) >= 0.5)
+    return bool(np.mean(distance <= 1) >= 0.5)
 
 
-def check_likeness(distance: np.ndarray, limit: float) -> None:
+def check_likeness(distance: np.ndarray) -> None:
     """Refuse an exam whose slices look like nothing the model has learned from.
 
     Raises:
         UnlikeTraining: as ``is_like_training``.
     """
-    if not is_like_training(distance, limit):
-        far, of = int((distance > limit).sum()), len(distance)
+    if not is_like_training(distance):
+        far, of = int((~(distance <= 1)).sum()), len(distance)
         which = "The picture looks" if of == 1 else f"{far} of {of} scored slices look"
         raise UnlikeTraining(f"{which} unlike the axial chest CT that the model was trained on.")

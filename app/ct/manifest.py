@@ -88,15 +88,17 @@ class FitnessSpec(_Part):
     """What an exam must be like to be given a probability; fitted by ``covidct-train fit`` on slices, without labels.
 
     Attributes:
-        file: how training features spread; see ``app.ct.fitness.TrainingFeatures``.
+        file: how training features spread; see ``app.ct.fitness.TrainingSlices``.
         least_lung_area: share of the picture that must be lung on one slice at least.
         distance_limit: largest distance from training features at which a slice counts as like them.
+        masked_distance_limit: the same of slices whose surroundings came blackened; None where training had too few.
         rests_on: what the limits were chosen on, in a sentence.
     """
 
     file: str
     least_lung_area: float = Field(gt=0, lt=1)
     distance_limit: float = Field(gt=0)
+    masked_distance_limit: float | None = Field(default=None, gt=0)
     rests_on: str
 
 

@@ -31,12 +31,14 @@ class Prepared:
         lung: bool (size, size), where the lungs are; all True where they were not found.
         box: top, left, bottom, right of the region shown, in slice pixels, ends excluded.
         lung_share: 0..1, share of the whole slice that is lung; 0 where the lungs were not found.
+        masked: True where all outside the lungs was black already.
     """
 
     image: np.ndarray
     lung: np.ndarray
     box: tuple[int, int, int, int]
     lung_share: float
+    masked: bool
 
 
 class Preprocessor(Protocol):
@@ -68,6 +70,12 @@ def _lung_in(lungs: Lungs | None, box: tuple[int, int, int, int], shape: tuple[i
     return np.asarray(picture.resize((size, size), box=edges, resample=Image.Resampling.BILINEAR)) > 127
 
 
+def _prepared(image: np.ndarray, lung: np.ndarray, box: tuple[int, int, int, int], lungs: Lungs | None) -> Prepared:
+    if lungs is None:
+        return Prepared(image, lung, box, lung_share=0.0, masked=False)
+    return Prepared(image, lung, box, lung_share=lungs.area_share, masked=lungs.masked)
+
+
 @dataclass(frozen=True)
 class Paper:
     """The paper's: 50 of 512 rows off top and bottom, never into the lungs; gray levels as they are; resize.
@@ -87,7 +95,7 @@ class Paper:
         box = (top, 0, bottom, width)
         image = _crop_resize(ct_slice.gray, box, self.size)
         lung = _lung_in(lungs, box, ct_slice.gray.shape, self.size)
-        return Prepared(image, lung, box, lungs.area_share if lungs else 0.0)
+        return _prepared(image, lung, box, lungs)
 
 
 @dataclass(frozen=True)
@@ -108,14 +116,14 @@ class LungBox:
         if lungs is None:
             box = (0, 0, *gray.shape)
             everywhere = _lung_in(None, box, gray.shape, self.size)
-            return Prepared(_crop_resize(gray, box, self.size), everywhere, box, 0.0)
+            return _prepared(_crop_resize(gray, box, self.size), everywhere, box, None)
         box = self._box(lungs, gray.shape[0], gray.shape[1])
         lung = _lung_in(lungs, box, gray.shape, self.size)
         image = np.asarray(_levels(lungs)[_crop_resize(gray, box, self.size)])
         if lungs.masked:
             # The rim between lung and black is neither; it would look like a dark line around the lungs.
             image = np.where(ndimage.binary_erosion(lung, iterations=_RIM), image, np.uint8(TISSUE_LEVEL))
-        return Prepared(image, lung, box, lungs.area_share)
+        return _prepared(image, lung, box, lungs)
 
     def _box(self, lungs: Lungs, height: int, width: int) -> tuple[int, int, int, int]:
         top, left, bottom, right = lungs.box

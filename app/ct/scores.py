@@ -25,7 +25,7 @@ class SliceScores:
         boxes: int32 (slices, 4), the region of the slice the maps cover: top, left, bottom, right in slice pixels (end excluded).
         evidence_in_lung: float32 (slices,), 0..1, share of the positive heat inside the lungs; 0 where they were not found.
         lung_found: bool (slices,), whether the slice was cropped to its lungs; otherwise it was scored whole.
-        distance: float32 (slices,), how far the slice is from those the model was trained on; about 1 for one like them.
+        distance: float32 (slices,), how far the slice is from those the model was trained on; above 1 it is unlike them.
     """
 
     indices: tuple[int, ...]

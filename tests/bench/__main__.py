@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from app.ct.errors import CovidCTError
-from app.ct.fitness import TrainingFeatures
+from app.ct.fitness import TrainingSlices
 from app.ct.manifest import Manifest, read_manifest
 from app.settings import Settings, model_folder
 from tests.bench.engines import engines_table, measure_engines
@@ -86,7 +86,7 @@ class Bench:
     def exams(self) -> Part:
         """An exam's stages."""
         engine = load_engine(self.model, self.manifest, self.engine)
-        training = TrainingFeatures.load(self.model / self.manifest.fitness.file)
+        training = TrainingSlices.load(self.model / self.manifest.fitness.file)
         found = measure_stages(
             self.sent.exams, self.manifest, engine, training, rounds=self.rounds.exams, on_exam=_tell
         )

@@ -13,7 +13,7 @@ import numpy as np
 from app.ct.classifier import WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine, NetworkOutput
 from app.ct.errors import EngineUnavailable
-from app.ct.fitness import TrainingFeatures
+from app.ct.fitness import TrainingSlices
 from app.ct.heatmap import overlay_png
 from app.ct.manifest import Manifest
 from app.ct.selection import CPU_SLICES
@@ -118,7 +118,7 @@ def measure_stages(
     exams: Sequence[SentExam],
     manifest: Manifest,
     engine: Engine,
-    training: TrainingFeatures,
+    training: TrainingSlices,
     *,
     rounds: int,
     on_exam: Callable[[str], None],

@@ -6,9 +6,9 @@ import pytest
 from app.ct.classifier import Classifier
 from app.ct.errors import BrokenModel, NoLung, UnlikeTraining
 from app.ct.exam import Slice
-from app.ct.fitness import TrainingFeatures, check_likeness, check_lung_area, is_like_training
+from app.ct.fitness import TrainingSlices, check_likeness, check_lung_area, is_like_training
 from app.ct.phantom import phantom
-from tests.fakes import some_training_features
+from tests.fakes import a_fitness, some_training_features, some_training_slices
 from tests.models import the_served_model
 
 
@@ -37,34 +37,47 @@ def test_arrays_that_do_not_fit_together_are_refused(fault):
         some_training_features(**fault)
 
 
-def test_what_was_saved_is_loaded(tmp_path):
-    some_training_features().save(tmp_path / "fitness.safetensors")
+@pytest.mark.parametrize("masked", [None, some_training_features(mean=np.ones(4))])
+def test_what_was_saved_is_loaded(tmp_path, masked):
+    saved, slices = some_training_slices(masked), (np.ones((2, 4)), np.array([True, False]))
+    saved.save(tmp_path / "fitness.safetensors")
 
-    loaded = TrainingFeatures.load(tmp_path / "fitness.safetensors")
+    loaded = TrainingSlices.load(tmp_path / "fitness.safetensors")
 
-    assert loaded.distance(np.ones((1, 4))) == some_training_features().distance(np.ones((1, 4)))
+    limits = a_fitness(masked_distance_limit=3.0)
+    assert (loaded.distance(*slices, limits) == saved.distance(*slices, limits)).all()
+    assert (loaded.masked is None) == (masked is None)
+
+
+def test_slices_with_blackened_surroundings_are_compared_with_their_own_kind():
+    both = some_training_slices(some_training_features(mean=np.zeros(4)))
+    features = np.array([[0, 0, 0.5, 0.5], [10, 0, 0.5, 0.5]])
+
+    found = both.distance(features, np.array([True, False]), a_fitness(distance_limit=2.0, masked_distance_limit=4.0))
+
+    assert found == pytest.approx([0.5**0.5 / 4, 0.5**0.5 / 2])
 
 
 def test_a_file_of_other_arrays_is_a_broken_model(tmp_path):
     (tmp_path / "fitness.safetensors").write_bytes(b"something else")
 
     with pytest.raises(BrokenModel, match="cannot be read"):
-        TrainingFeatures.load(tmp_path / "fitness.safetensors")
+        TrainingSlices.load(tmp_path / "fitness.safetensors")
 
 
-@pytest.mark.parametrize(("distance", "like"), [([1, 1, 9], True), ([1, 9], True), ([1, 9, 9], False), ([2.1], False)])
+@pytest.mark.parametrize(("distance", "like"), [([1, 1, 9], True), ([1, 9], True), ([1, 9, 9], False), ([1.1], False)])
 def test_an_exam_is_unlike_training_where_most_of_its_slices_are(distance, like):
-    assert is_like_training(np.array(distance), limit=2.0) is like
+    assert is_like_training(np.array(distance)) is like
 
 
 def test_a_slice_whose_distance_is_no_number_is_unlike_training():
     with pytest.raises(UnlikeTraining):
-        check_likeness(np.array([np.nan]), 2.0)
+        check_likeness(np.array([np.nan]))
 
 
 def test_a_refusal_counts_the_slices():
     with pytest.raises(UnlikeTraining, match="3 of 4 scored slices"):
-        check_likeness(np.array([1, 3, 3, 3]), 2.0)
+        check_likeness(np.array([1, 3, 3, 3]))
 
 
 def test_an_exam_without_enough_lung_on_any_slice_is_refused():
@@ -81,4 +94,4 @@ def test_the_served_model_knows_a_chest_from_noise():
 
     near, far = classifier.score([chest, noise]).distance
 
-    assert near <= classifier.manifest.fitness.distance_limit < far
+    assert near <= 1 < far

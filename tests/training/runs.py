@@ -40,6 +40,7 @@ def a_run_folder(folder: Path, **changes: object) -> Path:
     """Write run.json and the weights of an untrained network."""
     import keras
 
+    from app.ct.fitness import TrainingSlices
     from app.ct.network import build_network
     from app.ct.weights import save_weights, weights_of
     from training.likeness import fit_features
@@ -49,7 +50,8 @@ def a_run_folder(folder: Path, **changes: object) -> Path:
     a_run(**changes).write(folder)
     save_weights(weights_of(build_network(NETWORK)), folder / "weights.safetensors")
     random = np.random.default_rng(0).normal(0, 1, (40, _CHANNELS)).astype(np.float32)
-    fit_features(random, ["soares"] * len(random), directions=4).save(folder / "fitness.safetensors")
+    whole = fit_features(random, ["soares"] * len(random), directions=4)
+    TrainingSlices(whole, None).save(folder / "fitness.safetensors")
     return folder
 
 

@@ -45,7 +45,7 @@ class GrayScorer:
             boxes=np.array([(0, 0, s.height, s.width) for s in slices], dtype=np.int32),
             evidence_in_lung=np.ones(len(slices), dtype=np.float32),
             lung_found=np.ones(len(slices), dtype=np.bool_),
-            distance=np.array([1.0 if s.gray[0, 0] < 255 else 3.0 for s in slices], dtype=np.float32),
+            distance=np.array([0.5 if s.gray[0, 0] < 255 else 1.5 for s in slices], dtype=np.float32),
         )
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
