@@ -129,7 +129,6 @@ def test_a_kind_of_picture_that_is_not_read_is_never_left_out():
         read_exam(files(a_jpeg(), b"II*\0....", a_jpeg()))
 
 
-
 @pytest.mark.parametrize("name", ["DICOMDIR", "a/DICOMDIR", "x/._s.dcm", "Thumbs.db", "report.txt", "a\\viewer.exe"])
 def test_junk_beside_slices_is_left_out_and_counted(name):
     exam = read_exam([*files(*EXAM), NamedFile(name, b"MZ\0\1junk"), NamedFile("readme", b"Open viewer.exe\n")])
