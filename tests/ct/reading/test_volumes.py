@@ -164,6 +164,14 @@ def test_a_volume_without_axial_slices_is_refused(volume):
         (a_nifti(cut(), fields={"dim": [3, 30000, 30000, 9, 1, 1, 1, 1]}), Unreadable, "fewer values"),
         (gzip.compress(a_nifti(cut(), fields={"dim": [3, 30000, 30000, 9, 1, 1, 1, 1]})), TooLarge, "megapixels"),
         (gzip.compress(a_nifti(cut(), fields={"dim": [3, 9, 9, 30000, 1, 1, 1, 1]})), TooLarge, "slices"),
+        (
+            gzip.compress(a_nifti(cut(dtype="f8"), fields={"dim": [3, 999, 999, 999, 1, 1, 1, 1]})),
+            TooLarge,
+            "megapixels",
+        ),
+        (a_nifti(cut(), fields={"datatype": 1536, "bitpix": 128}), UnsupportedType, "another type"),
+        (a_nifti(cut(), fields={"srow_x": [1, 1, 0, 0], "srow_y": [1, 1, 0, 0]}), Unreadable, "do not span a space"),
+        (a_nifti(cut(), fields={"srow_x": [1, 0, 0, 1e30]}), Unreadable, "no size or place"),
         (a_mha(cut(), ElementNumberOfChannels=3), UnsupportedType, "colors"),
         (a_mha(cut(), ElementType="MET_LONG"), UnsupportedType, "another type"),
         (a_mha(cut(), BinaryData="False"), UnsupportedType, "written in a way"),
@@ -225,6 +233,15 @@ def test_a_volume_that_promises_more_than_it_holds_is_read_one_slice_at_a_time()
     # Promised memory is counted though nothing is ever written into it; what was read is a slice at a time.
     assert tracemalloc.get_traced_memory()[1] < 1000**3 + 40 * 2**20
     tracemalloc.stop()
+
+
+def test_a_compressed_volume_of_absurdly_many_parts_is_refused():
+    with pytest.raises(Unreadable):
+        read_exam(
+            files(
+                gzip.compress(a_nifti(cut())[:400]) + gzip.compress(b"") * 2**16 + gzip.compress(a_nifti(cut())[400:])
+            )
+        )
 
 
 FUZZED = [
