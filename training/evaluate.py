@@ -15,9 +15,11 @@ from app.ct.manifest import Manifest
 from training.catalog import Catalog, CatalogError, Part, Record
 from training.evaluation import (
     DRAWS,
+    Interval,
     Sample,
     as_numbers,
     measure,
+    share,
     threshold_at_specificity,
     youden_threshold,
 )
@@ -125,8 +127,15 @@ def _summary(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -
         "positives": sum(case.record.label == label for case in scored),
         "groups": len({case.record.group for case in scored}),
         "refused": sum(bool(case.refused) for case in cases),
+        "cases": len(cases),
+        "refused_share": as_numbers({"": _refused_share(cases, draws=draws, seed=seed)})[""],
         "metrics": as_numbers(measure(_sample(scored).for_positive(label), draws=draws, seed=seed)),
     }
+
+
+def _refused_share(cases: Sequence[Scored], *, draws: int, seed: int) -> Interval:
+    refused = np.array([bool(case.refused) for case in cases])
+    return share(refused, np.array([case.record.group for case in cases]), draws=draws, seed=seed)
 
 
 def _per_source(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -> dict[str, Any]:

@@ -103,6 +103,23 @@ def measure(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, I
     return {name: interval(v[0], resampled[name], groups=groups.get(name, len(names))) for name, v in values.items()}
 
 
+def share(hits: np.ndarray, groups: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Interval:
+    """How many of the records are hits, with an interval by group; None with fewer than two groups.
+
+    Args:
+        hits: bool (records,), at least one.
+        groups: str (records,).
+        draws: bootstrap samples of groups.
+        seed: of the bootstrap.
+    """
+    names, owner = np.unique(groups, return_inverse=True)
+    value = float(hits.mean())
+    if len(names) < 2:
+        return Interval(value)
+    weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
+    return interval(value, _ratio(weights @ hits, weights.sum(axis=1)), groups=len(names))
+
+
 def _groups_behind(sample: Sample) -> dict[str, int]:
     """How many groups a figure rests on, where not on all of them."""
     positive, negative = (len(set(sample.groups[sample.labels == label])) for label in (1, 0))

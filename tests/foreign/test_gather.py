@@ -69,4 +69,4 @@ def test_what_cannot_be_had_is_said_and_the_rest_is_a_data_set(tmp_path: Path, m
 
     assert missing == ["b", "a: *.jpg"]
     (record,) = Catalog.read(tmp_path).records
-    assert (record.file, record.label, record.dataset) == (tmp_path / "photo/a/0001.jpg", 0, "foreign")
+    assert (record.file, record.label, record.dataset) == (tmp_path / "photo/a/0001.jpg", 0, "photo")

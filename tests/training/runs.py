@@ -66,7 +66,8 @@ def an_evaluation(
 ) -> None:
     """Write what ``evaluate`` would, with one figure."""
     figure = {"value": auc, "low": auc - 0.0313, "high": auc + 0.0547}
-    counts = {"n": 372, "positives": 186, "groups": 6, "refused": 4}
+    counts = {"n": 372, "positives": 186, "groups": 6, "refused": 4, "cases": 373}
+    counts |= {"refused_share": {"value": 4 / 373, "low": 0.0, "high": 0.05}}
     report = counts | {
         "notice": "Research use only.",
         "model": {
