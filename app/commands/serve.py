@@ -49,8 +49,12 @@ def run(settings: Settings) -> None:
         server.should_exit = True
 
     app = create_app(settings, on_refusal=stop)
-    # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line.
-    server = _Server(uvicorn.Config(app, host=settings.host, port=settings.port, access_log=False, log_level="warning"))
+    # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line. No log setup of
+    # uvicorn's either: it would close the handlers of libraries, some of which hold stderr itself.
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, access_log=False, log_level="warning", log_config=None
+    )
+    server = _Server(config)
     with _stopping_is_no_failure():
         server.run()
     if refusals:
