@@ -1,6 +1,7 @@
 """Where a slice lies in the patient, and which way round it must be shown."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -18,11 +19,19 @@ def normal_of(orientation: Sequence[float]) -> np.ndarray:
     Returns:
         float64 (3,); zeros where the two directions are parallel or zero.
     """
+    return _normal(tuple(orientation))
+
+
+@lru_cache(maxsize=4096)
+def _normal(orientation: tuple[float, ...]) -> np.ndarray:
+    """Kept, and read-only: the slices of a series lie alike, and are asked for it time and again."""
     normal = np.cross(orientation[:3], orientation[3:])
     length = float(np.linalg.norm(normal))
     if not length > 1e-6:
-        return np.zeros(3)
-    return np.asarray(normal / (length if normal[2] >= 0 else -length))
+        normal, length = np.zeros(3), 1.0
+    unit = np.asarray(normal / (length if normal[2] >= 0 else -length))
+    unit.flags.writeable = False
+    return unit
 
 
 def is_axial(orientation: Sequence[float]) -> bool:
