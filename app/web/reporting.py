@@ -55,6 +55,7 @@ def served_model(classifier: SliceClassifier) -> ServedModel:
         exam_threshold=exam.threshold,
         inconclusive_band=exam.band,
         exam_rule=manifest.exam_rule,
+        fitness=manifest.fitness,
         measured=list(manifest.measured),
         trained_with=manifest.trained_with,
     )
@@ -103,6 +104,7 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
         if row is not None:
             plain.probability = round(float(scores.probabilities[row]), DIGITS)
             plain.lung_found = bool(scores.lung_found[row])
+            plain.training_distance = round(float(scores.distance[row]), DIGITS)
             plain.evidence_in_lung = round(float(scores.evidence_in_lung[row]), DIGITS)
             plain.heatmap = picture_url(exam_id, index, "heatmap")
             plain.overlay = picture_url(exam_id, index, "overlay")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app import NOTICE, __version__
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
-from app.ct.manifest import ExamRule, Measured
+from app.ct.manifest import ExamRule, FitnessSpec, Measured
 from app.store import Status
 from app.web.problems import Problem
 
@@ -26,6 +26,9 @@ class SliceReport(BaseModel):
     )
     evidence_in_lung: float | None = Field(
         default=None, description="Share of the positive evidence inside the lungs; 0 where none were found."
+    )
+    training_distance: float | None = Field(
+        default=None, description="How far a scored slice is from those the model was trained on; above 1, unlike them."
     )
     image: str
     heatmap: str | None = Field(default=None, description="For scored slices.")
@@ -205,6 +208,7 @@ class ServedModel(BaseModel):
     exam_threshold: float
     inconclusive_band: tuple[float, float]
     exam_rule: ExamRule
+    fitness: FitnessSpec = Field(description="What is refused instead of judged, and what that rests on.")
     measured: list[Measured]
     trained_with: dict[str, str]
     notice: str = NOTICE

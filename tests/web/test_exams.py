@@ -44,6 +44,7 @@ async def test_an_exam_comes_back_whole(client: httpx.AsyncClient, upload: Uploa
     assert 0 <= report["probability"] <= 1
     assert report["input"]["slices"] == 12 == len(report["slices"])
     assert report["input"]["scored"] == sum(one["scored"] for one in report["slices"])
+    assert {one["training_distance"] for one in report["slices"]} == {0.5, None}
     assert report["notice"] == NOTICE
     assert report["model"]["name"] == "fake-1"
     assert report["model"]["exam_rule"] == {

@@ -23,6 +23,7 @@ async def test_the_model_tells_its_thresholds(client: httpx.AsyncClient) -> None
     assert model["name"] == "fake-1"
     assert model["image_threshold"] == 0.5
     assert model["inconclusive_band"] == [0.38, 0.62]
+    assert model["fitness"]["least_lung_area"] == 0.02
     assert model["notice"]
 
 
