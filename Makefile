@@ -44,6 +44,8 @@ model: $(VENV)/.dev
 	$(EVALUATE)/drenet-one-style --where part=validation --where dataset=drenet --where flags=style=plain
 	$(EVALUATE)/drenet-patients --where part=validation --where dataset=drenet --by patient
 	$(EVALUATE)/medseg-masks --where dataset=medseg48
+	test -f $(WORK)/foreign/manifest.csv || $(BIN)/python -m tests.foreign.gather $(WORK)/foreign
+	$(TRAIN) evaluate $(WORK)/foreign --model $(WORK)/stage/$(NAME) -o $(WORK)/run/refusals/foreign
 	for set in covid-ct drenet soares; do \
 		$(TRAIN) fit served -w $(WORK) -o $(WORK)/without-$$set --resume --backbone-weights $(BACKBONE) --without $$set && \
 		$(TRAIN) release $(WORK)/without-$$set --name without-$$set --to $(WORK)/stage --precision bf16 && \
