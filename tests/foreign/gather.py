@@ -205,7 +205,7 @@ def main() -> None:
         warnings.simplefilter("ignore")
         rows, missing = gather(out, PACKAGES, PICKS)
     write_manifest(rows, out)
-    for kind, pictures in sorted(Counter(row["kind"] for row in rows).items()):
+    for kind, pictures in sorted(Counter(row["dataset"] for row in rows).items()):
         print(f"{kind:20} {pictures:5}")
     for what in missing:
         print(f"not to be had: {what}")
