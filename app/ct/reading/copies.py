@@ -5,18 +5,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 from app.ct.reading.headers import Header
+from app.ct.reading.order import tie
 from app.ct.reading.pixels import Picture
 
 Decoded = tuple[Header, Picture]
 
 
 def without_copies(headers: Sequence[Header]) -> list[Header]:
-    """Leave out files that are, byte for byte, another one of the same SOPInstanceUID."""
+    """Leave out files that are, byte for byte, another one of the same SOPInstanceUID; the first one by name is kept.
+
+    Where nothing but names orders the slices, their order must not depend on which copy was sent first.
+    """
     of_files = {h.number: h.sop_instance for h in headers}
     shared = {uid for uid, count in Counter(of_files.values()).items() if uid and count > 1}
     seen: dict[tuple[str, bytes], int] = {}
     copies = set()
-    for number, header in {h.number: h for h in headers}.items():
+    for number, header in {h.number: h for h in sorted(headers, key=tie)}.items():
         if header.sop_instance in shared:
             with header.file.view() as content:
                 key = (header.sop_instance, hashlib.sha256(content).digest())

@@ -8,8 +8,8 @@ from app.ct.reading.headers import Header
 
 _VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
 # So many slices that lie alike and each have a series of their own are one series: whoever removed the patient's
-# identity renamed every file for itself.
-_MIN_RENAMED = 10
+# identity renamed every file for itself. Every slice may be there twice, in two codings.
+_MIN_RENAMED, _MOST_TO_EACH = 10, 2
 
 
 def grouped(headers: Sequence[Header]) -> dict[str, list[Header]]:
@@ -49,13 +49,13 @@ def check_one_study(series: Iterable[Sequence[Header]]) -> None:
 
 
 def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:
-    """The series each file names; none where every one of many alike files has its own."""
+    """The series each file names; none where every slice of many alike files has its own."""
     of_files = {h.number: h.series for h in headers}
     alike: dict[tuple[str, ...], set[int]] = {}
     for h in headers:
         alike.setdefault(_alike(h), set()).add(h.number)
     for files in alike.values():
-        if len(files) >= _MIN_RENAMED and len({of_files[n] for n in files} - {""}) == len(files):
+        if (named := len({of_files[n] for n in files} - {""})) >= _MIN_RENAMED and len(files) <= _MOST_TO_EACH * named:
             of_files |= dict.fromkeys(files, "")
     return of_files
 

@@ -4,7 +4,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
-from app.ct.reading import read_exam
+from app.ct.reading import NamedFile, read_exam
 from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
@@ -197,6 +197,14 @@ def test_ten_slices_that_each_have_a_series_of_their_own_are_one():
     assert len(read_exam(files(*parts)).slices) == 10
 
 
+def test_ten_slices_that_each_have_a_series_of_their_own_are_one_where_some_are_sent_in_two_codings():
+    tags = [{"z_mm": -5 * i, "SOPInstanceUID": f"1.2.{i}", "SeriesInstanceUID": f"1.3.{i}"} for i in range(10)]
+    parts = [a_dicom(stored=a_picture(seed=i), **own) for i, own in enumerate(tags)]
+    recoded = [a_dicom(stored=a_picture(seed=i), **tags[i], syntax=RLELossless) for i in (0, 3)]
+
+    assert len(read_exam(files(*parts, *recoded)).slices) == 10
+
+
 def test_a_few_series_of_one_slice_each_stay_apart():
     parts = [a_dicom(z_mm=-5 * i, SeriesInstanceUID=f"1.2.{i}", SeriesNumber=4) for i in range(9)]
 
@@ -247,6 +255,15 @@ def test_which_of_two_copies_stays_does_not_depend_on_the_order_of_sending():
     ]
 
     assert [s.instance_number for sent in (coded, coded[::-1]) for s in read_exam(files(*sent)).slices] == [1, 1]
+
+
+def test_names_order_the_slices_whichever_copy_was_sent_first():
+    first, second = (a_dicom(stored=a_picture(seed=i), z_mm=None, SOPInstanceUID=f"1.2.{i}") for i in range(2))
+    parts = [NamedFile(name, content) for name, content in (("b", first), ("c", second), ("a", second))]
+
+    for sent in (parts, parts[::-1]):
+        exam = read_exam(sent)
+        assert [sent[s.file_number - 1].name for s in exam.slices] == ["a", "b"]
 
 
 def test_no_uid_or_name_leaves_the_reader():
