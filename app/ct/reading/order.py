@@ -112,7 +112,7 @@ def _position_warnings(z_mm: Sequence[float]) -> tuple[str, ...]:
     gaps = apart[apart > GAP_FACTOR * usual]
     if gaps.size:
         warnings.append(
-            f"Slices may be missing: {gaps.size} of the distances between slices are larger than usual"
+            f"Slices may be missing: {gaps.size} x a distance between neighbors larger than usual"
             f" (up to {gaps.max():.1f} mm; usual {usual:.1f} mm)."
         )
     return tuple(warnings)

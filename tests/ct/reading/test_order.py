@@ -120,7 +120,7 @@ def test_a_gap_is_said():
     parts = [a_dicom(z_mm=z) for z in (0, -5, -10, -25, -30)]
     (warning,) = read_exam(files(*parts)).warnings
 
-    assert warning.startswith("Slices may be missing: 1 of the distances")
+    assert warning.startswith("Slices may be missing: 1 x a distance")
     assert "15.0 mm; usual 5.0 mm" in warning
 
 
