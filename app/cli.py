@@ -143,7 +143,12 @@ def _tell(text: str) -> None:
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("demo"),
     lesions: Annotated[Literal["none", "few", "many"], typer.Option(help="How many lesions to draw.")] = "many",
-    slices: Annotated[int, typer.Option(min=1, max=1000, help="How many slices.")] = 60,
+    slices: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="How many slices over 300 mm; fewer than 31 leave gaps that hold the verdict back."
+        ),
+    ] = 60,
 ) -> None:
     """Write a synthetic exam as DICOM and as JPEG, to try the service with."""
     from app.ct.phantom import phantom
