@@ -208,13 +208,12 @@ def _with_conv5(
 def _fitness(fitting: Fitting) -> FitnessSpec:
     """What is not judged at all; the spread of training features goes beside the weights."""
     recipe = fitting.recipe
-    placed = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
-    records = [r for _, r in placed]
+    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION)]
     fitting.progress(f"features of {len(records)} slices")
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-    key = key_of(fitting.key, [k for k, _ in placed])
-    seen = fitting.cache.arrays("features", key, lambda: vars(look_at(records, preprocessor, fitting.backbone)))
-    features, spec = fit_limits(records, Seen(**seen), recipe.fitness)
+    kept = fitting.cache.arrays("features", fitting.key, lambda: vars(look_at(records, preprocessor, fitting.backbone)))
+    counting = [k for k, r in enumerate(records) if fitting.counts(r)]
+    features, spec = fit_limits([records[k] for k in counting], Seen(**kept).of(counting), recipe.fitness)
     features.save(fitting.out / FITNESS_FILE)
     return spec
 

@@ -6,7 +6,8 @@ black (a head, a hammer) lay as near as a masked lung.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import keras
 import numpy as np
@@ -60,6 +61,10 @@ class Seen:
     lung_area: np.ndarray
     lung_found: np.ndarray
     masked: np.ndarray
+
+    def of(self, rows: Sequence[int]) -> Self:
+        """The same of some of the slices."""
+        return replace(self, **{name: array[rows] for name, array in vars(self).items()})
 
 
 def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: keras.Model) -> Seen:
