@@ -12,21 +12,27 @@ Decoded = tuple[Header, Picture]
 
 
 def without_copies(headers: Sequence[Header]) -> list[Header]:
-    """Leave out files that are, byte for byte, another one of the same SOPInstanceUID; the first one by name is kept.
+    """Leave out files that are, byte for byte, another one of the same SOPInstanceUID or, without one, of the same place.
 
-    Where nothing but names orders the slices, their order must not depend on which copy was sent first.
+    The first one by name is kept: where nothing but names orders the slices, their order must not depend on which copy was
+    sent first. Files without identifier and place all stay: two slices of plain air may be the same to the last byte.
     """
-    of_files = {h.number: h.sop_instance for h in headers}
-    shared = {uid for uid, count in Counter(of_files.values()).items() if uid and count > 1}
-    seen: dict[tuple[str, bytes], int] = {}
+    files = {h.number: h for h in sorted(headers, key=tie)}
+    shared = {known for known, count in Counter(map(_known_by, files.values())).items() if known and count > 1}
+    seen: dict[bytes, int] = {}
     copies = set()
-    for number, header in {h.number: h for h in sorted(headers, key=tie)}.items():
-        if header.sop_instance in shared:
+    for number, header in files.items():
+        if _known_by(header) in shared:
             with header.file.view() as content:
-                key = (header.sop_instance, hashlib.sha256(content).digest())
-            if seen.setdefault(key, number) != number:
+                digest = hashlib.sha256(content).digest()
+            if seen.setdefault(digest, number) != number:
                 copies.add(number)
     return [h for h in headers if h.number not in copies]
+
+
+def _known_by(header: Header) -> str | tuple[float, ...] | None:
+    """What a copy shares with the file it is a copy of, besides its bytes."""
+    return header.sop_instance or header.position
 
 
 def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tuple[str, ...]]:

@@ -231,6 +231,21 @@ def test_copies_of_a_slice_are_left_out_and_said():
     assert exam.warnings == ("1 files that are copies of other slices were left out.",)
 
 
+@pytest.mark.parametrize("times", [2, 3])
+def test_an_exam_without_uids_that_was_sent_again_is_read_once(times):
+    parts = a_dicom_exam(SOPInstanceUID="")
+    exam = read_exam(files(*parts * times))
+
+    assert [s.z_mm for s in exam.slices] == [0, -5, -10, -15]
+    assert exam.warnings == (f"{4 * (times - 1)} files that are copies of other slices were left out.",)
+
+
+def test_slices_without_uid_and_place_all_stay_though_they_are_the_same():
+    exam = read_exam(files(*[a_dicom(SOPInstanceUID="", z_mm=None, InstanceNumber=1)] * 3))
+
+    assert len(exam.slices) == 3
+
+
 @pytest.mark.parametrize("seeds", [(0, 1, 2), (0, 0, 0)])
 def test_different_slices_of_one_uid_are_all_kept_and_said(seeds):
     parts = [a_dicom(stored=a_picture(seed=seed), z_mm=-5 * i, SOPInstanceUID="1.2.7") for i, seed in enumerate(seeds)]
