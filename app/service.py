@@ -12,7 +12,7 @@ import numpy as np
 from app.course import Reading, Scoring
 from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
 from app.ct.exam import Exam
-from app.ct.fitness import check_body_part, check_likeness, check_lung_area
+from app.ct.fitness import check_body_part, check_likeness, check_lung_area, may_be_told
 from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
@@ -134,13 +134,14 @@ class DiagnosisService:
         parts: list[SliceScores] = []
         for part in self.classifier.score_chunks(exam, chosen):
             parts.append(part)
-            # As soon as it can be told, and before a probability is: the first chunk is spread over the lungs already.
-            check_likeness(np.concatenate([p.distance for p in parts]))
+            check_likeness(np.concatenate([p.distance for p in parts]), to_score=len(chosen))
             on_progress(self._so_far(exam, parts, to_score=len(chosen)))
         return SliceScores.joined(parts)
 
     def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
+        if not may_be_told(np.concatenate([part.distance for part in parts]), to_score=to_score):
+            return Scoring(len(logits), to_score, None)
         return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
 
     def _judge(self, exam: Exam, coverage: Coverage, scores: SliceScores) -> Diagnosis:

@@ -12,7 +12,9 @@ from app.ct.manifest import Decision, ExamRule, FitnessSpec, Manifest, NetworkSp
 from app.ct.scores import SliceScores
 
 
-def a_manifest(*, image_threshold: float = 0.5, rests_on: str = "Chosen on nothing: a fake.") -> Manifest:
+def a_manifest(
+    *, image_threshold: float = 0.5, rests_on: str = "Chosen on nothing: a fake.", **limits: float
+) -> Manifest:
     return Manifest(
         name="fake-1",
         files={"weights.safetensors": "0" * 64},
@@ -20,14 +22,16 @@ def a_manifest(*, image_threshold: float = 0.5, rests_on: str = "Chosen on nothi
         preprocessing=PreprocessingSpec(name="lung-box", size=299, fingerprint="f" * 64),
         image=Decision(threshold=image_threshold, band=(image_threshold - 0.1, image_threshold + 0.1)),
         exam_rule=ExamRule(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
-        fitness=a_fitness(),
+        fitness=a_fitness(**limits),
     )
 
 
-def a_fitness(*, distance_limit: float = 2.0, masked_distance_limit: float | None = None) -> FitnessSpec:
+def a_fitness(
+    *, distance_limit: float = 2.0, masked_distance_limit: float | None = None, least_lung_area: float = 0.02
+) -> FitnessSpec:
     return FitnessSpec(
         file="fitness.safetensors",
-        least_lung_area=0.02,
+        least_lung_area=least_lung_area,
         distance_limit=distance_limit,
         masked_distance_limit=masked_distance_limit,
         rests_on="Chosen on nothing.",
@@ -54,8 +58,8 @@ def some_training_slices(masked: TrainingFeatures | None = None) -> TrainingSlic
 class FakeClassifier:
     """``peak`` is the logit of the middle slice, the outer ones have less by ``spread``; waits for ``gate`` before each chunk.
 
-    The lungs are not found on the ``lungs_lost`` slices nearest the head, and the ``unlike`` slices nearest the head look like
-    nothing the model was trained on.
+    The lungs are not found on the ``lungs_lost`` slices nearest the head, and slices in ``unlike`` look like nothing the model
+    was trained on.
     """
 
     peak: float = 3.0
@@ -66,7 +70,7 @@ class FakeClassifier:
     engine_name: str = "fake"
     on_gpu: bool = False
     lungs_lost: int = 0
-    unlike: int = 0
+    unlike: range = range(0)
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         for start in range(0, len(indices), chunk):
@@ -92,5 +96,5 @@ class FakeClassifier:
             boxes=np.tile(np.array(box, np.int32), (len(indices), 1)),
             evidence_in_lung=np.full(len(indices), 0.9, np.float32) * ~lost,
             lung_found=~lost,
-            distance=np.where(np.array(indices) < self.unlike, 1.5, 0.5).astype(np.float32),
+            distance=np.where([index in self.unlike for index in indices], 1.5, 0.5).astype(np.float32),
         )

@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.store import KeptExam, KeptProblem, Status, Store, new_id
 from app.uploads import Limits
 from tests.builders import a_dicom_exam, files
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest
 
 
 @pytest.fixture(scope="module")
@@ -131,23 +131,43 @@ def test_of_a_single_image_nobody_expects_the_whole_lungs(chest: list[NamedFile]
     assert diagnosed([middle], tmp_path).warnings == ()
 
 
-def test_an_exam_unlike_training_is_refused_and_no_probability_is_told_on_the_way(
-    chest: list[NamedFile], tmp_path: Path
+@pytest.mark.parametrize("unlike", [range(24), range(11, 24), range(15)])
+def test_an_exam_unlike_training_is_refused_and_no_probability_is_told_once_a_slice_is_far(
+    chest: list[NamedFile], tmp_path: Path, unlike: range
 ) -> None:
     told: list[Reading | Scoring] = []
 
     with pytest.raises(UnlikeTraining):
-        diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=24), on_progress=told.append)
+        diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=unlike), on_progress=told.append)
 
-    assert [(step.scored, step.probability) for step in told if isinstance(step, Scoring)] == [(0, None)]
+    steps = [step for step in told if isinstance(step, Scoring)]
+    assert {step.probability for step in steps if step.scored > unlike.start} <= {None}
+    assert steps[-1].scored < steps[-1].to_score
+
+
+def test_an_exam_is_no_longer_scored_once_it_is_certain_to_be_refused(chest: list[NamedFile], tmp_path: Path) -> None:
+    told: list[Reading | Scoring] = []
+    wish = Wish(slices=10)
+
+    with pytest.raises(UnlikeTraining):
+        diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=range(24)), wish=wish, on_progress=told.append)
+
+    assert [step.scored for step in told if isinstance(step, Scoring)] == [0]
 
 
 def test_a_few_slices_unlike_training_are_warned_of(chest: list[NamedFile], tmp_path: Path) -> None:
-    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=8))
+    found = diagnosed(chest, tmp_path, classifier=FakeClassifier(unlike=range(8)))
     far = sum(index < 8 for index in found.scores.indices)
 
     assert far > 0
     assert any(warning.startswith(f"{far} of {len(found.scores.indices)} scored") for warning in found.warnings)
+
+
+def test_an_exam_that_shows_less_lung_than_the_model_wants_is_refused(chest: list[NamedFile], tmp_path: Path) -> None:
+    classifier = FakeClassifier(manifest=a_manifest(least_lung_area=0.9))
+
+    with pytest.raises(NoLung):
+        diagnosed(chest, tmp_path, classifier=classifier)
 
 
 def test_an_exam_without_lung_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -18,6 +19,7 @@ from app.ct.classifier import SELFTEST_FILE, WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine
 from app.ct.exam import Slice
 from app.ct.fitness import TrainingSlices
+from app.ct.lungs import find_lungs
 from app.ct.manifest import EngineSpec, FitnessSpec, Manifest, Measured, NetworkSpec, file_sha256, write_manifest
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
@@ -177,12 +179,22 @@ def _reference(manifest: Manifest, folder: Path) -> Engine:
 
 
 def _selftest_slices() -> list[Slice]:
-    """The middle of a healthy and of a diseased phantom."""
+    """The middle of a healthy and of a diseased phantom, and one slice with blackened surroundings."""
     drawn = [
         phantom(slices=_SELFTEST_SLICES, lesions="none", seed=1, size=_SELFTEST_SIZE),
         phantom(slices=_SELFTEST_SLICES, lesions="many", seed=2, size=_SELFTEST_SIZE),
     ]
-    return [s for chest in drawn for s in chest.exam().slices[_SELFTEST_SHOWN]]
+    slices = [s for chest in drawn for s in chest.exam().slices[_SELFTEST_SHOWN]]
+    return [*slices, _blackened(slices[-1])]
+
+
+def _blackened(ct_slice: Slice) -> Slice:
+    """The slice with all but its lungs black, as some data sets come."""
+    lungs = find_lungs(ct_slice.gray)
+    if lungs is None:
+        raise ValueError("the phantom has lungs")
+    shown = Image.fromarray(lungs.mask).resize((ct_slice.width, ct_slice.height))
+    return Slice(np.where(np.asarray(shown), ct_slice.gray, 0).astype(np.uint8))
 
 
 def _manifest(name: str, run: Run, evaluations: Sequence[Evaluation], folder: Path, *, engine: EngineSpec) -> Manifest:

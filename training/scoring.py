@@ -116,10 +116,8 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         return Scored((record,), refused=error.code)
     limit = None if scorer.on_gpu else CPU_SLICES
     indices, refused = _selected(exam, limit, scorer.manifest.fitness)
-    parts = list(scorer.score_chunks(exam, indices))
-    so_far = [np.concatenate([p.distance for p in parts[: k + 1]]) for k in range(len(parts))]
-    refused = refused or next(filter(None, map(_unlike, so_far)), "")
-    scores = SliceScores.joined(parts)
+    scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
+    refused = refused or _unlike(scores.distance)
     return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
 
 
@@ -188,13 +186,23 @@ def _patients(slices: Sequence[Scored], manifest: Manifest) -> list[Scored]:
 
 
 def _patient(members: Sequence[Scored], manifest: Manifest) -> Scored:
-    """A patient is refused where every slice is; of the others all that could be read count."""
+    """A patient's slices as a small exam: refused where none shows lung, or most of those that do are unlike training.
+
+    Of a patient who is not refused all slices that could be read count.
+    """
     records = tuple(m.record for m in members)
-    refused = members[0].refused if all(m.refused for m in members) else ""
+    refused = _refusal([m.refused for m in members])
     logits = np.array([logit for m in members for logit in m.logits], dtype=np.float32)
     if not len(logits):
         return Scored(records, refused)
     return _judged(records, refused, logits=logits, exam_slices=len(members), manifest=manifest)
+
+
+def _refusal(of_slices: Sequence[str]) -> str:
+    selected = [why for why in of_slices if why in ("", UnlikeTraining.code)]
+    if not selected:
+        return of_slices[0]
+    return UnlikeTraining.code if selected.count(UnlikeTraining.code) > len(selected) / 2 else ""
 
 
 def _judged(

@@ -55,7 +55,10 @@ class Classifier:
             EngineUnavailable: the engine is not installed, or the model has no files for it.
         """
         manifest = read_manifest(folder)
+        _check_listed(manifest)
         training = TrainingSlices.load(folder / manifest.fitness.file)
+        if (training.masked is None) != (manifest.fitness.masked_distance_limit is None):
+            raise BrokenModel("Training features and limits do not fit together.")
         classifier = cls(manifest, _make_engine(folder, manifest, engine), training)
         classifier.self_test(folder)
         return classifier
@@ -163,6 +166,14 @@ def _spread_out(count: int) -> list[int]:
     bits = max(1, (count - 1).bit_length())
     reversed_bits = (int(f"{k:0{bits}b}"[::-1], 2) for k in range(2**bits))
     return [k for k in reversed_bits if k < count]
+
+
+def _check_listed(manifest: Manifest) -> None:
+    """What serving reads must be among the files whose digests were checked."""
+    graphs = [spec.file for spec in manifest.engines.values()]
+    needed = {WEIGHTS_FILE, SELFTEST_FILE, manifest.fitness.file, *graphs, *(Path(g).stem + ".bin" for g in graphs)}
+    if missing := sorted(needed - set(manifest.files)):
+        raise BrokenModel(f"The manifest has no digest of {', '.join(missing)}.")
 
 
 def _make_engine(folder: Path, manifest: Manifest, name: str) -> Engine:

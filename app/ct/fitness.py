@@ -45,6 +45,8 @@ class TrainingFeatures:
             raise ValueError("mean, scale and axes differ in channels")
         if self.variance.shape != (directions,) or self.rest.shape != (1,):
             raise ValueError("axes and variances differ in directions")
+        if not all(np.isfinite(array).all() for array in vars(self).values()):
+            raise ValueError("an array holds what is no number")
         if not min(self.scale.min(), self.variance.min(), self.rest.min()) > 0:
             raise ValueError("scales and variances must be positive")
 
@@ -151,13 +153,27 @@ def is_like_training(distance: np.ndarray) -> bool:
     return bool(np.mean(distance <= 1) >= 0.5)
 
 
-def check_likeness(distance: np.ndarray) -> None:
-    """Refuse an exam whose slices look like nothing the model has learned from.
+def check_likeness(distance: np.ndarray, *, to_score: int) -> None:
+    """Refuse an exam as soon as it is certain that ``is_like_training`` will not hold for it, in whatever order it is scored.
+
+    Args:
+        distance: of the slices scored so far.
+        to_score: how many will be scored in all.
 
     Raises:
-        UnlikeTraining: as ``is_like_training``.
+        UnlikeTraining: more than half of all are unlike those the model was trained on.
     """
-    if not is_like_training(distance):
-        far, of = int((~(distance <= 1)).sum()), len(distance)
-        which = "The picture looks" if of == 1 else f"{far} of {of} scored slices look"
+    far = int((~(distance <= 1)).sum())
+    if far > to_score / 2:
+        which = "The picture looks" if to_score == 1 else f"At least {far} of {to_score} slices to score look"
         raise UnlikeTraining(f"{which} unlike the axial chest CT that the model was trained on.")
+
+
+def may_be_told(distance: np.ndarray, *, to_score: int) -> bool:
+    """Whether what slices add up to so far may be told: none of them is far, or half of all are near for certain.
+
+    Args:
+        distance, to_score: as for ``check_likeness``.
+    """
+    near = distance <= 1
+    return bool(near.all() or near.sum() >= to_score / 2)

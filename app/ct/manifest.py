@@ -153,7 +153,8 @@ class Manifest(_Part):
     def judgement_sha256(self) -> str:
         """Digest over what turns the network's output into an answer, or none: figures hold for one judgement only."""
         parts = ("network", "preprocessing", "calibration", "image", "exam_rule", "fitness")
-        return _digest(self.model_dump(mode="json", include=set(parts)))
+        training_features = {"training_features": self.files.get(self.fitness.file)}
+        return _digest(self.model_dump(mode="json", include=set(parts)) | training_features)
 
 
 def _digest(parts: Mapping[str, object]) -> str:

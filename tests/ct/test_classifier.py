@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file, save
 
 from app.ct.classifier import SELFTEST_FILE, Classifier
+from app.ct.engines import NetworkOutput
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
+from app.ct.lungs import find_lungs
 from app.ct.manifest import file_sha256, read_manifest, write_manifest
 from app.ct.phantom import phantom
 from app.ct.scores import SliceScores
+from tests.fakes import a_manifest, some_training_features, some_training_slices
 from tests.models import a_model_folder, replaced, the_served_model
 
 
@@ -120,6 +124,48 @@ def test_a_model_whose_distances_from_training_are_others_than_recorded_is_not_s
 
     with pytest.raises(BrokenModel, match="distances from training"):
         Classifier.load(folder)
+
+
+@pytest.mark.parametrize("name", ["fitness.safetensors", "weights.safetensors", "selftest.safetensors", "openvino.bin"])
+def test_a_file_whose_digest_is_not_listed_is_not_read(tmp_path, name):
+    folder = a_model_folder(tmp_path)
+    manifest = read_manifest(folder)
+    write_manifest(
+        folder, manifest.model_copy(update={"files": {k: v for k, v in manifest.files.items() if k != name}})
+    )
+
+    with pytest.raises(BrokenModel, match=name):
+        Classifier.load(folder)
+
+
+def test_limits_without_the_features_they_are_for_are_not_served(tmp_path):
+    folder = a_model_folder(tmp_path)
+    fitness = read_manifest(folder).fitness
+    resealed(folder, fitness=fitness.model_copy(update={"masked_distance_limit": None}))
+
+    with pytest.raises(BrokenModel, match="do not fit together"):
+        Classifier.load(folder)
+
+
+class Same:
+    """An engine that says the same of every slice."""
+
+    name, on_gpu = "same", False
+
+    def __call__(self, images: np.ndarray) -> NetworkOutput:
+        maps = np.zeros((len(images), 4, 4), np.float32)
+        return NetworkOutput(maps[:, 0, 0], maps, maps, maps[:, 0])
+
+
+def test_a_slice_with_blackened_surroundings_is_compared_with_its_own_kind():
+    training = some_training_slices(some_training_features(mean=np.full(4, 100)))
+    classifier = Classifier(a_manifest(masked_distance_limit=1.0), Same(), training)
+    whole = phantom(slices=9, size=256).exam().slices[4]
+    lungs = np.asarray(Image.fromarray(find_lungs(whole.gray).mask).resize((256, 256)))
+
+    distance = classifier.score([whole, Slice(np.where(lungs, whole.gray, 0).astype(np.uint8))]).distance
+
+    assert distance[1] > 10 * distance[0]
 
 
 def test_a_slice_without_lungs_is_told_so(classifier):

@@ -6,7 +6,7 @@ import pytest
 from app.ct.classifier import Classifier
 from app.ct.errors import BrokenModel, NoLung, UnlikeTraining
 from app.ct.exam import Slice
-from app.ct.fitness import TrainingSlices, check_likeness, check_lung_area, is_like_training
+from app.ct.fitness import TrainingSlices, check_likeness, check_lung_area, is_like_training, may_be_told
 from app.ct.phantom import phantom
 from tests.fakes import a_fitness, some_training_features, some_training_slices
 from tests.models import the_served_model
@@ -29,11 +29,13 @@ def test_a_direction_that_hardly_varies_in_training_weighs_more():
         {"variance": np.ones(3)},
         {"rest": np.zeros(1)},
         {"scale": np.array([1, 1, 1, np.nan])},
+        {"variance": np.array([1, np.nan])},
+        {"rest": np.array([np.inf])},
         {"axes": np.eye(4), "variance": np.ones(4)},
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(fault):
-    with pytest.raises(ValueError, match=r"must be positive|differ in"):
+    with pytest.raises(ValueError, match=r"must be positive|differ in|no number"):
         some_training_features(**fault)
 
 
@@ -72,12 +74,22 @@ def test_an_exam_is_unlike_training_where_most_of_its_slices_are(distance, like)
 
 def test_a_slice_whose_distance_is_no_number_is_unlike_training():
     with pytest.raises(UnlikeTraining):
-        check_likeness(np.array([np.nan]))
+        check_likeness(np.array([np.nan]), to_score=1)
 
 
-def test_a_refusal_counts_the_slices():
-    with pytest.raises(UnlikeTraining, match="3 of 4 scored slices"):
-        check_likeness(np.array([1, 3, 3, 3]))
+@pytest.mark.parametrize(("far", "of"), [(2, 2), (3, 4), (3, 5)])
+def test_an_exam_is_refused_as_soon_as_most_of_it_is_unlike_for_certain(far, of):
+    check_likeness(np.full(of // 2, 3.0), to_score=of)
+
+    with pytest.raises(UnlikeTraining, match=f"{far} of {of} slices"):
+        check_likeness(np.full(far, 3.0), to_score=of)
+
+
+@pytest.mark.parametrize(
+    ("so_far", "told"), [([0.5, 0.5], True), ([0.5, 3.0], False), ([0.5, 0.5, 0.5, 0.5, 3.0], True), ([3.0], False)]
+)
+def test_what_slices_add_up_to_is_told_only_of_what_is_like_training(so_far, told):
+    assert may_be_told(np.array(so_far), to_score=8) is told
 
 
 def test_an_exam_without_enough_lung_on_any_slice_is_refused():

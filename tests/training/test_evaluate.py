@@ -9,6 +9,7 @@ from PIL import Image
 
 from app.ct.exam import Exam, Slice
 from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.phantom import phantom
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam
 from tests.fakes import a_fitness
@@ -149,6 +150,50 @@ def test_an_exam_of_another_body_part_is_scored_and_said_to_be_refused(tmp_path:
     (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.EXAM)
 
     assert (case.refused, len(case.logits)) == ("not-chest", 4)
+
+
+def chests(folder: Path, *, far: Sequence[bool], **row: object) -> Path:
+    """A data set of phantom slices; those that are ``far`` from training have a white corner."""
+    data = a_data_set(folder, [row] * len(far))
+    gray = phantom(slices=9, size=128).exam().slices[4].gray
+    for number, is_far in enumerate(far):
+        picture = gray.copy()
+        picture[0, 0] = 255 if is_far else 0
+        Image.fromarray(picture).save(data / f"{number:03}.png")
+    return data
+
+
+def test_slices_unlike_training_are_scored_and_said_to_be_refused(tmp_path: Path) -> None:
+    report = run(chests(tmp_path / "data", far=[True, False, False]), tmp_path / "out")
+
+    assert [s["why"] for s in scores(tmp_path / "out")] == ["unlike-training", "", ""]
+    assert (report["n"], report["refused"], report["cases"]) == (3, 1, 3)
+    assert report["refused_share"]["value"] == pytest.approx(1 / 3)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("far", "why"), [([True, False], ""), ([True, True, False], "unlike-training")])
+@pytest.mark.parametrize("by", [By.PATIENT, By.EXAM])
+def test_an_exam_or_a_patient_is_refused_where_most_slices_are_unlike_training(
+    tmp_path: Path, by: By, far: list[bool], why: str
+) -> None:
+    data = chests(tmp_path / "exam", far=far, patient="p", group="p", label=1)
+    if by is By.EXAM:
+        (data / "manifest.csv").unlink()
+        (tmp_path / "manifest.csv").write_text("file,label\nexam,1\n")
+        data = tmp_path
+
+    (case,) = score(Catalog.read(data).records, GrayScorer(), by=by)
+
+    assert (case.refused, len(case.logits)) == (why, len(far))
+
+
+def test_less_lung_than_the_model_wants_is_counted_as_refused(tmp_path: Path) -> None:
+    scorer = GrayScorer()
+    scorer.manifest = MANIFEST.model_copy(update={"fitness": a_fitness(least_lung_area=0.9)})
+
+    cases = score(Catalog.read(chests(tmp_path, far=[False])).records, scorer, by=By.SLICE)
+
+    assert [case.refused for case in cases] == ["no-lung"]
 
 
 def test_an_exam_is_not_scored_as_a_slice(tmp_path: Path) -> None:

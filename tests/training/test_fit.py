@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
+from app.ct.fitness import TrainingSlices
 from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
 from app.ct.phantom import phantom
@@ -111,12 +112,22 @@ def test_a_data_set_to_leave_out_must_be_there(work, tmp_path):
 
 
 def test_figures_of_other_weights_or_thresholds_are_forgotten(run, work):
-    (run / "evaluations/old").mkdir(parents=True)
+    kinds = ("evaluations", "transfers", "refusals")
+    for kind in kinds:
+        (run / kind / "old").mkdir(parents=True)
     (run / "figures.key").write_text("of other weights")
 
     fit(RECIPE, work=work, out=run, resume=True)
 
-    assert not (run / "evaluations").exists()
+    assert not any((run / kind).exists() for kind in kinds)
+
+
+def test_the_limits_of_fitness_are_among_what_the_run_decides(run):
+    spec, features = Run.read(run).fitness, TrainingSlices.load(run / "fitness.safetensors")
+
+    assert 0 < spec.least_lung_area < 0.5
+    assert spec.distance_limit > 0
+    assert features.whole.axes.shape[1] == RECIPE.fitness.directions
 
 
 def test_conv5_becomes_a_part_of_the_network(work, tmp_path):

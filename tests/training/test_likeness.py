@@ -1,7 +1,13 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from training.likeness import fit_features
+from app.ct.selection import LEAST_AREA
+from training.catalog import Part, Record
+from training.likeness import FitnessSettings, Seen, fit_features, fit_limits
+from training.run import RunError
 
 
 def some(count: int, *, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -32,3 +38,70 @@ def test_a_small_data_set_counts_more_than_its_share_of_slices():
     together = fit_features(features, ["a"] * 909, directions=2)
 
     assert apart.distance(features[900:]).mean() < together.distance(features[900:]).mean()
+
+
+SETTINGS = FitnessSettings(directions=2, refused_share=0.1, lungless_share=0.05)
+
+
+def a_record(part: Part, number: int) -> Record:
+    return Record(Path(f"{part}-{number}.png"), 0, "a", group=str(number), part=part)
+
+
+def seen_and_records(**changes: np.ndarray) -> tuple[list[Record], Seen]:
+    """100 training slices and 100 of validation, whose spread is twice as wide."""
+    records = [a_record(part, n) for part in (Part.TRAIN, Part.VALIDATION) for n in range(100)]
+    arrays = {
+        "features": np.concatenate([some(100), 2 * some(100, seed=1)]),
+        "lung_area": np.linspace(0.1, 0.3, 200),
+        "lung_found": np.ones(200, bool),
+        "masked": np.zeros(200, bool),
+    }
+    return records, Seen(**(arrays | changes))
+
+
+def test_the_spread_is_of_training_and_the_limit_of_validation():
+    records, seen = seen_and_records()
+
+    features, spec = fit_limits(records, seen, SETTINGS)
+
+    distance = features.whole.distance(seen.features)
+    assert np.sqrt(np.mean(distance[:100] ** 2)) == pytest.approx(1, abs=0.01)
+    assert np.mean(distance[100:] > spec.distance_limit) == pytest.approx(0.1, abs=0.01)
+
+
+def test_slices_whose_lungs_were_not_found_count_for_neither():
+    records, seen = seen_and_records()
+    odd = np.arange(200) % 10 == 0
+    spoilt = replace(seen, features=np.where(odd[:, None], 1e4, seen.features).astype(np.float32), lung_found=~odd)
+
+    _, spec = fit_limits(records, spoilt, SETTINGS)
+
+    assert spec.distance_limit == pytest.approx(fit_limits(records, seen, SETTINGS)[1].distance_limit, rel=0.2)
+
+
+def test_slices_with_blackened_surroundings_have_limits_of_their_own():
+    records, seen = seen_and_records()
+    masked = np.arange(200) % 2 == 0
+
+    apart, spec = fit_limits(records, replace(seen, masked=masked), SETTINGS)
+    few, without = fit_limits(records, replace(seen, masked=np.arange(200) % 99 == 0), SETTINGS)
+
+    assert apart.masked is not None
+    assert spec.masked_distance_limit is not None
+    assert (few.masked, without.masked_distance_limit) == (None, None)
+
+
+@pytest.mark.parametrize(("areas", "least"), [(np.linspace(0.1, 0.3, 200), 0.105), (np.zeros(200), LEAST_AREA)])
+def test_the_least_lung_area_is_what_few_training_slices_fall_below(areas, least):
+    records, seen = seen_and_records(lung_area=areas)
+
+    _, spec = fit_limits(records, seen, SETTINGS)
+
+    assert spec.least_lung_area == pytest.approx(least, abs=0.001)
+
+
+def test_too_few_slices_to_fit_limits_are_said():
+    records, seen = seen_and_records(lung_found=np.zeros(200, bool))
+
+    with pytest.raises(RunError, match="more than 2 training slices"):
+        fit_limits(records, seen, SETTINGS)

@@ -81,6 +81,23 @@ def test_transfers_measured_with_the_runs_own_weights_are_refused(run: Path, rel
         release(run, name="tiny", store=tmp_path / "store")
 
 
+def test_refusals_measured_with_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
+    an_evaluation(run, "foreign", kind="refusals", weights_sha256="of another model")
+
+    with pytest.raises(RunError, match="other weights"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_other_limits_of_fitness_are_another_judgement(released: Path) -> None:
+    manifest = read_manifest(released)
+    other_limit = manifest.fitness.model_copy(update={"distance_limit": 1.0})
+    other_features = manifest.files | {manifest.fitness.file: "other"}
+
+    others = [manifest.model_copy(update=u) for u in ({"fitness": other_limit}, {"files": other_features})]
+
+    assert all(other.judgement_sha256 != manifest.judgement_sha256 for other in others)
+
+
 # 1e5 is finite in float32 and infinite in float16.
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e5])
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
