@@ -161,9 +161,13 @@ def _evaluated(evaluations: Sequence[Evaluation]) -> str:
 
 def _rows(evaluation: Evaluation) -> Iterable[list[str]]:
     yield _row(_title(evaluation), evaluation, evaluation)
-    if len(evaluation.per_source) > 1:
-        for name, source in sorted(evaluation.per_source.items()):
-            yield _row(f"… of which {name}", source, evaluation)
+    for name, source in _parts(evaluation):
+        yield _row(f"… of which {name}", source, evaluation)
+
+
+def _parts(evaluation: Evaluation) -> list[tuple[str, Source]]:
+    """Data sets of an evaluation, where it has several."""
+    return sorted(evaluation.per_source.items()) if len(evaluation.per_source) > 1 else []
 
 
 def _row(title: str, source: Source, evaluation: Evaluation) -> list[str]:
@@ -214,7 +218,7 @@ def _refused(run: Run, evaluations: Sequence[Evaluation], refusals: Sequence[Eva
         for kind, measured in (("chest CT", evaluations), ("anything else", refusals))
         for evaluation in measured
         if evaluation.by == "slice"
-        for name, source in [(_title(evaluation), evaluation), *sorted(evaluation.per_source.items())]
+        for name, source in [(_title(evaluation), evaluation), *_parts(evaluation)]
     ]
     table = _table(["pictures", "sent", "groups", "refused"], rows) if rows else "Not measured.\n"
     return (
