@@ -51,13 +51,15 @@ class Inflated:
         piece = self._stream.decompress(compressed, most)
         self._pending = self._stream.unconsumed_tail
         if self._stream.eof:
-            self._begin_member(self._stream.unused_data or self._opened.read(_CHUNK_BYTES))
+            self._begin_member(self._stream.unused_data)
         elif not (compressed or piece):
             raise Damaged("damaged or cut off")
         return piece
 
     def _begin_member(self, rest: bytes) -> None:
-        """What follows the end of a member: another one, or nothing that matters."""
+        """What follows the end of a member: another one, or nothing that matters; two bytes of it tell."""
+        while len(rest) < len(GZIP) and (more := self._opened.read(_CHUNK_BYTES)):
+            rest += more
         self._members += 1
         self._ended = not rest.startswith(GZIP) or self._members > _MOST_MEMBERS
         self._stream, self._pending = zlib.decompressobj(_ZLIB_OR_GZIP), rest

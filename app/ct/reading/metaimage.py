@@ -14,7 +14,8 @@ from app.ct.reading.layout import DIMENSIONS, Layout, Opened, dtype_of, shape_of
 
 _HEAD_BYTES = 2**16
 _BEGINNING = re.compile(rb"\s*(ObjectType|NDims|Comment)\s*=")
-_LINE = re.compile(rb"[ \t]*(\w+)[ \t]*=[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+# No two neighbors of it match the same bytes: a line of nothing but blanks is given up after one look at each.
+_LINE = re.compile(rb"[ \t]*(\w+)[ \t]*=([^\r\n]*)\r?\n")
 _LAST = "ElementDataFile"
 _TYPES = {
     "MET_CHAR": "i1",
@@ -75,7 +76,7 @@ def _header(head: bytes) -> tuple[dict[str, str], int]:
         line = _LINE.match(head, at)
         if line is None:
             raise Damaged("damaged, its header cannot be read")
-        said[line[1].decode("ascii")] = line[2].decode("latin-1")
+        said[line[1].decode("ascii")] = line[2].strip(b" \t").decode("latin-1")
         at = line.end()
     return said, at
 

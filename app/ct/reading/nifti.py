@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from app.ct.errors import NoUsableSeries, UnsupportedType
 from app.ct.reading.files import Damaged, NumberedFile
 from app.ct.reading.inflating import GZIP, Inflated, Values
 from app.ct.reading.layout import Layout, Opened, dtype_of, shape_of
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Header
 
 # A NIfTI file begins with the size of its own header, in either byte order; a magic word tells whether values follow it.
 _SIZES = {1: 348, 2: 540}
@@ -91,7 +95,7 @@ def _parsed(head: bytes, version: int) -> tuple[Layout, int]:
         header["pixdim"][0] = 1  # By the standard, 0 means 1.
     sizes = [int(size) for size in header["dim"][1 : 1 + min(7, int(header["dim"][0]))]]
     slope, intercept = header.get_slope_inter()
-    affine = _affine(header.get_sform(coded=True), header.get_qform(coded=True))
+    affine = _affine(header)
     affine *= _UNIT_MM.get(header.get_xyzt_units()[0], 1.0)
     layout = Layout(
         shape=shape_of(sizes),
@@ -104,13 +108,20 @@ def _parsed(head: bytes, version: int) -> tuple[Layout, int]:
     return layout, int(header["vox_offset"])
 
 
-def _affine(*forms: tuple[np.ndarray | None, int]) -> np.ndarray:
-    """From indices to mm, float64 (4, 4): the first form that means something.
+def _affine(header: "Nifti1Header") -> np.ndarray:
+    """From indices to mm, float64 (4, 4): sform or qform, in the order the standard recommends, the first that spans a space.
 
-    Args:
-        forms: sform and qform with their codes, which the standard recommends to try in this order.
+    Raises:
+        NoUsableSeries: neither is there.
     """
-    for affine, code in forms:
-        if affine is not None and code > 0:
-            return np.array(affine, dtype=np.float64)
-    raise NoUsableSeries("The volume does not say how it lies in the patient.")
+    coded: list[np.ndarray] = []
+    for form in (header.get_sform, header.get_qform):
+        affine, code = form(coded=True)
+        if affine is None or code <= 0:
+            continue
+        coded.append(np.array(affine, dtype=np.float64))
+        if np.all(np.isfinite(affine)) and np.linalg.det(affine[:3, :3]) != 0:
+            return coded[-1]
+    if not coded:
+        raise NoUsableSeries("The volume does not say how it lies in the patient.")
+    return coded[0]

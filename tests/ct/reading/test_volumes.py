@@ -80,6 +80,44 @@ def test_a_volume_may_be_compressed(as_dicom):
     assert_same(read_exam(files(a_mha(cut(), compressed=True))), as_dicom)
 
 
+CONTENT = a_nifti(cut())
+
+
+def padded(member: bytes, *, size: int) -> bytes:
+    """A gzip member made ``size`` bytes long by a comment."""
+    return member[:3] + b"\x10" + member[4:10] + b"-" * (size - len(member) - 1) + b"\0" + member[10:]
+
+
+@pytest.mark.parametrize("end", [2**16 - 1, 2**16, 2**16 + 1])
+def test_a_part_of_a_volume_may_end_anywhere(as_dicom, end):
+    first, second, third = (gzip.compress(part) for part in (CONTENT[:400], CONTENT[400:900], CONTENT[900:]))
+
+    assert_same(read_exam(files(first + padded(second, size=end - len(first)) + third)), as_dicom)
+
+
+@pytest.mark.parametrize("row", [[0] * 4, [np.nan] * 4])
+def test_a_place_that_means_nothing_gives_way_to_the_other_one(as_dicom, row):
+    volume = a_nifti(cut(), form="qform", fields={"sform_code": 1, "srow_x": row})
+
+    assert_same(read_exam(files(volume)), as_dicom)
+
+
+def test_a_handedness_of_zero_means_one(as_dicom):
+    spacing = [PHANTOM.spacing_mm[n] for n in (2, 1, 0)]
+    volume = a_nifti(cut("RAS"), form="qform", fields={"pixdim": [0, *spacing, 1, 1, 1, 1]})
+
+    assert_same(read_exam(files(volume)), as_dicom)
+
+
+def test_a_qform_that_cannot_be_is_not_asked_where_the_sform_is_sound(as_dicom):
+    assert_same(read_exam(files(a_nifti(cut(), fields={"qform_code": 1, "quatern_b": 9}))), as_dicom)
+
+
+def test_blanks_in_a_header_are_given_up_after_one_look():
+    with pytest.raises(Unreadable, match="header"):
+        read_exam(files(b"ObjectType = Image\nNDims = 3\nDimSize =" + b" " * 60_000 + b"\0"))
+
+
 def test_slope_and_intercept_give_hounsfield_units(as_dicom):
     stored = a_cut((HU.astype("i4") + 1024).astype("u2"), spacing_mm=PHANTOM.spacing_mm)
     fields = {"scl_slope": 1.0, "scl_inter": -1024.0}
@@ -175,6 +213,12 @@ def test_a_volume_without_axial_slices_is_refused(volume):
         (a_mha(cut(), ElementNumberOfChannels=3), UnsupportedType, "colors"),
         (a_mha(cut(), ElementType="MET_LONG"), UnsupportedType, "another type"),
         (a_mha(cut(), BinaryData="False"), UnsupportedType, "written in a way"),
+        (a_mha(cut(), HeaderSize=-1), UnsupportedType, "written in a way"),
+        (
+            gzip.compress(a_nifti(cut(), fields={"dim": [3, 8000, 8000, 2, 1, 1, 1, 1]})),
+            TooLarge,
+            "megapixels a slice",
+        ),
         (a_mha(cut(), DimSize="8 8 8 8"), UnsupportedType, "dimensions"),
         (a_mha(cut(), DimSize="many"), Unreadable, "header"),
         (a_mha(cut(), ElementSpacing=None), Unreadable, "header"),
