@@ -54,7 +54,8 @@ RUN groupadd --gid 10001 covidct \
     && useradd --uid 10001 --gid covidct --no-create-home --home-dir /tmp --shell /usr/sbin/nologin covidct \
     && install --directory --owner=covidct --group=covidct --mode=0700 /var/lib/covidct
 WORKDIR /opt/covidct
-COPY model_store/ model_store/
+# Readable for that user, whatever the umask of the checkout; one number for files and folders, so that both work.
+COPY --chmod=755 model_store/ model_store/
 ENV PATH=/opt/covidct/venv/bin:$PATH \
     COVIDCT_MODEL_STORE=/opt/covidct/model_store \
     COVIDCT_DATA_DIR=/var/lib/covidct

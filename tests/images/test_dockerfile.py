@@ -98,6 +98,15 @@ def test_nothing_runs_as_root(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
+def test_what_is_copied_can_be_read_by_that_user_whatever_the_umask_of_the_host(target):
+    own = [i for i in inherited(target) if i.word == "COPY" and "from" not in i.flags()]
+
+    assert own
+    for instruction in own:
+        assert int(instruction.flags().get("chmod", "0"), base=8) & 0o005 == 0o005, instruction.rest
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_exams_lie_on_the_volume(target):
     assert environment(target)["COVIDCT_DATA_DIR"] == last(target, "VOLUME").rest
 
