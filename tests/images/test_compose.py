@@ -55,6 +55,23 @@ def test_it_is_built_from_its_own_target(name):
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_no_registry_is_asked_for_it(name):
+    # Where a service names an image, `docker compose up` looks for it in a registry before it builds.
+    assert "image" not in SERVICES[name]
+    assert "pull_policy" not in SERVICES[name]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_processes_left_behind_are_cleared_away(name):
+    assert SERVICES[name]["init"] is True
+
+
+def test_the_gpu_service_has_room_for_the_threads_and_kernels_of_tensorflow():
+    assert SERVICES["gpu"]["pids_limit"] == 4096
+    assert SERVICES["gpu"]["tmpfs"] == ["/tmp:size=1g,mode=1777"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_exams_are_kept_in_a_named_volume(name):
     (volume,) = SERVICES[name]["volumes"]
     source, inside = volume.split(":")
