@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from app.ct.diagnosis import diagnose
-from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
+from app.ct.errors import ExamError, NoLung, NotChest, UnevenExam, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_lung_area, is_like_training
 from app.ct.manifest import FitnessSpec, Manifest
@@ -163,11 +163,13 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
 
 
 def _read_slice(record: Record, fitness: FitnessSpec) -> tuple[Slice | None, str]:
-    """The slice, and why serving would refuse it without scoring it."""
+    """The slice, and why serving would refuse it without scoring it; a file of several slices is none."""
     try:
         exam = record.read()
     except ExamError as error:
         return None, error.code
+    if len(exam.slices) > 1:
+        return None, UnevenExam.code
     return exam.slices[0], _selected(exam, None, fitness)[1]
 
 

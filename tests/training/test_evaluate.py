@@ -11,7 +11,7 @@ from app.ct.exam import Exam, Slice
 from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.phantom import phantom
 from app.ct.scores import SliceScores
-from tests.builders import a_dicom_exam
+from tests.builders import a_dicom_exam, an_enhanced_dicom
 from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
 from training.catalog import Catalog, CatalogError
@@ -185,6 +185,15 @@ def test_an_exam_or_a_patient_is_refused_where_most_slices_are_unlike_training(
     (case,) = score(Catalog.read(data).records, GrayScorer(), by=by)
 
     assert (case.refused, len(case.logits)) == (why, len(far))
+
+
+def test_a_file_of_several_slices_is_not_scored_as_one(tmp_path: Path) -> None:
+    data = chests(tmp_path, far=[False])
+    (data / "000.png").write_bytes(an_enhanced_dicom())
+
+    (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.SLICE)
+
+    assert (case.refused, case.probability) == ("uneven-exam", None)
 
 
 def test_less_lung_than_the_model_wants_is_counted_as_refused(tmp_path: Path) -> None:
