@@ -2,7 +2,8 @@
 
 import ipaddress
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +31,9 @@ EngineOption = Annotated[EngineName | None, typer.Option(help="What runs the net
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of this project are told in two lines, without a traceback."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that the encoding of stdout lacks must not stop a batch; stderr is so by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         commands(arguments)
     except CovidCTError as error:
@@ -42,8 +46,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _settings(**given: object) -> Settings:
-    """Settings from the environment, with what was given on the command line."""
-    return Settings.model_validate(Settings().model_dump() | {k: v for k, v in given.items() if v is not None})
+    """Settings from the environment, with what was given on the command line.
+
+    Raises:
+        Misuse: one of them cannot be.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise Misuse(_wrong(error, lambda name: f"COVIDCT_{name.upper()}")) from error
+    try:
+        return Settings.model_validate(settings.model_dump() | {k: v for k, v in given.items() if v is not None})
+    except ValidationError as error:
+        raise Misuse(_wrong(error, lambda name: f"--{name.replace('_', '-')}")) from error
+
+
+def _wrong(error: ValidationError, called: Callable[[str], str]) -> str:
+    """A line for every setting that cannot be, under the name it was given by."""
+    return "\n".join(f"{called(str(one['loc'][0]))} cannot be {one['input']}: {one['msg']}." for one in error.errors())
 
 
 def is_this_machine(host: str) -> bool:
@@ -85,7 +105,12 @@ def predict(
         list[Path], typer.Argument(metavar="PATH...", help="Folders, ZIPs, volumes (.nii, .nii.gz, .mha) or slices.")
     ],
     each: Annotated[
-        bool, typer.Option("--each", help="Every sub-folder, ZIP and volume directly inside PATH is an exam.")
+        bool,
+        typer.Option(
+            "--each",
+            help="Every sub-folder, ZIP and volume directly inside PATH is an exam; "
+            "loose slices there are counted and left out.",
+        ),
     ] = False,
     series: Annotated[str | None, typer.Option(metavar="UID", help="Diagnose this DICOM series.")] = None,
     slices: Annotated[str | None, typer.Option(metavar="N|all", help="How many slices to score.")] = None,
@@ -95,11 +120,12 @@ def predict(
             "-o",
             "--out",
             metavar="DIR",
-            help="Write report.json and overlays into DIR, for several exams into DIR/NAME.",
+            help="Write report.json and overlays into DIR, for several exams and after --each into DIR/NAME; "
+            "DIR lies outside of what is diagnosed.",
         ),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="The whole report on stdout; for several exams one a line (JSON Lines).")
+        bool, typer.Option("--json", help="The whole report on stdout; for several exams and after --each one a line.")
     ] = False,
     table: Annotated[
         str | None,
@@ -116,15 +142,18 @@ def predict(
     Exit code: 0 when every exam was diagnosed, 1 when one was refused or failed, 2 when the call was wrong.
     """
     from app.commands.batch import Places, run
-    from app.commands.given import exams_inside, given_exams
+    from app.commands.ending import ending_in_order
+    from app.commands.given import Given
     from app.main import load_classifier
 
-    exams = exams_inside(paths, tell=_tell) if each else given_exams(paths)
+    given = Given.each(paths, tell=_tell) if each else Given.of(paths)
     wish, places = Wish.of(series, _how_many(slices)), Places.of(as_json=as_json, table=table, folder=out)
     settings = _settings(model_dir=model_dir, engine=engine)
-    refused = run(exams, load_classifier(settings), limits=settings.limits, wish=wish, places=places)
-    if len(exams) > 1:
-        _tell(f"{len(exams)} exams: {len(exams) - refused} diagnosed, {refused} refused or failed")
+    with ending_in_order():
+        refused = run(given, load_classifier(settings), limits=settings.limits, wish=wish, places=places)
+    if not given.is_one:
+        count = len(given.exams)
+        _tell(f"{count} exam{'s' * (count > 1)}: {count - refused} diagnosed, {refused} refused or failed")
     raise typer.Exit(1 if refused else 0)
 
 
@@ -157,7 +186,10 @@ def demo(
     typer.echo("drawing a synthetic chest", err=True)
     chest = phantom(slices=slices, lesions=lesions)
     for kind, files in (("dicom", dicom_files(chest)), ("jpeg", jpeg_files(chest))):
-        written = write(files, out / kind)
+        try:
+            written = write(files, out / kind)
+        except OSError as error:
+            raise Misuse(f"{out / kind} cannot be written ({error.strerror}); give -o another folder.") from error
         typer.echo(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
 
 

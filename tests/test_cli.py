@@ -1,6 +1,11 @@
 """The commands."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -10,6 +15,8 @@ from app.cli import is_this_machine, main
 from app.commands.doctor import check_machine, check_python
 from app.commands.given import exam_files
 from app.commands.predict import predict
+from app.ct.phantom import phantom
+from app.ct.phantom.files import jpeg_files, write
 from app.settings import Settings, model_folder
 from tests.builders import a_zip
 from tests.fakes import FakeClassifier
@@ -161,6 +168,116 @@ def test_a_refused_exam_ends_with_1_after_the_others_are_diagnosed(
     assert code == 1
     assert refused["code"] == "unreadable"
     assert (report["input"]["slices"], report["input"]["scored"]) == (9, 2)
+
+
+def test_results_are_not_written_into_what_each_looks_into(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    the_served_model()
+
+    for folder in (demo, demo / "out"):
+        code, out, err = run(capsys, "predict", "--each", demo, "-o", folder)
+
+        assert (code, out) == (2, "")
+        assert "would be taken for slices the next time" in err
+    assert sorted(p.name for p in demo.iterdir()) == ["dicom", "jpeg"]
+
+
+def test_a_single_exam_found_with_each_is_one_of_several(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    the_served_model()
+    (demo / "dicom").rename(tmp_path / "away")
+
+    code, out, err = run(capsys, "predict", "--each", demo, "--slices", 1, "--json", "-o", tmp_path / "out")
+
+    assert code == 0
+    assert [json.loads(line)["exam"] for line in out.splitlines()] == [str(demo / "jpeg")]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["jpeg"]
+    assert err.splitlines()[-1] == "1 exam: 1 diagnosed, 0 refused or failed"
+
+
+def started(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from app.cli import main; main()", *map(str, arguments)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=os.environ | environment, stdout=pipe, stderr=pipe)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_being_ended_leaves_no_unpacked_slices_behind(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    the_served_model()
+    archive, spool = tmp_path / "exam.zip", tmp_path / "spool"
+    spool.mkdir()
+    archive.write_bytes(a_zip((file.name, file.read()) for file in jpeg_files(phantom(slices=60, size=128))))
+
+    with started("predict", archive, "--slices", "all", TMPDIR=str(spool)) as process:
+        while not (unpacked := list(spool.glob("covidct-*/*"))) and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        assert process.wait(timeout=30) == code
+
+    assert unpacked
+    assert list(spool.iterdir()) == []
+
+
+def test_a_name_that_stdout_has_no_letters_for_stops_nothing(tmp_path: Path) -> None:
+    the_served_model()
+    for name in ("患者", "b"):
+        write(jpeg_files(phantom(slices=3, size=128)), tmp_path / name)
+
+    with started("predict", "--each", tmp_path, "--slices", 1, PYTHONIOENCODING="latin-1") as process:
+        out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert out.count(b"Research use only") == 2
+    assert rb"\u60a3\u8005" in out
+
+
+@pytest.mark.parametrize("option", [["--port", "99999"], ["--port", "-1"]])
+def test_a_port_that_is_none_is_a_wrong_call(option: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "serve", *option)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(f"--port cannot be {option[1]}: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_variable_that_cannot_be_is_a_wrong_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COVIDCT_MAX_FILES", "abc")
+
+    code, out, err = run(capsys, "doctor")
+
+    assert (code, out) == (2, "")
+    assert err.startswith("COVIDCT_MAX_FILES cannot be abc: ")
+
+
+@pytest.mark.parametrize("folder", ["/proc", "n" * 300])
+def test_a_demo_that_cannot_be_written_is_a_wrong_call(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "demo", "--slices", 1, "-o", folder)
+
+    assert code == 2
+    assert "give -o another folder" in err
+
+
+@pytest.mark.parametrize("folder", ["file", "n" * 300])
+def test_a_place_that_cannot_hold_exams_is_a_wrong_call(
+    folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    the_served_model()
+    (tmp_path / "file").touch()
+
+    code, _, err = run(capsys, "serve", "--port", 0, "--data-dir", tmp_path / folder)
+
+    assert code == 2
+    assert "set --data-dir" in err
+
+
+def test_the_doctor_sees_a_store_whose_name_is_too_long(tmp_path: Path) -> None:
+    settings = Settings(model_dir=tmp_path, data_dir=tmp_path / ("n" * 300))
+
+    checks = {check.name: check for check in check_machine(settings)}
+
+    assert not checks["store"].is_ok
 
 
 def test_the_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """Several exams, one classifier, and every place their results go to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 
 from app.commands import Misuse
-from app.commands.given import GivenExam
-from app.commands.predict import Refusal, outcomes
+from app.commands.given import Given, GivenExam
+from app.commands.predict import Outcome, Refusal, outcome_of
 from app.commands.progress import progress_on
 from app.commands.results import Sink, csv_file, csv_lines, folders, json_of, text_of
+from app.ct.errors import StorageFull
 from app.exam_folder import Wish
 from app.service import DiagnosisService, SliceClassifier
 from app.uploads import Limits
@@ -54,39 +55,61 @@ class Places:
             raise Misuse("--json and --csv - both want stdout; give --csv a file.")
         return cls(Form.CSV, None, folder)
 
-    def sinks(self, exams: Sequence[GivenExam], classifier: SliceClassifier) -> Iterator[Sink]:
-        """What takes each outcome, stdout last: what is told there is done.
+    def written(self, given: Given, classifier: SliceClassifier) -> Iterator[Sink]:
+        """What writes each outcome into files.
 
         Raises:
             Misuse: a file or folder cannot be made.
         """
         if self.folder is not None:
-            yield folders(exams, self.folder)
+            yield folders(given, self.folder)
         if self.table is not None:
             yield csv_file(self.table, classifier)
+
+    def printed(self, given: Given, classifier: SliceClassifier) -> Sink:
+        """What prints each outcome on stdout."""
         match self.stdout:
             case Form.TEXT:
-                yield text_of(exams, typer.echo)
+                return text_of(given, typer.echo)
             case Form.JSON:
-                yield json_of(exams, typer.echo, with_pictures=self.folder is not None)
+                return json_of(given, typer.echo, with_pictures=self.folder is not None)
             case Form.CSV:
-                yield csv_lines(classifier, typer.echo)
+                return csv_lines(classifier, typer.echo)
 
 
-def run(exams: Sequence[GivenExam], classifier: SliceClassifier, *, limits: Limits, wish: Wish, places: Places) -> int:
-    """Diagnose ``exams`` and hand every outcome on before the next one is begun.
+def run(given: Given, classifier: SliceClassifier, *, limits: Limits, wish: Wish, places: Places) -> int:
+    """Diagnose every exam and hand its outcome on before the next one is begun.
 
     Returns:
-        How many were refused or failed.
+        How many were refused or failed, or have a result that could not be written.
 
     Raises:
         Misuse: a place for results cannot be written to; nothing was diagnosed.
-        StorageFull: there is no room for results.
     """
-    service, sinks = DiagnosisService(classifier, limits=limits), list(places.sinks(exams, classifier))
-    refused = 0
-    for exam, outcome in outcomes(exams, service, wish=wish, show=progress_on(Console(stderr=True))):
-        refused += isinstance(outcome, Refusal)
-        for take in sinks:
-            take(exam, outcome)
-    return refused
+    service, show = DiagnosisService(classifier, limits=limits), progress_on(Console(stderr=True))
+    written = list(places.written(given, classifier))
+    printed = places.printed(given, classifier)
+
+    def is_done(number: int, exam: GivenExam) -> bool:
+        # In a function of its own: a diagnosed exam leaves memory before the next one is read.
+        title = "" if given.is_one else f"exam {number} of {len(given.exams)}: {exam.name}"
+        with show(title) as on_progress:
+            outcome = outcome_of(exam, service, wish=wish, on_progress=on_progress)
+        # All of them first: where one place fails, the others are still written to.
+        kept = [_is_written(write, exam, outcome) for write in written]
+        printed(exam, outcome)
+        return all(kept) and not isinstance(outcome, Refusal)
+
+    return sum(not is_done(number, exam) for number, exam in enumerate(given.exams, start=1))
+
+
+def _is_written(write: Sink, exam: GivenExam, outcome: Outcome) -> bool:
+    """Whether ``write`` could write; if not, that is told on stderr, and the exams after this one go on."""
+    try:
+        write(exam, outcome)
+    except (OSError, StorageFull, Misuse) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)
+        typer.echo("See that there is room and that its place can be written to, then diagnose it again.", err=True)
+        return False
+    return True

@@ -90,17 +90,19 @@ def _decoders() -> Iterator[Check]:
 
 def _store(settings: Settings) -> Check:
     folder = settings.data_dir.resolve()
-    if not folder.exists():
-        parent = next(path for path in folder.parents if path.exists())
-        can_write = os.access(parent, os.W_OK | os.X_OK)
-        return Check(
-            "store", can_write, f"{folder} {'will be made' if can_write else 'cannot be made; set --data-dir'}"
-        )
     try:
+        if not folder.exists():
+            return _store_to_be(folder)
         Store(folder).close()
     except (OSError, CovidCTError, ValueError) as error:
         return Check("store", False, f"{folder} cannot be used ({type(error).__name__}); set --data-dir")
     return Check("store", True, str(folder))
+
+
+def _store_to_be(folder: Path) -> Check:
+    parent = next(path for path in folder.parents if path.exists())
+    can_write = os.access(parent, os.W_OK | os.X_OK)
+    return Check("store", can_write, f"{folder} {'will be made' if can_write else 'cannot be made; set --data-dir'}")
 
 
 def _model(settings: Settings) -> Check:

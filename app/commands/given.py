@@ -32,7 +32,7 @@ class GivenExam:
     def of(cls, paths: Sequence[Path]) -> "GivenExam":
         """The exam that lies at ``paths``."""
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        return cls(f"{_shown(paths[0])}{more}", tuple(paths))
+        return cls(f"{shown(paths[0])}{more}", tuple(paths))
 
     def files(self) -> list[NamedFile]:
         """The exam's files, listed anew.
@@ -43,11 +43,50 @@ class GivenExam:
         return exam_files(self.paths)
 
 
+@dataclass(frozen=True)
+class Given:
+    """What one call is about.
+
+    Attributes:
+        exams: in the order they are diagnosed.
+        paths: as given.
+        is_one: whether there is a single exam, whose results need no name; never so after ``--each``, as what lies
+            inside may be more the next time.
+    """
+
+    exams: tuple[GivenExam, ...]
+    paths: tuple[Path, ...]
+    is_one: bool
+
+    @classmethod
+    def of(cls, paths: Sequence[Path]) -> "Given":
+        """``paths`` themselves; raises as ``given_exams`` does."""
+        exams = given_exams(paths)
+        return cls(tuple(exams), tuple(paths), len(exams) == 1)
+
+    @classmethod
+    def each(cls, paths: Sequence[Path], *, tell: Callable[[str], None]) -> "Given":
+        """What lies directly inside ``paths``; raises as ``exams_inside`` does."""
+        return cls(tuple(exams_inside(paths, tell=tell)), tuple(paths), False)
+
+    def would_read(self, folders: Sequence[Path]) -> list[Path]:
+        """Which of ``folders``, made or not, the same call would read next time: they are or lie in what was given."""
+        within = {_identity(at) for path in self.paths if path.is_dir() for at, _ in _opened(path, None)} - {None}
+        # Loose slices are mostly given as *, and what lies beside them is then given too.
+        beside = {_identity(path.parent) for path in self.paths if not path.is_dir() and not _is_exam(path)} - {None}
+
+        def is_read(folder: Path) -> bool:
+            real = folder.resolve()
+            return _identity(real) in beside or any(_identity(at) in within for at in (real, *real.parents))
+
+        return [folder for folder in folders if is_read(folder)]
+
+
 def given_exams(paths: Sequence[Path]) -> list[GivenExam]:
     """The exams at ``paths``: every folder, ZIP and volume is one, all other files together are one.
 
     Raises:
-        Misuse: a path does not exist.
+        Misuse: a path does not exist, or is neither a file nor a folder.
     """
     _check(paths)
     groups: dict[int, list[Path]] = {}
@@ -67,16 +106,16 @@ def exams_inside(paths: Sequence[Path], *, tell: Callable[[str], None]) -> list[
         Every sub-folder, ZIP and volume in the natural order of their names; then the exams of files given beside folders.
 
     Raises:
-        Misuse: a path does not exist, or there is no exam.
+        Misuse: a path does not exist, is neither a file nor a folder or cannot be opened, or there is no exam.
     """
     _check(paths)
-    folders = [path for path in paths if path.is_dir()]
-    inside = [p for folder in folders for p in sorted(folder.iterdir(), key=lambda p: natural_key(p.name))]
-    found = [p for p in inside if not is_macos_companion(p.name) and _is_exam(p)]
+    inside = [p for folder in paths if folder.is_dir() for p in _listed(folder)]
+    found = [p for p in inside if _is_exam(p)]
     exams = [GivenExam.of([p]) for p in found] + given_exams([path for path in paths if not path.is_dir()])
     if not exams:
         raise Misuse("There is no sub-folder, ZIP or volume inside; without --each a folder itself is one exam.")
-    beside = sum(_may_be_slice(p) for p in inside if p not in found)
+    known = set(found)
+    beside = sum(_may_be_slice(p) for p in inside if p not in known)
     if beside:
         tell(f"{beside} files lie beside the exams, belong to none of them and are left out.")
     return exams
@@ -84,8 +123,28 @@ def exams_inside(paths: Sequence[Path], *, tell: Callable[[str], None]) -> list[
 
 def _check(paths: Sequence[Path]) -> None:
     for path in paths:
-        if not path.exists():
-            raise Misuse(f"{_shown(path)} does not exist.")
+        try:
+            path.stat()
+        except FileNotFoundError as error:
+            raise Misuse(f"{shown(path)} does not exist.") from error
+        except OSError as error:
+            raise Misuse(f"{shown(path)} cannot be looked at ({error.strerror}).") from error
+        if _is_special(path):
+            raise Misuse(f"{shown(path)} is neither a file nor a folder.")
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies directly inside; pipes, devices and what macOS adds are no part of an exam."""
+    try:
+        inside = [p for p in folder.iterdir() if not is_macos_companion(p.name) and not _is_special(p)]
+    except OSError as error:
+        raise Misuse(f"{shown(folder)} cannot be opened ({error.strerror}).") from error
+    return sorted(inside, key=lambda p: natural_key(p.name))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether ``path`` is a pipe, a device or the like: opening one may wait forever, reading one may never end."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
@@ -122,7 +181,8 @@ def _folder_name(exam: GivenExam) -> str:
     if len(exam.paths) > 1:
         return "slices"
     path = exam.paths[0]
-    name = path.resolve().name
+    # The name as given: a link's target may have a name that is not meant to be seen, such as a patient's.
+    name = path.resolve().name if path.name in ("", "..") else path.name
     return (name if path.is_dir() else _VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", name, flags=re.I))) or "exam"
 
 
@@ -133,8 +193,6 @@ def _is_exam(path: Path) -> bool:
 
 
 def _may_be_slice(path: Path) -> bool:
-    if is_macos_companion(path.name):
-        return False
     file = NamedFile(path.name, path)
     return not _can_be_opened(file) or kind_of(file) is not Kind.JUNK
 
@@ -148,15 +206,30 @@ def _files(path: Path) -> Iterator[NamedFile]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below ``folder``, and every link that leads nowhere; links are followed, each folder is walked once."""
+    """Every file below ``folder``, and every link that leads nowhere."""
+    for at, names in _opened(folder, _refuse_folder):
+        yield from (path for name in names if (path := at / name).is_file() or path.is_symlink())
+
+
+def _opened(folder: Path, on_error: Callable[[OSError], None] | None) -> Iterator[tuple[Path, list[str]]]:
+    """``folder`` and every folder below it, with the names in it; links are followed, each folder is walked once."""
     seen: set[tuple[int, int]] = set()
-    for at, folders, names in os.walk(folder, onerror=_refuse_folder, followlinks=True):
+    for at, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
         status = Path(at).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        yield from (path for name in names if (path := Path(at, name)).is_file() or path.is_symlink())
+        yield Path(at), names
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What is the same for all names of one folder; None where there is no folder yet."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _refuse_folder(error: OSError) -> None:
@@ -171,7 +244,7 @@ def _can_be_opened(file: NamedFile) -> bool:
     return True
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """A path to print: what is not text or would steer a terminal is replaced."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

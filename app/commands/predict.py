@@ -1,14 +1,14 @@
 """Exams diagnosed without a server, one after the other with one classifier: files on disk in, results out."""
 
+import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from app.commands.given import GivenExam
-from app.commands.progress import ShowProgress
 from app.commands.writing import write_whole
 from app.ct.errors import CovidCTError
 from app.ct.heatmap import overlay_png
@@ -24,6 +24,7 @@ from app.web.reporting import exam_report
 from app.web.schemas import ExamReport
 
 REPORT = "report.json"
+_OVERLAY = re.compile(r"slice-\d{4,}-overlay\.png")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Prediction:
 
     def write(self, folder: Path) -> None:
         """The overlay of every scored slice; then ``report.json``, which names them."""
-        folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         scores = self.diagnosed.scores
         for row, index in enumerate(scores.indices):
             top, left, bottom, right = (int(edge) for edge in scores.boxes[row])
@@ -89,25 +90,15 @@ class Refusal:
 
     def write(self, folder: Path) -> None:
         """The problem as ``report.json``, so that the report of an earlier run does not pass for this one's."""
-        folder.mkdir(parents=True, exist_ok=True)
+        _clear(folder)
         write_whole(folder / REPORT, f"{self.json()}\n".encode())
 
 
 Outcome = Prediction | Refusal
 
 
-def outcomes(
-    exams: Sequence[GivenExam], service: DiagnosisService, *, wish: Wish, show: ShowProgress
-) -> Iterator[tuple[GivenExam, Outcome]]:
-    """Diagnose the exams one after the other; one that cannot be diagnosed does not stop the others."""
-    for number, exam in enumerate(exams, start=1):
-        title = f"exam {number} of {len(exams)}: {exam.name}" if len(exams) > 1 else ""
-        with show(title) as on_progress:
-            outcome = _outcome(exam, service, wish=wish, on_progress=on_progress)
-        yield exam, outcome
-
-
-def _outcome(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_progress: OnProgress) -> Outcome:
+def outcome_of(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_progress: OnProgress) -> Outcome:
+    """Diagnose one exam; that it cannot be diagnosed is an outcome too, and does not stop the others."""
     try:
         return diagnosed_exam(exam.files(), service, wish=wish, on_progress=on_progress)
     except CovidCTError as error:
@@ -149,3 +140,11 @@ def diagnosed_exam(
 
 def _overlay_name(index: int) -> str:
     return f"slice-{index:04}-overlay.png"
+
+
+def _clear(folder: Path) -> None:
+    """Remove the overlays of an earlier run, which might be those of another exam; nothing else."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if _OVERLAY.fullmatch(path.name):
+            path.unlink()

@@ -1,11 +1,13 @@
 """Where results go: stdout as text, JSON or CSV, a CSV file, a folder of reports and overlays."""
 
 import json
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from app.commands import Misuse
-from app.commands.given import GivenExam, folder_names
+from app.commands.given import Given, GivenExam, folder_names, shown
 from app.commands.predict import Outcome, Refusal
 from app.commands.table import header, row
 from app.commands.writing import write_whole
@@ -16,24 +18,23 @@ Sink = Callable[[GivenExam, Outcome], None]
 Print = Callable[[str], None]
 
 
-def text_of(exams: Sequence[GivenExam], print_line: Print) -> Sink:
+def text_of(given: Given, print_line: Print) -> Sink:
     """A few lines per exam; of several each begins with its name and ends with an empty line."""
 
     def take(exam: GivenExam, outcome: Outcome) -> None:
-        print_line(outcome.text() if len(exams) == 1 else f"{exam.name}\n{outcome.text()}\n")
+        print_line(outcome.text() if given.is_one else f"{exam.name}\n{outcome.text()}\n")
 
     return take
 
 
-def json_of(exams: Sequence[GivenExam], print_line: Print, *, with_pictures: bool) -> Sink:
+def json_of(given: Given, print_line: Print, *, with_pictures: bool) -> Sink:
     """One object for one exam; for several one object a line (JSON Lines), with the exam's name under ``exam``."""
 
     def take(exam: GivenExam, outcome: Outcome) -> None:
         text = outcome.json() if isinstance(outcome, Refusal) else outcome.json(with_pictures=with_pictures)
-        if len(exams) == 1:
-            print_line(text)
-        else:
-            print_line(json.dumps({"exam": exam.name, **json.loads(text)}))
+        # Written anew in ASCII: whatever the encoding of stdout, it stays JSON and nothing of it is replaced.
+        found = json.loads(text)
+        print_line(json.dumps(found, indent=2) if given.is_one else json.dumps({"exam": exam.name, **found}))
 
     return take
 
@@ -51,10 +52,10 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
         Misuse: there is no such file to write.
     """
     place, lines = path.resolve(), [header()]
-    if place.exists() and not place.is_file():
-        raise Misuse(f"{path} is not a file; --csv - writes to stdout.")
 
     def write() -> None:
+        if place.exists() and not place.is_file():
+            raise Misuse(f"{shown(path)} is not a file; --csv - writes to stdout.")
         write_whole(place, "".join(lines).encode())
 
     def take(exam: GivenExam, outcome: Outcome) -> None:
@@ -65,19 +66,29 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
     return take
 
 
-def folders(exams: Sequence[GivenExam], folder: Path) -> Sink:
+def folders(given: Given, folder: Path) -> Sink:
     """``report.json`` and overlays: of one exam in ``folder``, of several each in a folder of its own inside.
 
     Raises:
-        Misuse: there is no such folder, and none can be made.
+        Misuse: a folder would be read as part of an exam, or cannot be made and written into.
     """
-    names = iter(folder_names(exams))
-    _now_or_never(lambda: folder.mkdir(parents=True, exist_ok=True), folder)
+    places = [folder] if given.is_one else [folder / name for name in folder_names(given.exams)]
+    if read := given.would_read(places):
+        raise Misuse(
+            f"Results in {shown(read[0])} would be taken for slices the next time; "
+            "give -o a folder outside of what is diagnosed."
+        )
+    for place in places:
+        _now_or_never(partial(_try_out, place), place)
+    following = iter(places)
+    return lambda _, outcome: outcome.write(next(following))
 
-    def take(_: GivenExam, outcome: Outcome) -> None:
-        outcome.write(folder if len(exams) == 1 else folder / next(names))
 
-    return take
+def _try_out(folder: Path) -> None:
+    """Make ``folder`` and write into it; what is written goes at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def _now_or_never(write: Callable[[], None], path: Path) -> None:
@@ -85,4 +96,4 @@ def _now_or_never(write: Callable[[], None], path: Path) -> None:
     try:
         write()
     except OSError as error:
-        raise Misuse(f"{path} cannot be written ({error.strerror}).") from error
+        raise Misuse(f"{shown(path)} cannot be written ({error.strerror}).") from error

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from app import NOTICE, logs
+from app.commands import Misuse
 from app.ct.errors import ModelError
 from app.main import create_app
 from app.settings import Settings, model_folder
@@ -39,6 +40,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         ModelError: the model cannot be served.
+        Misuse: there is no folder to keep exams in, and none can be made.
     """
     model_folder(settings)
     logs.configure()
@@ -48,7 +50,10 @@ def run(settings: Settings) -> None:
         refusals.append(error)
         server.should_exit = True
 
-    app = create_app(settings, on_refusal=stop)
+    try:
+        app = create_app(settings, on_refusal=stop)
+    except OSError as error:
+        raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
     # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line. No log setup of
     # uvicorn's either: it would close the handlers of libraries, some of which hold stderr itself.
     config = uvicorn.Config(

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import weakref
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from app.commands import Misuse
 from app.commands.batch import Form, Places, run
-from app.commands.given import GivenExam
+from app.commands.given import Given, GivenExam
 from app.ct.exam import Exam
 from app.exam_folder import Wish
 from app.uploads import Limits
@@ -29,7 +30,8 @@ def ran(
     wish: Wish = Wish(),  # noqa: B008  frozen
     **limits: int,
 ) -> int:
-    return run(exams, classifier or FakeClassifier(), limits=Limits(**limits), wish=wish, places=places)
+    given = Given(tuple(exams), tuple(path for exam in exams for path in exam.paths), len(exams) == 1)
+    return run(given, classifier or FakeClassifier(), limits=Limits(**limits), wish=wish, places=places)
 
 
 @pytest.fixture
@@ -132,6 +134,74 @@ def test_a_single_exam_has_the_folder_for_itself(three, tmp_path):
     assert json.loads((tmp_path / "out" / "report.json").read_text())["verdict"]
 
 
+def test_a_folder_that_is_diagnosed_takes_no_results(three, tmp_path, capsys):
+    for exams, folder in ((three[:1], tmp_path / "a"), (three[:1], tmp_path / "a" / "out"), (three[:2], tmp_path)):
+        with pytest.raises(Misuse, match="would be taken for slices"):
+            ran(exams, Places(folder=folder))
+
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.rglob("*.json")) == [] == list(tmp_path.rglob("out"))
+
+
+def test_a_result_that_cannot_be_written_is_told_and_counted_and_the_others_are_written(three, tmp_path, capsys):
+    (tmp_path / "out" / "a" / "report.json").mkdir(parents=True)
+
+    assert ran([three[0], three[2]], Places(Form.JSON, folder=tmp_path / "out", table=tmp_path / "table.csv")) == 1
+
+    said = capsys.readouterr()
+    assert [line for line in said.err.splitlines() if "written" in line] == [
+        f"A result of {three[0].name} could not be written: Is a directory",
+        "See that there is room and that its place can be written to, then diagnose it again.",
+    ]
+    assert "verdict" in json.loads((tmp_path / "out" / "c" / "report.json").read_text())
+    assert len(said.out.splitlines()) == len(rows((tmp_path / "table.csv").read_bytes().decode())) == 2
+
+
+def test_a_table_that_can_no_longer_be_written_does_not_stop_the_others(three, tmp_path, capsys):
+    class Spoiling(FakeClassifier):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+            if (tmp_path / "table.csv").is_file():
+                (tmp_path / "table.csv").unlink()
+                (tmp_path / "table.csv").mkdir()
+            return super().score_chunks(exam, indices, chunk=chunk)
+
+    assert ran([three[0], three[2]], Places(table=tmp_path / "table.csv"), classifier=Spoiling()) == 2
+
+    assert capsys.readouterr().out.count("Research use only") == 2
+
+
+def test_overlays_of_an_earlier_run_go_and_nothing_else_does(three, tmp_path):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+    for name in ("slice-0099-overlay.png", "slice-0099-overlay.png.txt", "my-slice-0001-overlay.png"):
+        (tmp_path / "out" / name).touch()
+
+    ran(three[1:2], Places(folder=tmp_path / "out"))
+
+    left = {p.name for p in (tmp_path / "out").iterdir()}
+    assert left == {"report.json", "slice-0099-overlay.png.txt", "my-slice-0001-overlay.png"}
+
+
+def test_overlays_that_are_not_named_by_the_new_report_go(three, tmp_path):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+    ran(three[:1], Places(folder=tmp_path / "out"), wish=Wish(slices=1))
+
+    assert len(list((tmp_path / "out").glob("slice-*"))) == 1
+
+
+def test_an_exam_has_left_memory_when_the_next_one_is_diagnosed(three, tmp_path):
+    seen: list[weakref.ref[Exam]] = []
+
+    class Watching(FakeClassifier):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+            assert [one for one in seen if one() is not None] == []
+            seen.append(weakref.ref(exam))
+            return super().score_chunks(exam, indices, chunk=chunk)
+
+    assert ran([three[0], three[2], three[0]], Places(folder=tmp_path / "out"), classifier=Watching()) == 0
+
+    assert len(seen) == 3
+
+
 def test_the_report_of_an_earlier_run_does_not_outlive_a_refusal(three, tmp_path):
     ran(three[:1], Places(folder=tmp_path / "out"))
     ran(three[1:2], Places(folder=tmp_path / "out"))
@@ -189,6 +259,26 @@ def test_a_table_that_cannot_be_written_stops_the_call_before_the_work(three, tm
 def test_a_folder_that_cannot_be_made_stops_the_call_before_the_work(three, tmp_path):
     with pytest.raises(Misuse, match="cannot be written"):
         ran(three, Places(folder=tmp_path / "c.zip" / "out"))
+
+
+@pytest.mark.parametrize("where", ["out", "/proc"])
+def test_a_folder_of_one_exam_that_cannot_be_made_stops_the_call_before_the_work(three, tmp_path, where, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "c").write_text("a file, not a folder")
+
+    with pytest.raises(Misuse, match="cannot be written"):
+        ran([three[0], three[2]], Places(folder=tmp_path / where))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_folder_that_can_only_be_read_stops_the_call_before_the_work(three):
+    with pytest.raises(Misuse, match="/proc cannot be written"):
+        ran(three[:1], Places(folder=Path("/proc")))
+
+
+def test_a_table_with_a_name_longer_than_the_system_takes_is_a_wrong_call(three, tmp_path):
+    with pytest.raises(Misuse, match="cannot be written"):
+        ran(three[:1], Places(table=tmp_path / ("n" * 300)))
 
 
 def test_stdout_is_not_asked_for_twice():

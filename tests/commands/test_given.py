@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import Misuse
-from app.commands.given import GivenExam, exam_files, exams_inside, folder_names, given_exams
+from app.commands.given import Given, GivenExam, exam_files, exams_inside, folder_names, given_exams
 from app.ct.errors import Unreadable
 from tests.builders import a_jpeg, a_zip
 from tests.commands.builders import a_folder, a_zip_file, given
@@ -48,6 +48,62 @@ def test_an_exam_given_twice_is_two_exams(tmp_path):
 def test_a_path_that_does_not_exist_is_a_wrong_call(tmp_path):
     with pytest.raises(Misuse, match="nowhere does not exist"):
         given_exams([tmp_path / "nowhere"])
+
+
+def test_a_path_longer_than_the_system_takes_is_a_wrong_call():
+    with pytest.raises(Misuse, match="cannot be looked at"):
+        given_exams([Path("n" * 300)])
+
+
+def test_a_pipe_is_a_wrong_call_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nii")
+
+    with pytest.raises(Misuse, match="neither a file nor a folder"):
+        given_exams([tmp_path / "pipe.nii"])
+    with pytest.raises(Misuse, match="neither a file nor a folder"):
+        exams_inside([Path("/dev/zero")], tell=pytest.fail)
+
+
+def test_pipes_beside_the_exams_are_not_waited_for(tmp_path):
+    a_folder(tmp_path / "exam", slices=1)
+    for name in ("pipe", "pipe.nii"):
+        os.mkfifo(tmp_path / name)
+
+    assert names(exams_inside([tmp_path], tell=pytest.fail), tmp_path) == ["exam"]
+
+
+def test_one_exam_is_one_of_several_only_after_each(tmp_path):
+    exam = a_folder(tmp_path / "exam", slices=1)
+
+    assert Given.of([exam]).is_one
+    assert not Given.of([exam, exam]).is_one
+    assert not Given.each([tmp_path], tell=pytest.fail).is_one
+
+
+def test_what_is_given_or_lies_inside_would_be_read_the_next_time(tmp_path):
+    exam = a_folder(tmp_path / "x" / "exam", slices=1)
+    inside = [exam, exam / "out", exam / "new" / "out", tmp_path / "out" / ".." / "x" / "exam"]
+    outside = [tmp_path, tmp_path / "x", tmp_path / "x" / "exam2", tmp_path / "new" / "out"]
+    (tmp_path / "out").mkdir()
+
+    assert Given.of([exam]).would_read([*inside, *outside]) == inside
+
+
+def test_what_an_exam_leads_to_by_a_link_would_be_read_too(tmp_path):
+    exam, elsewhere = a_folder(tmp_path / "exam", slices=1), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (exam / "more").symlink_to(elsewhere)
+    (tmp_path / "link").symlink_to(exam)
+
+    inside = [elsewhere, elsewhere / "out", tmp_path / "link" / "out"]
+    assert Given.of([exam]).would_read([*inside, tmp_path / "other"]) == inside
+
+
+def test_the_folder_of_loose_slices_would_be_read_but_not_that_of_an_archive(tmp_path):
+    loose, archive = a_file(tmp_path / "a" / "1"), a_zip_file(tmp_path / "b.zip")
+
+    assert Given.of([loose]).would_read([tmp_path / "a", tmp_path]) == [tmp_path / "a"]
+    assert Given.of([archive]).would_read([tmp_path]) == []
 
 
 def test_each_finds_what_lies_directly_inside_in_natural_order(tmp_path):
@@ -145,6 +201,12 @@ def test_the_folder_one_stands_in_has_its_own_name(tmp_path, monkeypatch):
     monkeypatch.chdir(a_folder(tmp_path / "exam", slices=1))
 
     assert folder_names(given(Path())) == ["exam"]
+
+
+def test_a_link_keeps_its_name(tmp_path):
+    (tmp_path / "study-7").symlink_to(a_folder(tmp_path / "DOE_JANE", slices=1))
+
+    assert folder_names(given(tmp_path / "study-7")) == ["study-7"]
 
 
 def test_loose_slices_have_a_folder_without_their_names(tmp_path):
