@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,13 @@ MAX_THIN_MM = 5.0
 MAX_APART_MM = 10.0
 # Cut or computed from other slices, by the series description alone.
 _COMPUTED_WORDS = re.compile(r"(?<![A-Za-z])(MPR|MIPS?|MINIP|VRT)(?![A-Za-z])", re.IGNORECASE)
+# Lungs are this high as a rule; a series that covers less than this share of them, or of the longest series, is a part.
+_CHEST_MM, _SHORT_SHARE = 300.0, 0.8
+# Series of one exam end some slices apart: what is missing there is nothing to speak of.
+_MISSED_MM = 40.0
+_NOT_COVERED = (
+    "Another series of the upload goes {:.0f} mm further than the one that was read: what it shows there was not read."
+)
 # Bolus tracking and test shots leave stacks of a few slices, often with a sharp kernel; they are no exam.
 MIN_EXAM_SLICES = 10
 
@@ -56,8 +63,9 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     series = grouped(unique)
     check_one_study(series.values())
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
+    whole_mm = longest_mm(usable.values())
     if series_instance_uid is None:
-        ranked = sorted(usable, key=lambda label: rank(usable[label]))
+        ranked = sorted(usable, key=lambda label: rank(usable[label], whole_mm))
     else:
         ranked = [label for label, kept in usable.items() if any(h.series == series_instance_uid for h in kept)]
     left_out = [r for label, group in series.items() for r in _left_out(label, group)]
@@ -71,7 +79,8 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     ]
     choice = SeriesChoice(best, _why(usable, best, asked=asked), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
-    return Chosen(tuple(usable[best]), choice, _copy_warnings(copies))
+    missed = _missed(usable[best], [usable[label] for label in others])
+    return Chosen(tuple(usable[best]), choice, (*_copy_warnings(copies), *missed))
 
 
 def _copy_warnings(copies: int) -> tuple[str, ...]:
@@ -83,18 +92,58 @@ def _left_out(label: str, group: Sequence[Header]) -> list[RejectedSeries]:
     return [RejectedSeries(label, count, why) for why, count in sorted(reasons.items())]
 
 
-def _criteria(slices: Sequence[Header]) -> tuple[tuple[float, str], ...]:
-    """Sort keys, smallest first, each with what being worse in it is called."""
-    kernel = any(_LUNG_KERNEL.search(part) for h in slices for part in h.kernel.split("\\"))
-    lung = kernel or any(_LUNG_WORDS.search(h.description) for h in slices)
-    apart = _usual_distance_mm(slices)
-    thickness = max(h.thickness_mm or apart or math.inf for h in slices)
+def _missed(best: Sequence[Header], others: Sequence[Sequence[Header]]) -> tuple[str, ...]:
+    """What to say where another series of the chest shows a range that ``best`` does not."""
+    low, high = _ends_mm(best)
+    ends = [_ends_mm(other) for other in others if covered_mm(best) and _is_whole_enough(other)]
+    further = max((max(low - lowest, 0.0) + max(highest - high, 0.0) for lowest, highest in ends), default=0.0)
+    return (_NOT_COVERED.format(further),) if further > _MISSED_MM else ()
+
+
+def longest_mm(groups: Iterable[Sequence[Header]]) -> float:
+    """What the longest of several series of the chest covers; 0 where that is unknown."""
+    return max((covered_mm(slices) for slices in groups if _is_whole_enough(slices)), default=0.0)
+
+
+def covered_mm(slices: Sequence[Header]) -> float:
+    """How much of the patient slices cover, gaps left out; 0 where it is unknown."""
+    return len({z for z in positions(slices) if z is not None}) * _usual_distance_mm(slices)
+
+
+def _is_whole_enough(slices: Sequence[Header]) -> bool:
+    """Whether other series are to be measured by this one."""
+    return not any(worse for worse, _ in _unfit(slices))
+
+
+def _ends_mm(slices: Sequence[Header]) -> tuple[float, float]:
+    known = [z for z in positions(slices) if z is not None] or [0.0]
+    return min(known), max(known)
+
+
+def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, str], ...]:
+    """What speaks against a series whatever it covers, first of the sort keys."""
     computed = any(is_reformat(h) or _COMPUTED_WORDS.search(h.description) for h in slices)
     return (
         (other_part(slices) is not None, "another body part"),
         (len(slices) < MIN_EXAM_SLICES, "too few slices"),
         (computed, "computed from other slices"),
-        (apart > MAX_APART_MM, "slices too far apart"),
+        (_usual_distance_mm(slices) > MAX_APART_MM, "slices too far apart"),
+    )
+
+
+def _criteria(slices: Sequence[Header], whole_mm: float) -> tuple[tuple[float, str], ...]:
+    """Sort keys, smallest first, each with what being worse in it is called.
+
+    A part of the chest comes after a whole one, however sharp: what it leaves out may be what is ill.
+    """
+    kernel = any(_LUNG_KERNEL.search(part) for h in slices for part in h.kernel.split("\\"))
+    lung = kernel or any(_LUNG_WORDS.search(h.description) for h in slices)
+    apart = _usual_distance_mm(slices)
+    thickness = max(h.thickness_mm or apart or math.inf for h in slices)
+    short = 0 < covered_mm(slices) < _SHORT_SHARE * min(whole_mm, _CHEST_MM)
+    return (
+        *_unfit(slices),
+        (short, "shorter range"),
         (not lung, "no lung kernel"),
         (thickness > MAX_THIN_MM, "thick slices"),
         (thickness if thickness <= MAX_THIN_MM else 0.0, "thicker slices"),
@@ -108,14 +157,20 @@ def _usual_distance_mm(slices: Sequence[Header]) -> float:
     return float(np.median(np.diff(known))) if len(known) > 1 else 0.0
 
 
-def rank(slices: Sequence[Header]) -> tuple[float, ...]:
-    """Sort key of a series; what is left equal keeps the order of the labels."""
-    return tuple(value for value, _ in _criteria(slices))
+def rank(slices: Sequence[Header], whole_mm: float) -> tuple[float, ...]:
+    """Sort key of a series; what is left equal keeps the order of the labels.
+
+    Args:
+        slices: of the series.
+        whole_mm: ``longest_mm`` of all series there are.
+    """
+    return tuple(value for value, _ in _criteria(slices, whole_mm))
 
 
 def _why_not(usable: dict[str, list[Header]], best: str, other: str) -> str:
     """The first criterion in which ``other`` is worse than ``best``."""
-    pairs = zip(_criteria(usable[best]), _criteria(usable[other]), strict=True)
+    whole_mm = longest_mm(usable.values())
+    pairs = zip(_criteria(usable[best], whole_mm), _criteria(usable[other], whole_mm), strict=True)
     return next((worse for (a, _), (b, worse) in pairs if a != b), "alike, and another one was taken")
 
 
@@ -124,6 +179,7 @@ _BETTER = {
     "too few slices": "the only one with enough slices",
     "computed from other slices": "slices as they were scanned",
     "slices too far apart": "slices close enough together",
+    "shorter range": "the whole range",
     "no lung kernel": "lung kernel",
     "thick slices": "thin slices",
     "thicker slices": "thinnest slices",
@@ -136,7 +192,8 @@ def _why(usable: dict[str, list[Header]], best: str, *, asked: bool) -> str:
         return "asked for"
     if len(usable) == 1:
         return "the only axial CT series"
-    second = min((label for label in usable if label != best), key=lambda label: rank(usable[label]))
+    whole_mm = longest_mm(usable.values())
+    second = min((label for label in usable if label != best), key=lambda label: rank(usable[label], whole_mm))
     return _BETTER.get(_why_not(usable, best, second), "alike the others, and the first of them")
 
 

@@ -197,6 +197,61 @@ def test_without_all_positions_no_pass_is_told_apart():
     assert len(read_exam(files(*parts)).slices) == 13
 
 
+def test_a_pass_that_goes_further_completes_the_one_that_is_taken():
+    parts = [*a_pass(slices=41, AcquisitionNumber=1), *a_pass(slices=35, first=20, AcquisitionNumber=2)]
+    exam = read_exam(files(*parts))
+
+    assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(55)]
+    assert exam.series.rejected == (RejectedSeries("series 1", 21, "second pass of the same range"),)
+    assert exam.warnings[0].startswith("14 slices of another pass or reconstruction were kept")
+
+
+def test_a_pass_fills_the_gap_of_the_one_that_is_taken():
+    holed = [part for n, part in enumerate(a_pass(slices=30, AcquisitionNumber=1)) if not 10 < n < 15]
+    exam = read_exam(files(*holed, *a_pass(slices=10, first=8, AcquisitionNumber=2)))
+
+    assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(30)]
+
+
+@pytest.mark.parametrize(("whole", "part"), [("B30f", "B70f"), ("I70f", "B70f")])
+def test_a_part_with_a_sharp_kernel_leaves_out_no_whole_pass(whole, part):
+    exam = read_exam(
+        files(
+            *a_pass(slices=40, ConvolutionKernel=whole),
+            *a_pass(slices=16, first=4, ConvolutionKernel=part),
+        )
+    )
+
+    assert (exam.slices[0].z_mm, exam.slices[-1].z_mm) == (0.0, -195.0)
+
+
+def shifted(*, by_mm: float, step_mm: float, slices: int, **tags: object) -> list[bytes]:
+    """Slices from ``by_mm`` below 0 on."""
+    places = [-by_mm - step_mm * i for i in range(slices)]
+    return [a_dicom(stored=a_picture(seed=n), z_mm=z, SliceThickness=step_mm, **tags) for n, z in enumerate(places)]
+
+
+@pytest.mark.parametrize(
+    ("tags", "step_mm", "kept"),
+    [({"ConvolutionKernel": "B30f"}, 5.0, 60), ({"ConvolutionKernel": "B30f"}, 1.0, 60), ({}, 5.0, 60)],
+)
+def test_a_reconstruction_between_the_places_of_another_one_is_left_out_and_said(tags, step_mm, kept):
+    sharp = shifted(by_mm=0, step_mm=1.0, slices=60, ConvolutionKernel="B70f")
+    other = shifted(by_mm=0.5, step_mm=step_mm, slices=int(60 / step_mm), **{"ConvolutionKernel": "B70f", **tags})
+    for sent in in_both_directions([*sharp, *other]):
+        exam = read_exam(sent)
+
+        assert len(exam.slices) == kept
+        assert exam.series.rejected[0].slices == len(other)
+
+
+def test_a_second_pass_between_the_places_of_the_first_is_left_out_and_said():
+    first = shifted(by_mm=0, step_mm=5.0, slices=12, AcquisitionNumber=1)
+    exam = read_exam(files(*first, *shifted(by_mm=2.5, step_mm=5.0, slices=12, AcquisitionNumber=2)))
+
+    assert (len(exam.slices), exam.series.rejected[0].why) == (12, "second pass of the same range")
+
+
 def a_real_slice(file: Path, **tags: object) -> bytes:
     data_set, content = pydicom.dcmread(file), BytesIO()
     for keyword, value in tags.items():
