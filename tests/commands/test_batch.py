@@ -19,7 +19,7 @@ from app.exam_folder import Wish
 from app.uploads import Limits
 from tests.builders import a_dicom_exam
 from tests.commands.builders import a_folder, a_refused_folder, a_zip_file, given
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest
 
 
 def ran(
@@ -94,6 +94,18 @@ def test_one_exam_is_one_object_without_a_name(three, capsys):
     assert "exam" not in report
 
 
+def test_json_has_no_letters_that_stdout_may_lack(three, capsys):
+    ran(
+        three[:1],
+        Places(Form.JSON),
+        classifier=FakeClassifier(manifest=a_manifest().model_copy(update={"name": "患者"})),
+    )
+
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out)["model"]["name"] == "患者"
+
+
 def test_one_refused_exam_is_a_problem(three, capsys):
     assert ran(three[1:2], Places(Form.JSON)) == 1
 
@@ -155,6 +167,16 @@ def test_a_result_that_cannot_be_written_is_told_and_counted_and_the_others_are_
     ]
     assert "verdict" in json.loads((tmp_path / "out" / "c" / "report.json").read_text())
     assert len(said.out.splitlines()) == len(rows((tmp_path / "table.csv").read_bytes().decode())) == 2
+
+
+def test_a_disk_that_is_full_for_one_result_does_not_stop_the_others(three, tmp_path, capsys):
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    (tmp_path / "out" / "a" / ".report.json.part").symlink_to("/dev/full")
+
+    assert ran([three[0], three[2]], Places(folder=tmp_path / "out")) == 1
+
+    assert "could not be written: The storage is full" in capsys.readouterr().err
+    assert (tmp_path / "out" / "c" / "report.json").is_file()
 
 
 def test_a_table_that_can_no_longer_be_written_does_not_stop_the_others(three, tmp_path, capsys):

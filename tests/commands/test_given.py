@@ -198,9 +198,9 @@ def test_results_of_exams_of_one_name_do_not_meet(tmp_path):
 
 
 def test_the_folder_one_stands_in_has_its_own_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(a_folder(tmp_path / "exam", slices=1))
+    monkeypatch.chdir(a_folder(tmp_path / "study" / "inner", slices=1))
 
-    assert folder_names(given(Path())) == ["exam"]
+    assert folder_names(given(Path(), Path(".."))) == ["inner", "study"]
 
 
 def test_a_link_keeps_its_name(tmp_path):
