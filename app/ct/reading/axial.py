@@ -14,6 +14,17 @@ _PROJECTION = {"MIP", "MINIP", "PROJECTION", "MAX", "MIN", "MAXIMUM", "MINIMUM",
 _CAPTURE = {"SCREEN SAVE", "SCREENSHOT", "DOSE_INFO", "DOSE REPORT"}
 _REFORMAT = {"MPR", "REFORMATTED", "CURVED"}
 _MAPS = {"PERFUSION", "RCBF", "RCBV", "RMTT", "TTP", "SUBTRACTION", "STD_DEVIATION", "DIVISION", "MULTIPLICATION"}
+# Of scans at several energies (PS3.3 C.8.15.2.1.1): amounts of a material, atomic numbers, densities.
+_MAPS |= {
+    "MAT_SPECIFIC",
+    "MAT_FRACTIONAL",
+    "MAT_VALUE_BASED",
+    "EFF_ATOMIC_NUM",
+    "ELECTRON_DENSITY",
+    "IODINE",
+    "ZEFF",
+    "Z_EFF",
+}
 # RescaleType (PS3.3 C.11.1.1.2): electron densities, effective atomic numbers, material fractions.
 _NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"}
 _LOCALIZER_WORDS = re.compile(r"scout|topogram|scanogram|localizer|surview", re.IGNORECASE)

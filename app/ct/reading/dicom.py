@@ -86,7 +86,7 @@ def _decoded(headers: Sequence[Header], total: int) -> tuple[list[Decoded], tupl
     ranked = sorted(headers, key=tie)
     pictures, damages = decode_all(ranked)
     refuse(damages, total=total)
-    pictures, said = in_hounsfield_units(ranked, pictures)
+    pictures, said = in_hounsfield_units(ranked, pictures, total=total)
     return list(zip(ranked, pictures, strict=True)), said
 
 

@@ -12,10 +12,10 @@ from app.ct.errors import ExamError
 from app.ct.reading.files import Damaged, Damages, attempt
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
-from app.ct.reading.scale import Levels, levels_of
+from app.ct.reading.scale import Levels, levels_of, mirror_of
 from app.ct.reading.streams import bare_lossless, check_size
 from app.ct.reading.syntaxes import DECODERS
-from app.ct.reading.values import Rescale, gray_of, rescale_of, uninverted
+from app.ct.reading.values import Rescale, gray_of, rescale_of
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
@@ -81,7 +81,9 @@ def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> Pictu
         raise Damaged("damaged, its pixels are not as many as it says")
     told = rescale_of(dataset)
     gray = gray_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
-    return Picture(gray if header.orientation is None else upright(gray, header.orientation), levels_of(stored, told))
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    levels = levels_of(stored, told, mirror_of(stored, bits=dataset.BitsStored) if inverted else None)
+    return Picture(gray if header.orientation is None else upright(gray, header.orientation), levels)
 
 
 def _stored(dataset: Dataset, header: Header) -> np.ndarray:
@@ -95,8 +97,7 @@ def _stored(dataset: Dataset, header: Header) -> np.ndarray:
         check_size(stream, rows=header.rows, columns=header.columns)
         if decoder == "gdcm":
             dataset.PixelData = encapsulate([bare_lossless(stream, rows=header.rows, columns=header.columns)])
-    stored = _in_place(dataset, decoder)
-    return uninverted(stored) if dataset.PhotometricInterpretation == "MONOCHROME1" else stored
+    return _in_place(dataset, decoder)
 
 
 def _in_place(dataset: Dataset, decoder: str) -> np.ndarray:

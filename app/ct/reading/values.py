@@ -31,6 +31,10 @@ class Rescale(NamedTuple):
         hu += np.float32(self.intercept)
         return hu
 
+    def mirrored(self, whole: float) -> "Rescale":
+        """The rescale of values that were each subtracted from ``whole``."""
+        return Rescale(-self.slope, self.slope * whole + self.intercept)
+
 
 def rescale_of(dataset: Dataset) -> Rescale | None:
     """The rescale of a slice, None where it has none.
@@ -54,7 +58,7 @@ def gray_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarra
     """The slice in the lung window.
 
     Args:
-        stored: integer or float (height, width), as ``uninverted`` gives it; left untouched.
+        stored: integer or float (height, width); left untouched.
         dataset: for padding.
         rescale: of the slice.
 
@@ -66,19 +70,6 @@ def gray_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarra
         if padding is not None:
             hu[padding] = AIR_HU
     return LUNG.gray(np.maximum(hu, np.float32(AIR_HU)))
-
-
-def uninverted(stored: np.ndarray) -> np.ndarray:
-    """Values of a MONOCHROME1 slice, mirrored back where the exporter inverted them.
-
-    By the standard the interpretation concerns the display alone and HU stay what they are; some exporters invert the
-    values as well. A CT's corners are air, so corners brighter than the rest tell the two apart.
-    """
-    corners = np.median([stored[0, 0], stored[0, -1], stored[-1, 0], stored[-1, -1]])
-    low, high = stored.min(), stored.max()
-    if corners < low / 2 + high / 2:
-        return stored
-    return np.asarray(low + (high - stored))
 
 
 def _told_padding(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray | None:

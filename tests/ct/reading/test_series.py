@@ -31,6 +31,8 @@ SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}
         ({"ImageOrientationPatient": [1, 0, 0, 0, 0.7072, -0.7071]}, "not axial"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MPR"], "without": ["ImageOrientationPatient"]}, "not axial"),
         ({"RescaleType": "Z_EFF"}, "computed map"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "MAT_SPECIFIC"]}, "computed map"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "DE IODINE"]}, "computed map"),
         ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "computed map"),
     ],
 )
