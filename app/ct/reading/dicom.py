@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from app.ct.errors import TooLarge
 from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
 from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import Decoded, without_same_pictures
-from app.ct.reading.files import attempt, named, refuse
+from app.ct.reading.files import Damages, attempt, named, refuse
 from app.ct.reading.geometry import is_transposed
-from app.ct.reading.headers import Header, read_headers
+from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
 from app.ct.reading.hounsfield import in_hounsfield_units
 from app.ct.reading.images import MAX_EXAM_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered, tie
 from app.ct.reading.passes import OnePass, one_pass
 from app.ct.reading.pictures import MAX_PIXELS
-from app.ct.reading.pixels import Picture, decode_all
+from app.ct.reading.pixels import Picture, damages_of, decode_all
 from app.ct.reading.series import choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
 
@@ -39,12 +40,11 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     Raises:
         ExamError: as ``read_exam``.
     """
-    of_files, damages = attempt(files, lambda f: [_checked(header) for header in read_headers(f)])
-    headers = [header for file in of_files for header in file]
+    headers, damages = _headers(files)
     if damages:
-        # Refused already; the rest is decoded only to name every file that cannot be read.
+        # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
         small = [h for h in headers if h.has_pixels and h.rows * h.columns <= MAX_PIXELS and h.syntax in DECODERS]
-        refuse(damages | decode_all(small)[1], total=total)
+        refuse(damages | damages_of(_within_an_exam(small)), total=total)
     # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
     refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
@@ -75,6 +75,22 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
         ),
         other_part=None if asked else part,
     )
+
+
+def _headers(files: Sequence[KnownFile]) -> tuple[list[Header], Damages]:
+    """The headers of all pictures, refused before absurdly many are described, and what is wrong with files without."""
+    headers: list[Header] = []
+
+    def read(file: KnownFile) -> None:
+        headers.extend([_checked(header) for header in read_headers(file, most=MAX_FRAMES - len(headers))])
+
+    return headers, attempt(files, read)[1]
+
+
+def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
+    """The first ones of ``headers``, as many as one exam may hold."""
+    so_far = accumulate(h.rows * h.columns for h in headers)
+    return [header for header, pixels in zip(headers, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
 
 
 def _decoded(headers: Sequence[Header], total: int) -> tuple[list[Decoded], tuple[str, ...]]:

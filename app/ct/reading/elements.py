@@ -2,11 +2,33 @@
 
 import math
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+
+from app.ct.reading.files import Damaged
+
+# What is read here is some numbers, names or words; a list of a million values is made to exhaust memory.
+MAX_VALUE_BYTES = 2**12
+
+
+def check_length(dataset: Dataset, keyword: str) -> None:
+    """Refuse an element that is absurdly long, before its values are made.
+
+    Raises:
+        Damaged.
+    """
+    element: object = dataset.get_item(keyword) if keyword in dataset else None
+    if isinstance(element, RawDataElement) and len(element.value or b"") > MAX_VALUE_BYTES:
+        raise Damaged("damaged, one of its values is absurdly long")
 
 
 def _values(dataset: Dataset, keyword: str) -> list[object]:
-    """The values of an element as a list, empty where it is missing or cannot be parsed."""
+    """The values of an element as a list, empty where it is missing or cannot be parsed.
+
+    Raises:
+        Damaged: it is absurdly long.
+    """
+    check_length(dataset, keyword)
     try:
         value = dataset.get(keyword)
     except (TypeError, ValueError, ArithmeticError):

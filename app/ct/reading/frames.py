@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.tag import Tag
 
+from app.ct.reading.elements import check_length
 from app.ct.reading.files import Damaged
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -94,11 +95,13 @@ def _take(frame: Dataset, group: Dataset) -> None:
     for sequence, keywords in _MACROS.items():
         for item in _items(group, sequence)[:1]:
             for keyword, theirs in keywords.items():
+                check_length(item, theirs)
                 if item.get(theirs) not in (None, ""):
                     setattr(frame, keyword, item.get(theirs))
     for sequence in _CONVERTED:
         for item in _items(group, sequence)[:1]:
-            frame.update({e.tag: e for e in item if e.tag.group in _CONVERTED_GROUPS and e.tag not in frame})
+            wanted = [tag for tag in item.keys() if tag.group in _CONVERTED_GROUPS and tag not in frame]  # noqa: SIM118
+            frame.update({tag: item.get_item(tag) for tag in wanted})
     for anatomy in _items(group, "FrameAnatomySequence")[:1]:
         for region in _items(anatomy, "AnatomicRegionSequence")[:1]:
             if not frame.get("BodyPartExamined"):
@@ -125,7 +128,8 @@ def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Ite
         yield from generate_frames(opened, number_of_frames=frames, extended_offsets=_offsets(dataset))
         return
     frame_bytes = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    if dataset.BitsAllocated % 8 or length < frames * frame_bytes:
+    # One picture more than are described would go unread; a little more is padding.
+    if dataset.BitsAllocated % 8 or not frames * frame_bytes <= length < (frames + 1) * frame_bytes:
         raise Damaged("damaged, its pixels are not as many as it says")
     for _ in range(frames):
         yield opened.read(frame_bytes)

@@ -1,44 +1,26 @@
 """What a DICOM file says of its slice, without its pixels and without the patient."""
 
-import logging
-import warnings
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from io import BytesIO
-from typing import BinaryIO
 
-import pydicom
-import pydicom.config
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.filereader import read_dataset, read_preamble
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
 
-from app.ct.errors import TooLarge, UnsupportedEncoding
+from app.ct.errors import TooLarge
 from app.ct.reading.elements import number_of, numbers_of, text_of, whole_of
 from app.ct.reading.files import Damaged
-from app.ct.reading.frames import GROUPS, check_items, single_frames, stored_frames
+from app.ct.reading.frames import GROUPS, single_frames, stored_frames
 from app.ct.reading.kinds import Kind, KnownFile
-
-# Real exams break the rules on values; what pydicom says about that quotes the values, which may name the patient.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+from app.ct.reading.parsing import check_bytes, open_plain, parse, with_pixels
 
 CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 MAX_FRAMES = 4096
-MAX_INFLATED_BYTES = 64 * 2**20
 # A file of one picture is read whole; one of several is not.
 MAX_WHOLE_BYTES = 256 * 2**20
-_DEFLATED = DeflatedExplicitVRLittleEndian.encode()
+# Beyond it, a coordinate in mm lies in no patient: some files are filled with the largest number there is.
+MAX_MM = 1e5
 _TAGS = [
     "ImageType",
     "SOPClassUID",
@@ -68,6 +50,22 @@ _TAGS = [
     "RescaleType",
     "BurnedInAnnotation",
     *GROUPS,
+]
+# What reading the pixels needs besides; nothing else of a file is parsed, however much there is.
+_PIXEL_TAGS = [
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "ModalityLUTSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
 ]
 
 
@@ -121,8 +119,12 @@ class Header(KnownFile):
     grouped: bool = False
 
 
-def read_headers(file: KnownFile) -> tuple[Header, ...]:
+def read_headers(file: KnownFile, *, most: int = MAX_FRAMES) -> tuple[Header, ...]:
     """Read the header of each picture in ``file``; of what is no CT, one for the file.
+
+    Args:
+        file: of the upload.
+        most: how many pictures it may hold, once those of the files before it are counted.
 
     Raises:
         Damaged: empty, cut off, no DICOM at all, or several pictures that are not described one by one.
@@ -134,12 +136,11 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
         raise Damaged("damaged, or of no known kind")
     with open_plain(file) as opened:
         try:
-            dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=True, specific_tags=_TAGS)
-            _name_syntax(dataset)
+            dataset = parse(opened, _TAGS)
             header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
             if _is_multi_frame(header, dataset):
-                return _of_each_frame(header, dataset)
-            _check_bytes(file, MAX_WHOLE_BYTES)
+                return _of_each_frame(header, dataset, most)
+            check_bytes(file, MAX_WHOLE_BYTES)
             return (header,)
         except (Damaged, TooLarge):
             raise
@@ -154,7 +155,7 @@ def read_whole(file: KnownFile) -> FileDataset:
         Damaged: cannot be parsed.
     """
     with open_plain(file) as opened:
-        return _parsed(opened, stop_before_pixels=False)
+        return with_pixels(opened, parse(opened, [*_TAGS, *_PIXEL_TAGS]))
 
 
 def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
@@ -164,7 +165,7 @@ def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
         Damaged: cannot be parsed, or holds another number of pictures than ``frames``.
     """
     with open_plain(file) as opened:
-        dataset = _parsed(opened, stop_before_pixels=True)
+        dataset = parse(opened, [*_TAGS, *_PIXEL_TAGS])
         pixels = stored_frames(opened, dataset, frames=frames)
         try:
             for frame, stored in zip(single_frames(dataset, frames=frames), pixels, strict=True):
@@ -180,58 +181,6 @@ def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
             raise Damaged("damaged, its pixels cannot be decoded") from error
 
 
-def open_plain(file: KnownFile) -> BinaryIO:
-    """The bytes of ``file``, to be closed by the caller; deflated, they are inflated within a bound (pydicom has none).
-
-    Raises:
-        Damaged: the deflated stream is broken, or there are more sequences than any exam has.
-        TooLarge: it inflates beyond ``MAX_INFLATED_BYTES``.
-        UnsupportedEncoding: the deflated syntax is named in a place that cannot be told apart safely.
-    """
-    with file.file.view() as content:
-        check_items(content)
-        deflated = content.find(_DEFLATED) >= 0
-    return BytesIO(_inflated(file)) if deflated else file.file.open()
-
-
-def _check_bytes(file: KnownFile, most: int) -> None:
-    if file.file.size > most:
-        raise TooLarge(f"File {file.number} (in the order sent): larger than {most >> 20} MB.")
-
-
-def _inflated(file: KnownFile) -> bytes:
-    """A deflated data set without its meta group."""
-    _check_bytes(file, MAX_INFLATED_BYTES)
-    try:
-        opened = BytesIO(file.file.read())
-        read_preamble(opened, force=True)
-        meta = read_dataset(
-            opened, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag >> 16 != 2
-        )
-        deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
-        stream = zlib.decompressobj(-zlib.MAX_WBITS)
-        inflated = stream.decompress(opened.read(), MAX_INFLATED_BYTES) if deflated else b""
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
-    if not deflated or _DEFLATED in inflated:
-        raise UnsupportedEncoding(f"File {file.number} (in the order sent) is deflated in a way that is not read here.")
-    if stream.unconsumed_tail:
-        raise TooLarge(f"File {file.number} (in the order sent) inflates to more than {MAX_INFLATED_BYTES >> 20} MB.")
-    if not stream.eof:
-        raise Damaged("damaged or cut off")
-    check_items(inflated)
-    return inflated
-
-
-def _parsed(opened: BinaryIO, *, stop_before_pixels: bool) -> FileDataset:
-    try:
-        dataset = pydicom.dcmread(opened, force=True, stop_before_pixels=stop_before_pixels)
-        _name_syntax(dataset)
-    except Exception as error:
-        raise Damaged("damaged or cut off") from error
-    return dataset
-
-
 def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
     """Whether the file is a multi-frame CT, or a CT that says it holds several pictures."""
     if header.samples != 1 or not (header.modality == "CT" or (not header.modality and header.sop_class in CT_CLASSES)):
@@ -240,24 +189,17 @@ def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
     return several or header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
 
 
-def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
-    if header.frames > MAX_FRAMES:
-        raise TooLarge(f"File {header.number} (in the order sent): more than {MAX_FRAMES} pictures.")
+def _of_each_frame(header: Header, dataset: FileDataset, most: int) -> tuple[Header, ...]:
+    if header.frames > most:
+        raise TooLarge(
+            f"File {header.number} (in the order sent): with it, the upload holds more than {MAX_FRAMES} pictures."
+        )
     return tuple(
         replace(
             _header_of(header, frame, has_pixels=header.has_pixels), frames=header.frames, frame=index, grouped=True
         )
         for index, frame in enumerate(single_frames(dataset, frames=header.frames))
     )
-
-
-def _name_syntax(dataset: FileDataset) -> None:
-    """Where a file names no transfer syntax, fill in the uncompressed one pydicom parsed it with."""
-    if dataset.file_meta.get("TransferSyntaxUID"):
-        return
-    implicit, little = dataset.original_encoding
-    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
@@ -276,12 +218,12 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         modality=text_of(dataset, "Modality").upper(),
         body_part=text_of(dataset, "BodyPartExamined"),
         image_type=frozenset(text_of(dataset, "ImageType").upper().split("\\")),
-        rows=whole_of(dataset, "Rows") or 0,
-        columns=whole_of(dataset, "Columns") or 0,
+        rows=max(0, whole_of(dataset, "Rows") or 0),
+        columns=max(0, whole_of(dataset, "Columns") or 0),
         samples=whole_of(dataset, "SamplesPerPixel") or 1,
         frames=whole_of(dataset, "NumberOfFrames") or 1,
         orientation=numbers_of(dataset, "ImageOrientationPatient", 6),
-        position=numbers_of(dataset, "ImagePositionPatient", 3),
+        position=_in_reach(numbers_of(dataset, "ImagePositionPatient", 3)),
         slice_location=number_of(dataset, "SliceLocation"),
         instance_number=whole_of(dataset, "InstanceNumber"),
         thickness_mm=number_of(dataset, "SliceThickness"),
@@ -296,3 +238,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         has_pixels=has_pixels,
         syntax=text_of(dataset.file_meta, "TransferSyntaxUID"),
     )
+
+
+def _in_reach(position: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    return position if position and max(map(abs, position)) <= MAX_MM else None

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.files import attempt, named, natural_key, refuse
 from app.ct.reading.kinds import KnownFile
-from app.ct.reading.levels import WHOLE_RANGE
-from app.ct.reading.pictures import Sized, decode, meaning_for, measure
+from app.ct.reading.pictures import Sized, check, decode, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_inverted
 
 # So many pictures of another size, a localizer or a page of the report, come along with so many that are alike.
@@ -36,8 +36,8 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
     """
     sized, damages = attempt(files, measure)
     if damages:
-        # Refused already; the rest is decoded only to name every file that cannot be read.
-        refuse(damages | attempt(sized, lambda f: decode(f, WHOLE_RANGE))[1], total=total)
+        # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
+        refuse(damages | attempt(_within_an_exam(sized), check)[1], total=total)
     # Before decoding it is not known which pictures lie on their side.
     kept, odd = _alike(sized, [(min(f.size), max(f.size)) for f in sized], total)
     _check_pixels([sized[place] for place in kept])
@@ -87,6 +87,12 @@ def _alike(files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int)
             f"The pictures are not all of the same size. Of another size than most: {named(others, total)}."
         )
     return kept, (f"{named(others, total)}: left out, because all other pictures are of another size.",)
+
+
+def _within_an_exam(files: Sequence[Sized]) -> list[Sized]:
+    """The first ones of ``files``, as many as one exam may hold."""
+    so_far = accumulate(f.size[0] * f.size[1] for f in files)
+    return [file for file, pixels in zip(files, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
 
 
 def _check_pixels(files: Sequence[Sized]) -> None:

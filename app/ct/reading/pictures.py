@@ -84,6 +84,15 @@ def decode(file: Sized, meaning: Meaning) -> np.ndarray:
     return np.ascontiguousarray(np.array(image.convert("L")))
 
 
+def check(file: Sized) -> None:
+    """Decode a picture only to know that it can be.
+
+    Raises:
+        Damaged, Unsupported: as ``decode``.
+    """
+    decode(file, WHOLE_RANGE)
+
+
 def meaning_for(files: Sequence[Sized]) -> Meaning:
     """What the levels of an exam's 16-bit pictures mean, all of them taken together; damaged ones are passed over."""
     counts = np.zeros(LEVELS, dtype=np.int64)

@@ -1,6 +1,7 @@
 """The pixels of one DICOM slice, decoded into the lung window."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,18 +46,34 @@ def decode_all(headers: Sequence[Header], *, rescale: Rescale | None = None) -> 
         The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
         with these.
     """
-    files: dict[int, list[Header]] = {}
-    for header in headers:
-        files.setdefault(header.number, []).append(header)
+    files = _by_file(headers)
     decoded, damages = attempt(
-        [frames[0] for frames in files.values()], lambda first: _decoded(files[first.number], rescale)
+        [frames[0] for frames in files.values()], lambda first: dict(_decoded(files[first.number], rescale))
     )
     pictures = {place: picture for file in decoded for place, picture in file.items()}
     return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
 
 
-def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> dict[tuple[int, int], Picture]:
-    """The slices of one file by number and frame.
+def damages_of(headers: Sequence[Header]) -> Damages:
+    """What is wrong with files that cannot be decoded; no more than one picture is in memory.
+
+    Args:
+        headers: of slices in syntaxes that are read here.
+    """
+    files = _by_file(headers)
+    first_of_each = [frames[0] for frames in files.values()]
+    return attempt(first_of_each, lambda first: deque(_decoded(files[first.number], None), maxlen=0))[1]
+
+
+def _by_file(headers: Sequence[Header]) -> dict[int, list[Header]]:
+    files: dict[int, list[Header]] = {}
+    for header in headers:
+        files.setdefault(header.number, []).append(header)
+    return files
+
+
+def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[tuple[tuple[int, int], Picture]]:
+    """The slices of one file, each with its number and frame.
 
     Raises:
         Damaged: the pixels cannot be decoded.
@@ -64,11 +81,9 @@ def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> dict[tuple[i
     first, wanted = headers[0], {h.frame: h for h in headers}
     datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
     try:
-        return {
-            (first.number, frame): _picture(dataset, wanted[frame], rescale)
-            for frame, dataset in enumerate(datasets)
-            if frame in wanted
-        }
+        for frame, dataset in enumerate(datasets):
+            if frame in wanted:
+                yield (first.number, frame), _picture(dataset, wanted[frame], rescale)
     except (Damaged, ExamError):
         raise
     except Exception as error:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from app.ct.errors import ExamError, NoFiles, TooLarge, Unreadable, UnsupportedEncoding, UnsupportedType
-from app.ct.reading import NamedFile, headers, read_exam
+from app.ct.reading import NamedFile, parsing, read_exam
 from app.ct.reading.files import named
 from tests.builders import a_dicom, a_dicom_exam, a_huge_png, a_jpeg, a_picture, a_png, a_zip, files
 
@@ -77,7 +77,7 @@ def deflated(content: bytes) -> bytes:
 
 def test_a_deflated_slice_that_inflates_without_end_is_refused():
     with pytest.raises(TooLarge, match="inflates"):
-        read_exam(files(deflated(bytes(headers.MAX_INFLATED_BYTES + 10**6))))
+        read_exam(files(deflated(bytes(parsing.MAX_INFLATED_BYTES + 10**6))))
 
 
 def test_a_deflated_slice_inside_a_deflated_slice_is_refused():

@@ -1,0 +1,148 @@
+"""How much work and memory an upload may cost, whatever it says of itself."""
+
+import struct
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from pydicom.dataset import FileDataset
+from pydicom.uid import RLELossless
+
+from app.ct.errors import TooLarge, Unreadable
+from app.ct.reading import read_exam
+from app.ct.reading.frames import MAX_ITEMS
+from tests.builders import a_dicom, a_dicom_exam, a_huge_png, a_picture, a_png, an_enhanced_dicom, files, rewritten
+
+MEGABYTE = 2**20
+# Where the data set of ``a_dicom`` has its pixels: explicit, little endian.
+PIXELS = b"\xe0\x7f\x10\x00OW"
+
+
+@contextmanager
+def at_most(megabytes: float) -> Iterator[None]:
+    """Memory taken meanwhile, beyond what was taken before."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def before_pixels(content: bytes, elements: bytes) -> bytes:
+    at = content.index(PIXELS)
+    return content[:at] + elements + content[at:]
+
+
+def private(count: int, *, size: int = 0) -> bytes:
+    """So many private elements of ``size`` bytes, each of its own tag."""
+    tags = (struct.pack("<HH", 0x1001 + 2 * (n >> 15), 0x1000 + (n & 0x7FFF)) for n in range(count))
+    return b"".join(tag + struct.pack("<2sH", b"SH", size) + bytes(size) for tag in tags)
+
+
+def test_beside_a_damaged_slice_no_more_pixels_are_decoded_than_an_exam_may_hold():
+    promising = rewritten(
+        a_dicom(syntax=RLELossless), lambda data_set: data_set.update({"Rows": 6000, "Columns": 6000})
+    )
+
+    with pytest.raises(Unreadable, match=r"File 1 of 32 .*: empty\. Files 2-30 of 32 .*: damaged"):
+        read_exam(files(b"", *[promising] * 31))
+
+
+def test_beside_a_damaged_picture_no_more_pixels_are_decoded_than_an_exam_may_hold():
+    with pytest.raises(Unreadable, match=r"File 1 of 32 .*: empty\. Files 2-30 of 32 .*: damaged"):
+        read_exam(files(b"", *[a_huge_png(width=6000, height=6000)] * 31))
+
+
+def test_beside_a_damaged_file_no_decoded_picture_is_kept():
+    gray = np.zeros((1024, 1024), np.uint8)
+
+    with at_most(10), pytest.raises(Unreadable, match="File 25 of 25"):
+        read_exam(files(*[a_png(gray)] * 24, b""))
+    slices = [a_dicom(stored=gray.astype(np.uint16), syntax=RLELossless, z_mm=n) for n in range(24)]
+    with at_most(20), pytest.raises(Unreadable, match="File 25 of 25"):
+        read_exam(files(*slices, b""))
+
+
+def test_pictures_are_counted_over_all_files_before_they_are_described():
+    one = an_enhanced_dicom(stored=[a_picture(height=4, width=4)] * 400)
+
+    with pytest.raises(TooLarge, match=r"File 11 .*more than 4096 pictures"):
+        read_exam(files(*[one] * 40))
+
+
+def test_a_header_of_absurdly_many_elements_is_refused():
+    content = before_pixels(a_dicom(), private(140_000))
+
+    with at_most(4), pytest.raises(Unreadable, match="absurdly many"):
+        read_exam(files(content))
+
+
+def test_elements_that_nobody_asked_for_are_never_kept():
+    content = before_pixels(a_dicom(), private(20_000))
+
+    with at_most(3):
+        assert len(read_exam(files(content)).slices) == 1
+
+
+def test_a_sequence_of_absurdly_many_elements_is_refused():
+    item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + private(140_000) + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    sequence = b"\x09\x10\x10\x10SQ\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+    with pytest.raises(Unreadable, match="absurdly many"):
+        read_exam(files(before_pixels(a_dicom(), sequence)))
+
+
+@pytest.mark.parametrize("keyword", ["ImageType", "ConvolutionKernel", "PhotometricInterpretation"])
+def test_a_value_of_megabytes_is_refused_before_it_is_taken_apart(keyword):
+    short = rewritten(a_dicom(), lambda data_set: data_set.add_new(keyword, "UT", "CANARY"))
+    long = short.replace(b"UT\0\0\x06\0\0\0CANARY", b"UT\0\0" + struct.pack("<I", 4 * MEGABYTE) + b"\\" * 4 * MEGABYTE)
+
+    with at_most(16), pytest.raises(Unreadable, match="absurdly long"):
+        read_exam(files(long))
+
+
+def test_a_value_of_megabytes_among_functional_groups_is_refused():
+    def lengthen(data_set: FileDataset) -> None:
+        shared = data_set.SharedFunctionalGroupsSequence[0]
+        shared.CTImageFrameTypeSequence[0].FrameType = ["ORIGINAL", "PRIMARY", *["A"] * 4000]
+
+    with pytest.raises(Unreadable, match="absurdly long"):
+        read_exam(files(rewritten(an_enhanced_dicom(), lengthen)))
+
+
+def test_items_are_counted_after_inflating():
+    from tests.ct.reading.test_damage import deflated
+
+    bomb = a_dicom()[132:] + b"\xfe\xff\x00\xe0\0\0\0\0" * (MAX_ITEMS + 1)
+
+    with at_most(40), pytest.raises(Unreadable, match="absurdly many"):
+        read_exam(files(deflated(bomb)))
+
+
+def test_a_position_that_lies_in_no_patient_is_none():
+    placed = a_dicom_exam()
+    absurd = rewritten(placed[1], lambda data_set: setattr(data_set, "ImagePositionPatient", [0, 0, 1.7e308]))
+    unplaced = rewritten(placed[1], lambda data_set: delattr(data_set, "ImagePositionPatient"))
+
+    with_absurd, without = (read_exam(files(placed[0], one, *placed[2:])) for one in (absurd, unplaced))
+    assert [s.z_mm for s in with_absurd.slices] == [s.z_mm for s in without.slices]
+
+
+@pytest.mark.parametrize("surplus", [1, 3])
+def test_native_pixels_of_more_pictures_than_are_described_are_refused(surplus):
+    pictures = [a_picture(seed=n) for n in range(4)]
+    more = np.stack([p.astype(np.uint16) for p in [*pictures, *pictures[:surplus]]]).tobytes()
+
+    with pytest.raises(Unreadable, match="not as many"):
+        read_exam(files(an_enhanced_dicom(stored=pictures, PixelData=more)))
+
+
+def test_native_pixels_of_fewer_pictures_than_are_described_are_refused():
+    pictures = [a_picture(seed=n) for n in range(4)]
+    fewer = np.stack([p.astype(np.uint16) for p in pictures[:3]]).tobytes()
+
+    with pytest.raises(Unreadable, match="not as many"):
+        read_exam(files(an_enhanced_dicom(stored=pictures, PixelData=fewer)))
