@@ -78,8 +78,18 @@ class Judgement:
 
 def levels_of(stored: np.ndarray, rescale: Rescale | None, mirror: Mirror | None = None) -> Levels:
     """Evenly spread values of a slice (height, width)."""
-    step = max(1, max(stored.shape) // _SIDE)
-    return Levels(stored[::step, ::step].ravel().copy(), rescale, mirror)
+    return Levels(some_of(stored), rescale, mirror)
+
+
+def some_of(values: np.ndarray) -> np.ndarray:
+    """Evenly spread values of a plane (height, width), of one dimension."""
+    step = max(1, max(values.shape) // _SIDE)
+    return values[::step, ::step].ravel().copy()
+
+
+def missing_offset(hu: np.ndarray) -> float | None:
+    """What makes Hounsfield units of a chest of values when it is added to them, None where nothing usual does."""
+    return next((offset for offset in _OFFSETS if offset and is_chest(hu + np.float32(offset))), None)
 
 
 def mirror_of(stored: np.ndarray, *, bits: int) -> Mirror:

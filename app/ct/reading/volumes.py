@@ -17,6 +17,7 @@ from app.ct.reading.layout import Layout, Opened
 from app.ct.reading.metaimage import is_metaimage, open_metaimage
 from app.ct.reading.nifti import open_nifti
 from app.ct.reading.pictures import MAX_PIXELS
+from app.ct.reading.scale import is_chest, missing_offset, some_of
 from app.ct.reading.values import AIR_HU
 from app.ct.windowing import LUNG
 
@@ -25,6 +26,7 @@ MAX_VOLUME_BYTES = 2**31
 _AIR_TO_LUNG, MIN_AIR_SHARE = (-1100.0, -200.0), 0.01
 # A volume of sagittal or coronal slices has fine pixels along one side of its axial planes and slices along the other.
 MAX_STRETCH = 2.0
+_DOUBTFUL = "The values of the volume do not look like Hounsfield units of a chest, which hold air and soft tissue."
 
 
 def read_volume(files: Sequence[KnownFile], *, total: int) -> Exam:
@@ -49,10 +51,10 @@ def read_volume(files: Sequence[KnownFile], *, total: int) -> Exam:
             unknown = {f.number: Damaged("empty, or of no known kind") for f in others if f.file is not file}
             refuse(unknown, total=total)
             _check_size(layout, volume)
-            grays = _grays(layout, values)
+            grays, said = _grays(layout, values)
     except Damaged as error:
         raise Unreadable(f"{named([volume.number], total)}: {error}.") from error
-    return Exam(_slices(grays, layout, volume), kind=InputKind.VOLUME, order=Order.POSITION, files=total)
+    return Exam(_slices(grays, layout, volume), kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said)
 
 
 def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
@@ -73,11 +75,11 @@ def _check_size(layout: Layout, volume: KnownFile) -> None:
         raise TooLarge(f"The exam holds more than {MAX_FRAMES} slices.")
 
 
-def _grays(layout: Layout, values: Values) -> np.ndarray:
+def _grays(layout: Layout, values: Values) -> tuple[np.ndarray, tuple[str, ...]]:
     """All voxels in the lung window, one plane of the file in memory at a time.
 
     Returns:
-        uint8, indexed by the voxel's third, second and first index.
+        uint8, indexed by the voxel's third, second and first index; and what is doubtful, in whole sentences.
 
     Raises:
         Damaged: fewer values than the header says.
@@ -85,20 +87,38 @@ def _grays(layout: Layout, values: Values) -> np.ndarray:
     """
     columns, rows, depth = layout.shape
     grays = np.empty((depth, rows, columns), np.uint8)
-    plane_bytes, air = columns * rows * layout.dtype.itemsize, 0
+    plane_bytes, air, some = columns * rows * layout.dtype.itemsize, 0, []
     for k in range(depth):
         content = values.read(plane_bytes)
         if len(content) < plane_bytes:
             raise Damaged("cut off, it holds fewer values than it says")
         hu = _hounsfield(np.frombuffer(content, layout.dtype), layout)
         air += int(np.count_nonzero((hu >= _AIR_TO_LUNG[0]) & (hu < _AIR_TO_LUNG[1])))
+        some.append(some_of(hu.reshape(rows, columns)))
         grays[k] = LUNG.gray(np.maximum(hu, np.float32(AIR_HU))).reshape(rows, columns)
     values.read(1)  # A compressed stream proves itself at its end only.
+    doubts = _doubts(np.concatenate(some))
     if air < MIN_AIR_SHARE * grays.size:
         raise WrongModality(
             "The values of the volume are no Hounsfield units of a chest: hardly any is that of air or lung."
         )
-    return grays
+    return grays, doubts
+
+
+def _doubts(hu: np.ndarray) -> tuple[str, ...]:
+    """What is to say of values that are not those of a chest.
+
+    Raises:
+        WrongModality: they would be, were they not shifted.
+    """
+    if is_chest(hu):
+        return ()
+    if (offset := missing_offset(hu)) is not None:
+        raise WrongModality(
+            f"The values of the volume are no Hounsfield units: they are {-offset:g} too high."
+            " Write them with the rescale slope and intercept of the slices applied."
+        )
+    return (_DOUBTFUL,)
 
 
 def _hounsfield(stored: np.ndarray, layout: Layout) -> np.ndarray:

@@ -312,3 +312,19 @@ def test_a_compressed_volume_may_lie_in_an_archive(as_dicom, tmp_path: Path):
     archive = NamedFile("a.zip", a_zip([("chest/ct.nii.gz", gzip.compress(a_nifti(cut())))]))
 
     assert_same(read_exam(unpack([archive], Limits(), spool=tmp_path)), as_dicom)
+
+
+@pytest.mark.parametrize("fill", [24, -1000])
+def test_a_volume_without_its_rescale_is_refused_with_advice(fill):
+    stored = HU.astype("i2") + 1024
+    stored[:, :8] = fill
+
+    with pytest.raises(WrongModality, match=r"1024 too high.*Write them with the rescale"):
+        read_exam(files(a_nifti(a_cut(stored, spacing_mm=PHANTOM.spacing_mm))))
+
+
+def test_a_volume_with_air_but_without_soft_tissue_is_doubted():
+    stored = np.where(HU > -200, HU + 5000, HU).astype("i2")
+
+    (warning,) = read_exam(files(a_nifti(a_cut(stored, spacing_mm=PHANTOM.spacing_mm)))).warnings
+    assert warning.startswith("The values of the volume do not look like Hounsfield units")
