@@ -32,10 +32,13 @@ def grouped(headers: Sequence[Header]) -> dict[str, list[Header]]:
 
 
 def check_one_study(series: Iterable[Sequence[Header]]) -> None:
-    """Refuse an upload of several studies.
+    """Refuse slices of several studies.
 
     A series never spans two studies: what is no valid identifier beside one that is, in the same series, counts for
-    nothing. So do words without any digit.
+    nothing. So do words without any digit, and identifiers that were made anew for every file of a series.
+
+    Args:
+        series: slices alone; reports and the like may name a study of their own.
 
     Raises:
         SeveralStudies.
@@ -43,7 +46,10 @@ def check_one_study(series: Iterable[Sequence[Header]]) -> None:
     studies: set[str] = set()
     for group in series:
         named = {h.study for h in group if any(map(str.isdigit, h.study))}
-        studies |= {study for study in named if _VALID.fullmatch(study)} or named
+        told = {study for study in named if _VALID.fullmatch(study)} or named
+        if _is_renamed(len(told), len({h.number for h in group})):
+            told = {min(told)}
+        studies |= told
     if len(studies) > 1:
         raise SeveralStudies("The upload holds slices of more than one study.")
 
@@ -55,9 +61,13 @@ def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:
     for h in headers:
         alike.setdefault(_alike(h), set()).add(h.number)
     for files in alike.values():
-        if (named := len({of_files[n] for n in files} - {""})) >= _MIN_RENAMED and len(files) <= _MOST_TO_EACH * named:
+        if _is_renamed(len({of_files[n] for n in files} - {""}), len(files)):
             of_files |= dict.fromkeys(files, "")
     return of_files
+
+
+def _is_renamed(names: int, files: int) -> bool:
+    return names >= _MIN_RENAMED and files <= _MOST_TO_EACH * names
 
 
 def _alike(header: Header) -> tuple[str, ...]:

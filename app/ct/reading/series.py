@@ -61,8 +61,8 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
         raise WrongModality("None of the DICOM files is CT.")
     unique = without_copies(headers)
     series = grouped(unique)
-    check_one_study(series.values())
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
+    check_one_study(usable.values())
     whole_mm = longest_mm(usable.values())
     if series_instance_uid is None:
         ranked = sorted(usable, key=lambda label: rank(usable[label], whole_mm))

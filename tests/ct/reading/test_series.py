@@ -96,24 +96,6 @@ def test_the_better_of_two_series_is_taken(first, second, why, why_not):
     assert exam.series.rejected == (RejectedSeries("series 1", 3, why_not),)
 
 
-def test_a_part_of_the_chest_with_a_lung_kernel_comes_after_the_whole():
-    part = a_dicom_exam(slices=20, ConvolutionKernel="B70f", **OTHER)
-    exam = read_exam(files(*a_dicom_exam(slices=60, ConvolutionKernel="B30f"), *part))
-
-    assert (exam.series.chosen, exam.series.why) == ("series 1", "the whole range")
-    assert exam.series.rejected == (RejectedSeries("series 2", 20, "shorter range"),)
-
-
-def test_lungs_alone_with_a_lung_kernel_come_before_chest_and_abdomen_and_what_is_missed_is_said():
-    lungs = a_dicom_exam(slices=55, ConvolutionKernel="B70f", **OTHER)
-    exam = read_exam(files(*a_dicom_exam(slices=130, ConvolutionKernel="B30f"), *lungs))
-
-    assert exam.series.chosen == "series 2"
-    assert exam.warnings == (
-        "Another series of the upload goes 375 mm further than the one that was read: what it shows there was not read.",
-    )
-
-
 def test_of_like_series_the_one_with_most_slices_is_taken():
     exam = read_exam(files(*a_dicom_exam(slices=2), *a_dicom_exam(slices=3, **OTHER)))
 
