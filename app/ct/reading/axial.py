@@ -86,6 +86,11 @@ def _words(header: Header) -> frozenset[str]:
     return header.image_type.union(*(re.split(r"[\s_]+", value) for value in header.image_type))
 
 
+def _holds_several(header: Header) -> bool:
+    """Whether it is not said where each of its pictures lies."""
+    return header.frames != 1 and not header.grouped
+
+
 _REASONS: dict[str, Callable[[Header], bool]] = {
     "holds no picture": lambda h: not (h.has_pixels and h.rows and h.columns),
     "not CT": lambda h: not is_ct(h),
@@ -94,5 +99,6 @@ _REASONS: dict[str, Callable[[Header], bool]] = {
     "secondary capture": _is_capture,
     "projection": lambda h: bool(_words(h) & _PROJECTION),
     "computed map": lambda h: bool(_words(h) & _MAPS) or h.rescale_type in _NOT_HU,
+    "several pictures in one file that are not described one by one": _holds_several,
     "not axial": _is_not_axial,
 }

@@ -182,11 +182,10 @@ def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
 
 
 def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
-    """Whether the file is a multi-frame CT, or a CT that says it holds several pictures."""
+    """Whether the file is a multi-frame CT, which describes its pictures one by one."""
     if header.samples != 1 or not (header.modality == "CT" or (not header.modality and header.sop_class in CT_CLASSES)):
         return False
-    several = header.frames != 1 and not header.sop_class.startswith(SECONDARY_CAPTURE)
-    return several or header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
+    return header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
 
 
 def _of_each_frame(header: Header, dataset: FileDataset, most: int) -> tuple[Header, ...]:

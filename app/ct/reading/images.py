@@ -9,7 +9,7 @@ from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.files import attempt, named, natural_key, refuse
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.pictures import Sized, check, decode, meaning_for, measure
-from app.ct.reading.polarity import are_for_soft_tissue, are_inverted
+from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
 
 # So many pictures of another size, a localizer or a page of the report, come along with so many that are alike.
 MAX_ODD, MIN_ALIKE = 2, 10
@@ -21,6 +21,10 @@ _INVERTED = "The pictures show air white and tissue black: their gray levels wer
 _SOFT_TISSUE = (
     "The pictures are in a mediastinal (soft tissue) or bone window, in which the lungs are black;"
     " the model was made for the lung window."
+)
+_TWO_WINDOWS = (
+    "Some of the pictures are in the lung window and some in a mediastinal (soft tissue) or bone window, as of two series"
+    " in two folders: send those in the lung window alone."
 )
 
 
@@ -50,12 +54,14 @@ def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
     inverted = are_inverted(pictures)
     if inverted:
         pictures = [255 - gray for gray in pictures]
+    two_windows = are_in_two_windows(pictures)
     noted = (
         (_NO_POSITIONS, len(ranked) > 1),
         (_NAME_TWICE, order is Order.UPLOAD),
         (meaning.warning or "", bool(meaning.warning)),
         (_INVERTED, inverted),
-        (_SOFT_TISSUE, are_for_soft_tissue(pictures)),
+        (_TWO_WINDOWS, two_windows),
+        (_SOFT_TISSUE, not two_windows and are_for_soft_tissue(pictures)),
     )
     return Exam(
         tuple(Slice(gray, file_number=f.number) for f, gray in zip(ranked, pictures, strict=True)),

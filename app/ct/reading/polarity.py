@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from app.ct.lungs import coarse_copy
+from app.ct.lungs import coarse_copy, find_lungs
 
 LOOKED_AT = 16
 """Pictures of an exam that are looked at, evenly spread: all of them were exported alike."""
@@ -30,6 +30,10 @@ _BLACK_LUNGS = 0.06
 """Shares of the picture: in a soft tissue window the lungs are black holes in the body; gas in the bowel is smaller."""
 _SHARE_OF_EXAM = 0.25
 """Of the pictures looked at: more than half of an exam shows lung, less of it at apex and base."""
+_GRAY_LUNG = 20
+"""Gray level: the lung window shows healthy lung at 85, other windows at 0."""
+_SHARE_OF_WINDOW = 0.12
+"""Of the pictures looked at: two of sixteen."""
 
 
 def are_inverted(pictures: Sequence[np.ndarray]) -> bool:
@@ -82,6 +86,24 @@ def are_for_soft_tissue(pictures: Sequence[np.ndarray]) -> bool:
         pictures: uint8 (height, width) each, air black, at least one.
     """
     return bool(np.mean([black_lungs(p) > _BLACK_LUNGS for p in _some(pictures)]) >= _SHARE_OF_EXAM)
+
+
+def are_in_two_windows(pictures: Sequence[np.ndarray]) -> bool:
+    """Whether some pictures of an exam show lungs in the lung window and others show them black.
+
+    Args:
+        pictures: uint8 (height, width) each, air black, at least one.
+    """
+    some = _some(pictures)
+    black = [black_lungs(p) > _BLACK_LUNGS for p in some]
+    fewest = max(1.0, _SHARE_OF_WINDOW * len(some))
+    gray = (not is_black and _shows_gray_lungs(p) for p, is_black in zip(some, black, strict=True))
+    return sum(black) >= fewest and sum(gray) >= fewest
+
+
+def _shows_gray_lungs(picture: np.ndarray) -> bool:
+    lungs = find_lungs(picture)
+    return lungs is not None and float(np.median(picture[lungs.mask])) > _GRAY_LUNG
 
 
 def black_lungs(gray: np.ndarray) -> float:

@@ -148,9 +148,13 @@ def test_frames_that_are_not_described_one_by_one_are_refused(tags):
         read_exam(files(an_enhanced_dicom(**tags)))
 
 
-def test_several_frames_in_a_plain_file_without_groups_are_refused():
-    with pytest.raises(Unreadable, match="does not describe each of its pictures"):
-        read_exam(files(a_dicom(stored=np.stack(STORED), Rows=64, Columns=48, NumberOfFrames=3)))
+def test_several_frames_in_a_plain_file_without_groups_are_left_out_and_said():
+    several = a_dicom(stored=np.stack(STORED), Rows=64, Columns=48, NumberOfFrames=3)
+    (left_out,) = read_exam(files(*a_dicom_exam(), several)).series.rejected
+
+    assert (left_out.slices, left_out.why) == (1, "several pictures in one file that are not described one by one")
+    with pytest.raises(NoUsableSeries, match="not described one by one"):
+        read_exam(files(several))
 
 
 @pytest.mark.parametrize("frames", [4097, 10**9])

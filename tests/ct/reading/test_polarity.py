@@ -8,8 +8,8 @@ from PIL import Image
 
 from app.ct.lungs import find_lungs
 from app.ct.phantom import Phantom, phantom
-from app.ct.reading import read_exam
-from app.ct.reading.polarity import are_inverted, black_lungs, evidence_for_usual
+from app.ct.reading import NamedFile, read_exam
+from app.ct.reading.polarity import are_in_two_windows, are_inverted, black_lungs, evidence_for_usual
 from app.ct.windowing import LUNG, Window
 from tests.builders import a_png, files, shared_data
 
@@ -60,6 +60,20 @@ def test_pictures_in_another_window_are_warned_of(chest, window):
     exam = read_exam(files(*(a_png(window.gray(hu)) for hu in chest.hu)))
 
     assert any("in a mediastinal (soft tissue) or bone window" in w for w in exam.warnings)
+
+
+def test_pictures_in_two_windows_are_warned_of(chest, usual):
+    mixed = [*(NamedFile(f"lung/{n}.png", a_png(gray)) for n, gray in enumerate(usual))]
+    mixed += [NamedFile(f"mediastinum/{n}.png", a_png(SOFT_TISSUE.gray(hu))) for n, hu in enumerate(chest.hu)]
+    said = read_exam(mixed).warnings
+
+    assert any(w.startswith("Some of the pictures are in the lung window and some in a mediastinal") for w in said)
+    assert not any("in which the lungs are black" in w for w in said)
+
+
+def test_one_window_is_not_taken_for_two(chest, usual):
+    assert not are_in_two_windows(usual)
+    assert not are_in_two_windows([SOFT_TISSUE.gray(hu) for hu in chest.hu])
 
 
 def test_lungs_that_came_masked_are_in_no_other_window(usual):
