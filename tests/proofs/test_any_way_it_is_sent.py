@@ -86,7 +86,8 @@ def plain(indices: tuple[int, ...], without: tuple[str, ...]) -> Diagnosed:
     """The slices ``indices`` as plain files in this order, named by number; nothing tells copies."""
     written = Written(identifiers=Identifiers.EMPTY, without=without)
     contents = [slice_file(index, ExplicitVRLittleEndian, written) for index in indices]
-    return diagnosed([NamedFile(f"{place}.dcm", content) for place, content in enumerate(contents)])
+    unlike = [content.replace(b"CANARY^PATIENT", b"CANARY^%07d" % place) for place, content in enumerate(contents)]
+    return diagnosed([NamedFile(f"{place}.dcm", content) for place, content in enumerate(unlike)])
 
 
 def by_name(sent: Sequence[Sent]) -> list[Sent]:
@@ -95,12 +96,13 @@ def by_name(sent: Sequence[Sent]) -> list[Sent]:
 
 
 def left_after_copies(sending: Sending, sent: Sequence[Sent]) -> list[Sent]:
-    """A copy is known by its SOPInstanceUID: of the copies, the first by name is left; without one, all are."""
+    """A copy is known by its SOPInstanceUID, without one by its place and bytes: of the copies, the first by name is left."""
     slices = [one for one in sent if one.index is not None]
-    if sending.written.identifiers is Identifiers.EMPTY:
+    is_empty = sending.written.identifiers is Identifiers.EMPTY
+    if is_empty and POSITION in sending.written.without:
         return slices
-    first = {one.index: one for one in reversed(by_name(slices))}
-    return [one for one in slices if first[one.index] is one]
+    first = {one.file.content if is_empty else one.index: one for one in reversed(by_name(slices))}
+    return [one for one in slices if first[one.file.content if is_empty else one.index] is one]
 
 
 def in_order(sending: Sending, left: Sequence[Sent]) -> tuple[Order, list[Sent]]:
