@@ -43,8 +43,7 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     headers, damages = _headers(files)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
-        small = [h for h in headers if h.has_pixels and h.rows * h.columns <= MAX_PIXELS and h.syntax in DECODERS]
-        refuse(damages | damages_of(_within_an_exam(small)), total=total)
+        refuse(damages | damages_of(_within_an_exam([h for h in headers if _may_be_decoded(h)])), total=total)
     # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
     refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
@@ -85,6 +84,13 @@ def _headers(files: Sequence[KnownFile]) -> tuple[list[Header], Damages]:
         headers.extend([_checked(header) for header in read_headers(file, most=MAX_FRAMES - len(headers))])
 
     return headers, attempt(files, read)[1]
+
+
+def _may_be_decoded(header: Header) -> bool:
+    """Whether a file may be a slice, so far as its coding and its size tell; screenshots in color and films are none."""
+    one_of_gray = header.samples == 1 and (header.grouped or header.frames == 1)
+    small = header.rows * header.columns <= MAX_PIXELS
+    return header.has_pixels and one_of_gray and small and header.syntax in DECODERS
 
 
 def _within_an_exam(headers: Sequence[Header]) -> list[Header]:

@@ -10,12 +10,13 @@ from app.ct.errors import TooLarge
 from app.ct.reading.files import Damaged, Unsupported
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.levels import LEVELS, WHOLE_RANGE, Meaning, meaning_of
-from app.ct.reading.streams import is_usual_jpeg
+from app.ct.reading.streams import has_many_scans, is_usual_jpeg
 
 # An MPO is a JPEG with further pictures behind it, which phones put there: depth, brightness, a second view.
 FORMATS = ("JPEG", "PNG")
 MAX_PIXELS = 40_000_000
 _HEAD_BYTES = 2**20
+_JPEG = b"\xff\xd8"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def measure(file: KnownFile) -> Sized:
 
     Raises:
         Damaged: empty, cut off or no picture.
-        Unsupported: a JPEG of a rare process, or several pictures in one PNG.
+        Unsupported: a JPEG of a rare process or of absurdly many scans, or several pictures in one PNG.
         TooLarge: more than ``MAX_PIXELS``.
     """
     if file.kind is Kind.EMPTY:
@@ -56,6 +57,9 @@ def measure(file: KnownFile) -> Sized:
         raise too_large
     if animated:
         raise Unsupported("several pictures in one PNG")
+    with file.file.view() as content:
+        if has_many_scans(content) and content[:2] == _JPEG:
+            raise Unsupported("a JPEG of absurdly many scans")
     return Sized(file.number, file.file, file.kind, size=size, deep=mode.startswith("I"))
 
 
@@ -118,6 +122,6 @@ def _loaded(file: Sized) -> Image.Image:
 def _unread(file: KnownFile) -> Damaged:
     with file.file.open() as opened:
         head = opened.read(_HEAD_BYTES)
-    if head.startswith(b"\xff\xd8") and not is_usual_jpeg(head):
+    if head.startswith(_JPEG) and not is_usual_jpeg(head):
         return Unsupported("a JPEG of another process than baseline or progressive with 8 bits")
     return Damaged("damaged or cut off")

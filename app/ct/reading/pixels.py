@@ -14,7 +14,7 @@ from app.ct.reading.files import Damaged, Damages, attempt
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
-from app.ct.reading.streams import bare_lossless, check_size
+from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, check_size
 from app.ct.reading.syntaxes import DECODERS
 from app.ct.reading.values import Rescale, gray_of, rescale_of
 
@@ -92,8 +92,6 @@ def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[tup
 
 def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> Picture:
     stored = _stored(dataset, header)
-    if stored.shape != (header.rows, header.columns):
-        raise Damaged("damaged, its pixels are not as many as it says")
     told = rescale_of(dataset)
     gray = gray_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
@@ -107,9 +105,14 @@ def _stored(dataset: Dataset, header: Header) -> np.ndarray:
     for keyword, usual in _USUAL.items():
         if dataset.get(keyword) in (None, ""):
             setattr(dataset, keyword, usual)
+    if decoder == "pydicom":
+        runs = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        check_runs(runs, rows=header.rows, columns=header.columns)
     if decoder in _BY_THEIR_OWN_SIZE:
         stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
         check_size(stream, rows=header.rows, columns=header.columns)
+        if decoder == "pillow":
+            check_sequential(stream)
         if decoder == "gdcm":
             dataset.PixelData = encapsulate([bare_lossless(stream, rows=header.rows, columns=header.columns)])
     return _in_place(dataset, decoder)

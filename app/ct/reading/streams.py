@@ -5,6 +5,7 @@ decoder for JPEG lossless here, ends the whole process on some damaged streams. 
 the stream. Sources: ITU-T T.81 (JPEG) annexes B and H, T.87 (JPEG-LS) annex C, T.800 (JPEG 2000) annex A.5.
 """
 
+import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ _USUAL = {0xC0, 0xC1, 0xC2}
 _BOXES_BYTES = 512
 _RESTARTS = range(0xD0, 0xD8)
 _LONGEST_DIFFERENCE = 16
+# What the JPEG baseline syntax of DICOM allows: coded once through, with 8 bits.
+_SEQUENTIAL = {0xC0, 0xC1}
+# A progressive JPEG is decoded whole for each scan; encoders make about ten.
+MAX_SCANS = 100
+# RLE (PS3.5 annex G): a header of 64 bytes, then a segment for each byte of a pixel, in runs of at most 128 bytes.
+_RLE_HEADER, _MOST_SEGMENTS, _LONGEST_RUN = struct.Struct("<16I"), 15, 128
 
 
 class Segment(NamedTuple):
@@ -52,6 +59,56 @@ def check_size(stream: bytes, *, rows: int, columns: int) -> None:
         # Without the end's marker pyjpegls reads on in what lies behind the stream in memory.
         _require(frame.marker != _JPEG_LS or stream.rstrip(b"\0\xff").endswith(_END), "end is missing")
     _require((height, width, components) == (rows, columns, 1), "another size than the header's")
+
+
+def check_sequential(stream: bytes) -> None:
+    """Check that a JPEG stream is of a process that the syntax JPEG baseline allows.
+
+    Raises:
+        ValueError: it is not.
+    """
+    frame = next(s for s in _segments(stream) if s.marker in _FRAMES)
+    _require(frame.marker in _SEQUENTIAL and frame.content[:1] == b"\x08", "a process of another syntax")
+
+
+def check_runs(stream: bytes, *, rows: int, columns: int) -> None:
+    """Check that no segment of an RLE stream inflates to more than the picture's size, but for a run of padding.
+
+    Raises:
+        ValueError: it does, or no such stream.
+    """
+    _require(len(stream) >= _RLE_HEADER.size, "without a header")
+    count, *offsets = _RLE_HEADER.unpack_from(stream)
+    _require(0 < count <= _MOST_SEGMENTS, "absurdly many segments")
+    for begin, end in zip(offsets[:count], (*offsets[1:count], len(stream)), strict=True):
+        # At worst every byte is a run of its own, with its length before it.
+        _require(end - begin <= 2 * rows * columns + _LONGEST_RUN, "segment too long")
+        _require(_inflated_bytes(stream[begin:end]) <= rows * columns + _LONGEST_RUN, "runs of more than the picture")
+
+
+def _inflated_bytes(segment: bytes) -> int:
+    at, inflated = 0, 0
+    while at < len(segment):
+        length = segment[at]
+        if length < _LONGEST_RUN:
+            inflated += min(length + 1, len(segment) - at - 1)
+            at += length + 2
+        elif length > _LONGEST_RUN:
+            inflated += 2 * _LONGEST_RUN + 1 - length
+            at += 2
+        else:
+            at += 1
+    return inflated
+
+
+def has_many_scans(content: bytes | mmap.mmap) -> bool:
+    """Whether a JPEG file has more scans than any encoder makes; those of pictures behind the first one count too."""
+    at = -1
+    for _ in range(MAX_SCANS + 1):
+        at = content.find(b"\xff\xda", at + 1)
+        if at < 0:
+            return False
+    return True
 
 
 def bare_lossless(stream: bytes, *, rows: int, columns: int) -> bytes:

@@ -8,12 +8,25 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from pydicom.dataset import FileDataset
-from pydicom.uid import RLELossless
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
-from app.ct.errors import TooLarge, Unreadable
+from app.ct.errors import TooLarge, Unreadable, UnsupportedEncoding
 from app.ct.reading import read_exam
 from app.ct.reading.frames import MAX_ITEMS
-from tests.builders import a_dicom, a_dicom_exam, a_huge_png, a_picture, a_png, an_enhanced_dicom, files, rewritten
+from tests.builders import (
+    a_dicom,
+    a_dicom_exam,
+    a_huge_png,
+    a_jpeg,
+    a_picture,
+    a_png,
+    an_enhanced_dicom,
+    files,
+    rewritten,
+)
+from tests.ct.reading.test_damage import deflated
+from tests.ct.reading.test_syntaxes import encapsulated
 
 MEGABYTE = 2**20
 # Where the data set of ``a_dicom`` has its pixels: explicit, little endian.
@@ -114,8 +127,6 @@ def test_a_value_of_megabytes_among_functional_groups_is_refused():
 
 
 def test_items_are_counted_after_inflating():
-    from tests.ct.reading.test_damage import deflated
-
     bomb = a_dicom()[132:] + b"\xfe\xff\x00\xe0\0\0\0\0" * (MAX_ITEMS + 1)
 
     with at_most(40), pytest.raises(Unreadable, match="absurdly many"):
@@ -146,3 +157,87 @@ def test_native_pixels_of_fewer_pictures_than_are_described_are_refused():
 
     with pytest.raises(Unreadable, match="not as many"):
         read_exam(files(an_enhanced_dicom(stored=pictures, PixelData=fewer)))
+
+
+def run_lengths(runs: bytes) -> bytes:
+    """A slice of 16 x 12 pixels in one RLE segment for each of its two bytes, both of them ``runs``."""
+    header = struct.pack("<16I", 2, 64, 64 + len(runs), *[0] * 13)
+
+    def put(data_set: FileDataset) -> None:
+        data_set.PixelData = encapsulate([header + runs + runs])
+        data_set["PixelData"].VR, data_set["PixelData"].is_undefined_length = "OB", True
+        data_set.file_meta.TransferSyntaxUID = RLELossless
+
+    return rewritten(a_dicom(), put)
+
+
+def test_runs_of_just_the_picture_are_read_whatever_pads_them():
+    assert len(read_exam(files(run_lengths(b"\xc1\x01" * 3 + b"\0\0"))).slices) == 1
+
+
+@pytest.mark.parametrize("runs", [b"\x81\0" * 100_000, b"\x80" * 100_000, b"\x7f" + b"\0" * 128, b"\x81\0" * 4])
+def test_runs_of_more_than_the_picture_are_refused_before_they_are_inflated(runs):
+    content = run_lengths(runs * 3)
+
+    with at_most(6), pytest.raises(Unreadable, match="cannot be decoded"):
+        read_exam(files(content))
+
+
+def test_a_jpeg_of_absurdly_many_scans_is_refused_before_it_is_decoded():
+    plain = a_jpeg(progressive=True)
+    scan = plain[plain.index(b"\xff\xda") : -2]
+    assert len(read_exam(files(plain)).slices) == 1
+
+    with pytest.raises(UnsupportedEncoding, match="absurdly many scans"):
+        read_exam(files(plain[:-2] + scan * 100 + plain[-2:]))
+
+
+def test_a_progressive_jpeg_is_no_baseline_slice():
+    tags = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "Rows": 16, "Columns": 12}
+
+    assert len(read_exam(files(encapsulated(a_jpeg(), JPEGBaseline8Bit, **tags))).slices) == 1
+    with pytest.raises(Unreadable, match="cannot be decoded"):
+        read_exam(files(encapsulated(a_jpeg(progressive=True), JPEGBaseline8Bit, **tags)))
+
+
+@pytest.mark.parametrize("rows", [15, 17])
+def test_a_slice_of_another_size_than_its_header_says_is_refused(rows):
+    tags = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "Rows": rows, "Columns": 12}
+
+    with pytest.raises(Unreadable, match="cannot be decoded") as caught:
+        read_exam(files(encapsulated(a_jpeg(), JPEGBaseline8Bit, **tags)))
+    # The decoder, which would take memory for the stream's size, never saw it.
+    assert "another size" in str(caught.value.__cause__.__cause__)
+
+
+def test_a_slice_too_large_to_be_one_is_not_decoded_to_find_damage():
+    promising = rewritten(
+        a_dicom(syntax=RLELossless), lambda data_set: data_set.update({"Rows": 6400, "Columns": 6400})
+    )
+
+    with pytest.raises(Unreadable, match=r"^File 2 of 2 .*: empty\.$"):
+        read_exam(files(promising, b""))
+
+
+def test_slices_of_colors_are_no_frames_of_a_multi_frame_ct():
+    colored = an_enhanced_dicom(SamplesPerPixel=3, PerFrameFunctionalGroupsSequence=[])
+
+    assert len(read_exam(files(*a_dicom_exam(), colored)).slices) == 4
+
+
+def test_a_sound_screenshot_or_film_beside_a_damaged_slice_is_not_called_damaged():
+    gray = np.zeros((16, 12, 3), np.uint8)
+    color = rewritten(
+        a_dicom(Modality="OT", BitsAllocated=8, BitsStored=8, HighBit=7),
+        lambda data_set: data_set.update(
+            {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
+        ),
+    )
+    color = rewritten(color, lambda data_set: data_set.update({"PixelData": gray.tobytes()}))
+    film = rewritten(
+        a_dicom(Modality="OT"),
+        lambda data_set: data_set.update({"NumberOfFrames": 2, "PixelData": 2 * data_set.PixelData}),
+    )
+
+    with pytest.raises(Unreadable, match=r"^File 3 of 3 .*: empty\.$"):
+        read_exam(files(color, film, b""))
