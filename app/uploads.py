@@ -16,6 +16,7 @@ MEGABYTE = 2**20
 _CHUNK_BYTES = MEGABYTE
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _NESTED = re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08)|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!")
+_ARCHIVE_NAME = re.compile(r"\.(zip|gz|tgz|bz2|tbz2?|xz|txz|7z|rar)$", re.IGNORECASE)
 # End of the central directory, its comment at most 65535 bytes long (APPNOTE 4.3.16), and the zip64 parts before it.
 _END, _END_BYTES, _COMMENT_BYTES = b"PK\x05\x06", 22, 65535
 _LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20
@@ -115,7 +116,19 @@ def _unpacked(file: NamedFile, limits: Limits, spool: Path) -> list[NamedFile]:
             unpacked.append(NamedFile(member.filename, path))
     if not unpacked:
         raise NoFiles("The archive holds no files.")
+    _check_nested(unpacked)
     return unpacked
+
+
+def _check_nested(unpacked: Sequence[NamedFile]) -> None:
+    """Refuse archives in the archive, except those that call themselves so and lie beside DICOM slices.
+
+    The reader leaves them out and counts them, as what else a CD holds besides slices. None of them is ever opened.
+    """
+    nested = [f for f in unpacked if _is_nested(f)]
+    beside_slices = bool(nested) and any(kind_of(f) is Kind.DICOM for f in unpacked)
+    if any(not (beside_slices and _ARCHIVE_NAME.search(f.name)) for f in nested):
+        raise UnsafeArchive("The archive holds another archive.")
 
 
 def _opened(opened: BinaryIO, limits: Limits) -> zipfile.ZipFile:
@@ -179,8 +192,6 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, l
     written = 0
     with path.open("xb") as target:
         for chunk in _chunks(archive, member):
-            if not written and _is_nested(member.filename, chunk):
-                raise UnsafeArchive("The archive holds another archive.")
             written += len(chunk)
             if written > limits.max_file_mb * MEGABYTE:
                 raise TooLarge(f"A file of the archive is larger than {limits.max_file_mb} MB.")
@@ -190,9 +201,11 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, l
     return written
 
 
-def _is_nested(name: str, begin: bytes) -> bool:
+def _is_nested(file: NamedFile) -> bool:
     """Whether a file of the archive is an archive itself: no compressed volume, and nothing a viewer brings along."""
-    return bool(_NESTED.match(begin)) and kind_told(name, begin[:HEAD_BYTES]) not in (Kind.VOLUME, Kind.JUNK)
+    with file.open() as opened:
+        begin = opened.read(HEAD_BYTES)
+    return bool(_NESTED.match(begin)) and kind_told(file.name, begin) not in (Kind.VOLUME, Kind.JUNK)
 
 
 def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:

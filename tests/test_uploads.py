@@ -122,6 +122,12 @@ def test_a_file_that_is_too_large_is_refused_by_its_number(tmp_path):
         unpack(files(b"x", bytes(2 * MEGABYTE)), Limits(max_file_mb=1), spool=tmp_path)
 
 
+def test_an_archive_may_be_larger_than_one_file_of_it(tmp_path):
+    members = [(str(n), bytes(MEGABYTE)) for n in range(3)]
+
+    assert len(opened(a_zip(members, compression=zipfile.ZIP_STORED), tmp_path, max_file_mb=2)) == 3
+
+
 def test_a_file_that_inflates_too_far_is_refused_whatever_its_header_says(tmp_path):
     archive = a_zip([("a", bytes(3 * MEGABYTE))])
     lying = with_bytes(with_bytes(archive, b"PK\1\2", 24, b"\1\0\0\0"), b"PK\3\4", 22, b"\1\0\0\0")

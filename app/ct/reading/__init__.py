@@ -58,5 +58,6 @@ def _not_read(parts: Sorted) -> tuple[str, ...]:
 
 def _left_out(parts: Sorted) -> tuple[str, ...]:
     junk = f"{parts.junk} files that are not slices were left out."
-    beside = f"{parts.beside} pictures and other files beside the DICOM files were left out."
+    whole = "volume" if parts.kind is Kind.VOLUME else "DICOM files"
+    beside = f"{parts.beside} pictures and other files beside the {whole} were left out."
     return tuple(sentence for sentence, count in ((junk, parts.junk), (beside, parts.beside)) if count)

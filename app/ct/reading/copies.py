@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from app.ct.reading.headers import Header
 from app.ct.reading.order import tie
@@ -49,7 +49,7 @@ def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tup
     for one in slices:
         of_uid.setdefault((one[0].sop_instance, one[0].frame), []).append(one)
     shared = [group for (uid, _), group in of_uid.items() if uid and len(group) > 1]
-    copies = [one for group in shared for n, one in enumerate(group) if any(_are_one(one, b) for b in group[:n])]
+    copies = [one for group in shared for one in _repeated(group)]
     left_out = {(h.number, h.frame) for h, _ in copies}
     differing = sum(len(group) - 1 for group in shared) - len(copies)
     said = []
@@ -60,6 +60,12 @@ def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tup
     return [one for one in slices if (one[0].number, one[0].frame) not in left_out], tuple(said)
 
 
-def _are_one(a: Decoded, b: Decoded) -> bool:
-    same_place = (a[0].position, a[0].orientation) == (b[0].position, b[0].orientation)
-    return same_place and a[1].gray.shape == b[1].gray.shape and bool((a[1].gray == b[1].gray).all())
+def _repeated(group: Sequence[Decoded]) -> Iterator[Decoded]:
+    """Those of ``group`` that lie where an earlier one lies and show the same; each is looked at once."""
+    seen = set()
+    for header, picture in group:
+        shown = hashlib.sha256(picture.gray.tobytes()).digest()
+        known = header.position, header.orientation, picture.gray.shape, shown
+        if known in seen:
+            yield header, picture
+        seen.add(known)

@@ -16,19 +16,22 @@ from app.ct.reading.nifti import version_of
 HEAD_BYTES = 4096
 _TOLD_BYTES = 512
 _FOREIGN = re.compile(
-    rb"NRRD|%PDF|GIF8|BM|II\*\0|MM\0\*|PK\x03\x04|PK\x05\x06|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|MZ|\x7fELF|RIFF|\xd0\xcf\x11\xe0"
+    rb"NRRD|%PDF|GIF8|BM|II\*\0|MM\0\*|PK\x03\x04|PK\x05\x06|PK\x07\x08|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|MZ|\x7fELF|RIFF|\xd0\xcf\x11\xe0"
     rb"|ID3|OggS|\x89HDF|\x93NUMPY|....ftyp|SQLite format 3|\xca\xfe\xba\xbe|\x1a\x45\xdf\xa3",
     re.DOTALL,
 )
 # The class of a DICOMDIR in its own meta group: Media Storage Directory Storage (PS3.4 annex I).
 _DIRECTORY = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
-# What CD burners, viewers and file managers put beside slices; none of these ever holds one.
+# What CD burners, viewers and file managers put beside slices; a slice of such a name is told by its bytes.
 _JUNK_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "autorun.inf", "lockfile", "version", "icon\r"}
 _JUNK_SUFFIXES = re.compile(
     r"\.(txt|csv|tsv|xml|x?html?|json|ya?ml|md|log|ini|inf|cfg|config|properties|manifest|css|js|exe|dll|so|dylib|jar"
     r"|class|bat|sh|ico|icns|pdf|rtf|docx?|xlsx?|chm|hlp|url|lnk|db|com|sys|ocx|cab|msi|pak|ttf|otf|woff2?|eot|svg|plist|map)",
     re.IGNORECASE,
 )
+# Of these, the ones that are ZIP archives themselves.
+_ARCHIVED_SUFFIXES = re.compile(r"\.(jar|docx|xlsx)", re.IGNORECASE)
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
@@ -46,6 +49,8 @@ class Kind(Enum):
     UNKNOWN = auto()
 
 
+# So many pictures beside a volume are previews of it; more may be an exam.
+_MOST_PREVIEWS = 2
 _BESIDE_DICOM = (Kind.IMAGE, Kind.VOLUME, Kind.FOREIGN)
 
 
@@ -64,7 +69,8 @@ class Sorted:
         kind: what the slices are, ``Kind.DICOM``, ``Kind.IMAGE`` or ``Kind.VOLUME``.
         slices: files of that kind, and files that are empty or of no known kind, so that the reader can name them all.
         junk: how many files were left out because they are no slices.
-        beside: how many pictures, volumes and foreign files were left out because they lie beside DICOM files.
+        beside: how many pictures, volumes and foreign files were left out because they lie beside DICOM files, or
+            pictures because they lie beside a volume.
     """
 
     kind: Kind
@@ -92,9 +98,13 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     foreign = [k.number for k in known if k.kind is Kind.FOREIGN]
     if foreign:
         raise UnsupportedType(f"{named(foreign, len(files))} is of a kind that is not read here.")
-    if {Kind.IMAGE, Kind.VOLUME} <= kinds:
+    pictures = sum(k.kind is Kind.IMAGE for k in known)
+    if Kind.VOLUME in kinds and pictures <= _MOST_PREVIEWS:
+        parts = tuple(k for k in known if k.kind not in (Kind.JUNK, Kind.IMAGE))
+        return Sorted(Kind.VOLUME, parts, junk, pictures)
+    if Kind.VOLUME in kinds:
         raise UnevenExam("The upload holds both pictures and a volume; which of them is the exam cannot be known.")
-    kind = next(iter({Kind.IMAGE, Kind.VOLUME} & kinds), Kind.DICOM)
+    kind = Kind.IMAGE if pictures else Kind.DICOM
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
 
@@ -113,12 +123,19 @@ def kind_told(name: str, head: bytes) -> Kind:
         name: as sent.
         head: ``HEAD_BYTES``, or all bytes of a smaller file.
     """
-    path = _path_of(name)
-    if is_macos_companion(name) or path.name.casefold() in _JUNK_NAMES:
+    if is_macos_companion(name):
         return Kind.JUNK
     kind = _kind_of_bytes(head)
-    never_a_slice = _JUNK_SUFFIXES.fullmatch(path.suffix) or path.name.startswith(".")
-    return Kind.JUNK if never_a_slice and kind not in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME) else kind
+    may_be_slices = kind in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME)
+    return Kind.JUNK if _is_junk_name(_path_of(name), head) and not may_be_slices else kind
+
+
+def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:
+    """Whether a name is one that no slice has; an archive may have any, but for those of programs and documents."""
+    if path.name.casefold() in _JUNK_NAMES or path.name.startswith("."):
+        return True
+    suffixes = _ARCHIVED_SUFFIXES if head.startswith(_ZIP) else _JUNK_SUFFIXES
+    return bool(suffixes.fullmatch(path.suffix))
 
 
 def is_macos_companion(name: str) -> bool:

@@ -107,3 +107,32 @@ def test_a_file_of_one_picture_is_never_read_whole_when_it_is_absurdly_large(tmp
 
     with pytest.raises(TooLarge, match=r"File 1 .*larger than 256 MB"):
         read_exam([NamedFile("slice", path)])
+
+
+@pytest.mark.parametrize("name", ["viewer/help.zip", "src.tar.GZ", "lang.7z", "old.rar"])
+def test_an_archive_beside_slices_is_left_out_unopened_and_counted(tmp_path, name):
+    begin = {"zip": b"PK\3\4", "GZ": b"\x1f\x8b\x08", "7z": b"7z\xbc\xaf\x27\x1c", "rar": b"Rar!\x1a"}[
+        name.split(".")[-1]
+    ]
+    cd = [(name, begin + b"never to be opened"), *EXAM]
+    exam = read_exam(unpack(sent([("cd.zip", a_zip(cd))]), Limits(), spool=tmp_path))
+
+    assert len(exam.slices) == 4
+    assert exam.warnings == ("1 pictures and other files beside the DICOM files were left out.",)
+
+
+def test_an_archive_beside_anything_but_slices_is_refused(tmp_path):
+    with pytest.raises(UnsafeArchive, match="another archive"):
+        unpack(sent([("cd.zip", a_zip([("a.jpg", a_jpeg()), ("b.zip", a_zip(EXAM))]))]), Limits(), spool=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["CT.db", "exam.com", "chest.zip"])
+def test_an_archive_is_opened_whatever_its_name(tmp_path, name):
+    assert len(read_exam(unpack(sent([(name, a_zip(EXAM))]), Limits(), spool=tmp_path)).slices) == 4
+
+
+@pytest.mark.parametrize("name", ["version", "LOCKFILE", "DICOMDIR", "thumbs.db", "a/Desktop.ini"])
+def test_a_slice_is_one_whatever_its_name(name):
+    exam = read_exam(sent([(name, EXAM[0][1]), *EXAM[1:]]))
+
+    assert (len(exam.slices), exam.warnings) == (4, ())

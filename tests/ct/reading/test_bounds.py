@@ -4,6 +4,7 @@ import struct
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 from app.ct.errors import TooLarge, Unreadable, UnsupportedEncoding
 from app.ct.reading import read_exam
+from app.ct.reading.copies import without_same_pictures
 from app.ct.reading.frames import MAX_ITEMS
+from app.ct.reading.headers import read_headers
+from app.ct.reading.kinds import Kind, KnownFile
+from app.ct.reading.pixels import Picture
+from app.ct.reading.scale import levels_of
 from tests.builders import (
     a_dicom,
     a_dicom_exam,
@@ -241,3 +247,24 @@ def test_a_sound_screenshot_or_film_beside_a_damaged_slice_is_not_called_damaged
 
     with pytest.raises(Unreadable, match=r"^File 3 of 3 .*: empty\.$"):
         read_exam(files(color, film, b""))
+
+
+class Uncompared(np.ndarray):
+    """Gray levels that are never compared with others one by one."""
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]
+        raise AssertionError("compared with another picture")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_slices_of_one_identifier_are_each_looked_at_once():
+    (header,) = read_headers(KnownFile(1, files(a_dicom(SOPInstanceUID="1.2.5"))[0], Kind.DICOM))
+    levels = levels_of(np.zeros((16, 12), np.int16), None)
+    slices = [
+        (replace(header, number=n), Picture(a_picture(seed=n % 40).view(Uncompared), levels)) for n in range(1, 61)
+    ]
+    kept, said = without_same_pictures(slices)
+
+    assert [h.number for h, _ in kept] == list(range(1, 41))
+    assert said[0] == "20 slices that are copies of other slices were left out."

@@ -241,7 +241,14 @@ def test_more_than_one_volume_is_refused():
 
 def test_a_volume_among_pictures_is_refused():
     with pytest.raises(UnevenExam, match="both pictures and a volume"):
-        read_exam(files(a_nifti(cut()), a_jpeg()))
+        read_exam(files(a_nifti(cut()), *[a_jpeg()] * 3))
+
+
+def test_the_preview_of_a_volume_is_left_out_and_counted(as_dicom):
+    exam = read_exam(files(a_jpeg(), a_nifti(cut())))
+
+    assert_same(exam, as_dicom)
+    assert exam.warnings == ("1 pictures and other files beside the volume were left out.",)
 
 
 def test_a_volume_has_no_series_to_ask_for():
