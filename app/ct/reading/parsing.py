@@ -5,6 +5,7 @@ import warnings
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import chain, repeat
 from typing import BinaryIO, cast
 
 import pydicom
@@ -38,7 +39,6 @@ MAX_HEADER_BYTES, _FREE_READS, _BYTES_A_READ = 64 * 2**20, 2**16, 16
 # Sequences and tables, which may be as long as the file has pictures.
 MAX_TABLE_BYTES = 16 * 2**20
 _TABLES = {Tag(k) for k in (*GROUPS, "ModalityLUTSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")}
-_PIXELS = Tag("PixelData")
 
 
 class _Bounded:
@@ -145,10 +145,10 @@ def with_pixels(opened: BinaryIO, dataset: FileDataset) -> FileDataset:
         Damaged: cannot be parsed.
     """
     implicit, little = dataset.original_encoding
+    # Behind the pixels there may be millions of elements.
+    stop = chain([False], repeat(True))
     try:
-        pixels = read_dataset(
-            opened, bool(implicit), bool(little), stop_when=lambda tag, *_: tag > _PIXELS, specific_tags=[_PIXELS]
-        )
+        pixels = read_dataset(opened, bool(implicit), bool(little), stop_when=lambda *_: next(stop))
     except Exception as error:
         raise Damaged("damaged or cut off") from error
     dataset.update(pixels)

@@ -268,3 +268,11 @@ def test_slices_of_one_identifier_are_each_looked_at_once():
 
     assert [h.number for h, _ in kept] == list(range(1, 41))
     assert said[0] == "20 slices that are copies of other slices were left out."
+
+
+def test_what_follows_the_pixels_is_never_parsed():
+    plain = a_dicom()
+    more = plain[plain.index(PIXELS) :][:12] + bytes(2 * 16 * 12)
+
+    after, before = (read_exam(files(content)).slices[0].gray for content in (plain + more, plain))
+    assert np.array_equal(after, before)
