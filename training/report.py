@@ -5,6 +5,7 @@ No figure is written here by hand: each comes from run.json or from the metrics.
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 from app import NOTICE
 from app.ct.manifest import Decision
@@ -223,8 +224,15 @@ def _refused(run: Run, evaluations: Sequence[Evaluation], refusals: Sequence[Eva
     table = _table(["pictures", "sent", "groups", "refused"], rows) if rows else "Not measured.\n"
     return (
         f"An exam is refused where no slice shows {_number(fitness.least_lung_area)} of its picture as lung, or most scored "
-        f"slices lie further than {' or '.join(limits)}. {fitness.rests_on}\n\n{table}"
+        f"slices lie further than {' or '.join(limits)}. {fitness.rests_on}\n\n{table}{_listed(evaluations)}"
     )
+
+
+def _listed(evaluations: Sequence[Evaluation]) -> str:
+    """Chest CT that is refused, file by file: its folder and name, without what comes before."""
+    refusals = [r for e in evaluations if e.by == "slice" for r in e.refusals]
+    files = _bullets([f"{'/'.join(PurePosixPath(r.file).parts[-3:])}: {r.why}" for r in refusals])
+    return f"\nChest CT that is refused:\n\n{files}" if files else ""
 
 
 def _decision(decision: Decision) -> str:

@@ -131,6 +131,13 @@ class ModelUsed(_Part):
     engine: str
 
 
+class Refusal(_Part):
+    """A record that serving would refuse: its file as the manifest names it, and the code of the refusal."""
+
+    file: str
+    why: str
+
+
 class Evaluation(Source):
     """What the card needs of a metrics.json written by ``evaluate``.
 
@@ -146,6 +153,7 @@ class Evaluation(Source):
     positive_class: str
     threshold: float
     unscored: int
+    refusals: tuple[Refusal, ...] = ()
     localization: dict[str, int | Figure | dict[str, Figure]] | None = None
     per_source: dict[str, Source]
 

@@ -83,6 +83,7 @@ def an_evaluation(
         "positive_class": "COVID-19",
         "threshold": 0.41,
         "unscored": 1,
+        "refusals": [{"file": "/somewhere/data/soares/covid/0903.jpg", "why": "no-lung"}],
         "metrics": {"auc": figure, "f1": {"value": None, "low": None, "high": None}},
         "localization": {"n": 16, "groups": 16, "dice": figure, "evidence": {"dice": figure}},
         "per_source": {"soares": counts | {"metrics": {"auc": figure}}},

@@ -88,3 +88,12 @@ def test_runs_stand_side_by_side(tmp_path: Path) -> None:
 
     assert [line.split(",")[0] for line in table] == ["run", "a", "b"]
     assert table[1].endswith(",0.7500,0.7187,0.8047")
+
+
+def test_chest_ct_that_is_refused_is_listed_without_where_it_lay(tmp_path: Path) -> None:
+    an_evaluation(tmp_path, "validation")
+
+    card = model_card("tiny", a_run(), read_evaluations(tmp_path))
+
+    assert "- soares/covid/0903.jpg: no-lung\n" in card
+    assert "/somewhere" not in card
