@@ -1,11 +1,15 @@
 """Model folders to test with: the served one, and copies of it that a test may spoil."""
 
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.ct.errors import NoModel
+from app.main import create_app
 from app.settings import Settings, model_folder
 
 
@@ -33,3 +37,17 @@ def replaced(path: Path, content: bytes) -> None:
     """Put another file in the place of ``path``."""
     path.unlink()
     path.write_bytes(content)
+
+
+@asynccontextmanager
+async def the_service(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the service with the model it really serves, once it takes exams."""
+    the_served_model()
+    app = create_app(Settings(data_dir=data_dir, ready_wait_s=120))
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://covidct", timeout=120) as client,
+    ):
+        await app.state.parts.desk.admit()
+        yield client

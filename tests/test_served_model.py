@@ -8,14 +8,12 @@ import httpx
 import pytest
 from PIL import Image
 
-from app.ct.errors import NoModel
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading import NamedFile, read_exam
-from app.main import create_app
-from app.settings import Settings, model_folder
 from tests.builders import shared_data
+from tests.models import the_service
 
 pytestmark = pytest.mark.anyio
 
@@ -27,16 +25,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    try:
-        model_folder(Settings())
-    except NoModel:
-        pytest.skip("model_store/ holds no model")
-    app = create_app(Settings(data_dir=tmp_path_factory.mktemp("data"), ready_wait_s=120))
-    transport = httpx.ASGITransport(app=app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://covidct", timeout=120) as running,
-    ):
+    async with the_service(tmp_path_factory.mktemp("data")) as running:
         yield running
 
 
