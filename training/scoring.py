@@ -115,13 +115,13 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     except ExamError as error:
         return Scored((record,), refused=error.code)
     limit = None if scorer.on_gpu else CPU_SLICES
-    indices, refused = _selected(exam, limit, scorer.manifest.fitness)
+    indices, refused = slices_to_score(exam, limit, scorer.manifest.fitness)
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
     refused = refused or _unlike(scores.distance)
     return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
 
 
-def _selected(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
+def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
     """The slices serving would score; where it would refuse the exam, some that are spread over it, and why."""
     try:
         check_body_part(exam)
@@ -170,7 +170,7 @@ def _read_slice(record: Record, fitness: FitnessSpec) -> tuple[Slice | None, str
         return None, error.code
     if len(exam.slices) > 1:
         return None, UnevenExam.code
-    return exam.slices[0], _selected(exam, None, fitness)[1]
+    return exam.slices[0], slices_to_score(exam, None, fitness)[1]
 
 
 def _spread(count: int, limit: int | None) -> tuple[int, ...]:
