@@ -32,13 +32,14 @@ class Classifier:
     Attributes:
         manifest: what the model says about itself.
         engine_name: "openvino" or "keras".
+        precision: what the engine computes in on this machine.
         on_gpu: whether scoring runs on a GPU.
     """
 
     def __init__(self, manifest: Manifest, engine: Engine, training: TrainingSlices) -> None:
         """A classifier from its parts; ``load`` also checks them."""
         self.manifest = manifest
-        self.engine_name, self.on_gpu = engine.name, engine.on_gpu
+        self.engine_name, self.on_gpu, self.precision = engine.name, engine.on_gpu, engine.precision
         self._engine, self._training = engine, training
         self._preprocessor = make_preprocessor(manifest.preprocessing.name, manifest.preprocessing.size)
 
@@ -99,7 +100,7 @@ class Classifier:
 
     def _tolerance(self) -> float:
         if self.engine_name == "openvino":
-            return self.manifest.engines["openvino"].tolerance
+            return self.manifest.engines["openvino"].choices[self.precision].tolerance
         return self.manifest.tolerance
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = _CHUNK) -> Iterator[SliceScores]:
@@ -125,11 +126,23 @@ class Classifier:
             slices: at least one.
             indices: their places in the exam; 0, 1, 2 ... by default.
         """
-        prepared = [self._preprocessor(s) for s in slices]
+        return self.score_prepared([self.prepare(s) for s in slices], indices=indices)
+
+    def prepare(self, ct_slice: Slice) -> Prepared:
+        """Make the network's input of a slice."""
+        return self._preprocessor(ct_slice)
+
+    def score_prepared(self, prepared: Sequence[Prepared], *, indices: Sequence[int] | None = None) -> SliceScores:
+        """Score what ``prepare`` made of slices; an audit may have altered it.
+
+        Args:
+            prepared: at least one.
+            indices: as for ``score``.
+        """
         output = self._engine(np.stack([p.image for p in prepared]))
         slope, intercept = self.manifest.calibration
         return SliceScores(
-            tuple(range(len(slices)) if indices is None else indices),
+            tuple(range(len(prepared)) if indices is None else indices),
             logits=(slope * output.logit + intercept).astype(np.float32),
             share=(slope * output.share).astype(np.float32),
             evidence=output.evidence,
@@ -170,7 +183,7 @@ def _spread_out(count: int) -> list[int]:
 
 def _check_listed(manifest: Manifest) -> None:
     """What serving reads must be among the files whose digests were checked."""
-    graphs = [spec.file for spec in manifest.engines.values()]
+    graphs = [choice.file for spec in manifest.engines.values() for choice in spec.choices.values()]
     needed = {WEIGHTS_FILE, SELFTEST_FILE, manifest.fitness.file, *graphs, *(Path(g).stem + ".bin" for g in graphs)}
     if missing := sorted(needed - set(manifest.files)):
         raise BrokenModel(f"The manifest has no digest of {', '.join(missing)}.")
@@ -191,10 +204,11 @@ def _openvino(folder: Path, manifest: Manifest) -> Engine:
     if spec is None:
         raise EngineUnavailable("The model has no files for the OpenVINO engine.")
     try:
-        from app.ct.engines.openvino import OpenVinoEngine
+        from app.ct.engines.openvino import OpenVinoEngine, native_precisions
     except ImportError as error:
         raise EngineUnavailable("OpenVINO is not installed.") from error
-    return OpenVinoEngine(folder / spec.file, spec.precision)
+    precision = spec.runs_in(native_precisions())
+    return OpenVinoEngine(folder / spec.choices[precision].file, precision)
 
 
 def _keras(folder: Path, manifest: Manifest) -> Engine:
