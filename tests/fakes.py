@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from app.ct.exam import Exam
+from app.ct.exam_rule import TopShareMean
 from app.ct.fitness import TrainingFeatures, TrainingSlices
-from app.ct.manifest import Decision, ExamRule, FitnessSpec, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.manifest import Decision, FitnessSpec, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 
 
@@ -21,7 +22,7 @@ def a_manifest(
         network=NetworkSpec(head="attention"),
         preprocessing=PreprocessingSpec(name="lung-box", size=299, fingerprint="f" * 64),
         image=Decision(threshold=image_threshold, band=(image_threshold - 0.1, image_threshold + 0.1)),
-        exam_rule=ExamRule(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
+        exam_rule=TopShareMean(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
         fitness=a_fitness(**limits),
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from app.ct.diagnosis import exam_probability
-from app.ct.manifest import Decision, ExamRule
+from app.ct.exam_rule import Decision, TopShareMean
 from training.evaluation import auc
 from training.linear import balanced_weights
 
@@ -94,7 +94,7 @@ def patients(scored: Judged) -> list[tuple[str, int, np.ndarray]]:
     return found
 
 
-def choose_exam_rule(scored: Judged, *, rests_on: str) -> ExamRule:
+def choose_exam_rule(scored: Judged, *, rests_on: str) -> TopShareMean:
     """The share of strongest slices that tells validation patients apart best; of equals the largest, which is steadiest.
 
     Args:
@@ -106,7 +106,7 @@ def choose_exam_rule(scored: Judged, *, rests_on: str) -> ExamRule:
     weights = balanced_weights([d for d, _, _ in cases], labels, one_class_share=0.25)
 
     def logits(share: float) -> np.ndarray:
-        rule = ExamRule(top_share=share, decision=_decision(0.5), rests_on="")
+        rule = TopShareMean(top_share=share, decision=_decision(0.5), rests_on="")
         probabilities = np.array([exam_probability(x, rule) for _, _, x in cases])
         return np.asarray(np.log(probabilities / (1 - probabilities)))
 
@@ -116,6 +116,6 @@ def choose_exam_rule(scored: Judged, *, rests_on: str) -> ExamRule:
         datasets=" and ".join(sorted({cell.partition("/")[0] for cell, _, _ in cases})),
         slices=round(float(np.median([len(x) for _, _, x in cases]))),
     )
-    return ExamRule(
+    return TopShareMean(
         top_share=best, decision=decide(logits(best), labels, weights, least_band=_LEAST_EXAM_BAND), rests_on=told
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from app import NOTICE
-from app.ct.manifest import Decision
+from app.ct.exam_rule import Decision, ExamRule
 from training.run import Evaluation, Figure, PartCount, Run, Source
 from training.sources import SOURCES, UNKNOWN
 
@@ -203,10 +203,17 @@ def _decisions(run: Run) -> str:
     return (
         f"The network's logit is calibrated as {_number(slope)} x + {_number(intercept)}.\n\n"
         f"Slices and single images: {_decision(run.image)}.\n\n"
-        f"Exams: the mean logit of the strongest {_number(rule.top_share)} of the scored slices, then "
-        f"{_number(rule.slope)} x + {_number(rule.intercept)}; {_decision(rule.decision)}.\n\n"
+        f"Exams: by {_rule(rule)}, then {_number(rule.slope)} x + {_number(rule.intercept)}; "
+        f"{_decision(rule.decision)}.\n\n"
         f"**What exam-level calibration rests on:** {rule.rests_on}\n"
     )
+
+
+def _rule(rule: ExamRule) -> str:
+    """The rule's name with what it was set to."""
+    own = rule.model_dump(exclude={"name", "slope", "intercept", "decision", "rests_on"}, exclude_none=True)
+    settings = ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in own.items())
+    return f"{rule.name} ({settings})" if own else rule.name
 
 
 def _refused(run: Run, evaluations: Sequence[Evaluation], refusals: Sequence[Evaluation]) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from app.ct.manifest import Decision, ExamRule
+from app.ct.exam_rule import Decision, ExamRule
 
 
 class Verdict(StrEnum):
@@ -69,14 +69,14 @@ def verdict(probability: float, decision: Decision) -> Verdict:
 
 
 def exam_probability(logits: np.ndarray, rule: ExamRule) -> float:
-    """Mean logit of the strongest share of the scored slices, calibrated, as a probability.
+    """The pooled logit of the scored slices, calibrated, as a probability.
 
     Args:
         logits: float (slices,), in any order, at least one.
-        rule: share of slices that count, slope and intercept of the calibration.
+        rule: how logits are pooled, slope and intercept of the calibration.
     """
-    strongest = np.sort(np.asarray(logits, dtype=np.float64))[::-1][: max(1, round(rule.top_share * len(logits)))]
-    return float(_sigmoid(rule.slope * float(strongest.mean()) + rule.intercept))
+    pooled = rule.pooled(np.asarray(logits, dtype=np.float64))
+    return float(_sigmoid(rule.slope * pooled + rule.intercept))
 
 
 def probability_of(logits: np.ndarray, *, exam_slices: int, rule: ExamRule) -> float:

@@ -4,42 +4,33 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.ct.errors import BrokenModel
+from app.ct.exam_rule import Decision, ExamRule
+
+__all__ = [
+    "FILE_NAME",
+    "Decision",
+    "EngineSpec",
+    "ExamRule",
+    "FitnessSpec",
+    "Manifest",
+    "Measured",
+    "NetworkSpec",
+    "PreprocessingSpec",
+    "file_sha256",
+    "read_manifest",
+    "write_manifest",
+]
 
 FILE_NAME = "manifest.json"
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Decision(_Part):
-    """A threshold and the band around it in which the verdict is inconclusive (all probabilities)."""
-
-    threshold: float = Field(ge=0, le=1)
-    band: tuple[float, float]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        low, high = self.band
-        if not 0 <= low <= self.threshold <= high <= 1:
-            raise ValueError("0 <= low <= threshold <= high <= 1 does not hold")
-        return self
-
-
-class ExamRule(_Part):
-    """How slice logits become one probability: mean of the strongest ``top_share``, then ``slope * x + intercept``."""
-
-    name: Literal["top-share-mean"] = "top-share-mean"
-    top_share: float = Field(gt=0, le=1)
-    slope: float = 1.0
-    intercept: float = 0.0
-    decision: Decision
-    rests_on: str
 
 
 class NetworkSpec(_Part):

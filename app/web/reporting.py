@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from app.course import Course, Reading, Received, Scoring
+from app.ct.exam_rule import ExamRule, TopShareMean
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
 from app.store import KeptExam
@@ -137,7 +138,16 @@ def _model(classifier: SliceClassifier) -> ModelReport:
         preprocessing=manifest.preprocessing.name,
         preprocessing_fingerprint=manifest.preprocessing.fingerprint,
         engine=classifier.engine_name,
-        exam_rule=ExamRuleReport(name=rule.name, top_share=rule.top_share, rests_on=rule.rests_on),
+        exam_rule=_exam_rule(rule),
+    )
+
+
+def _exam_rule(rule: ExamRule) -> ExamRuleReport:
+    return ExamRuleReport(
+        name=rule.name,
+        top_share=rule.top_share if isinstance(rule, TopShareMean) else None,
+        in_words=rule.in_words,
+        rests_on=rule.rests_on,
     )
 
 

@@ -67,7 +67,11 @@ class ExamRuleReport(BaseModel):
     """How the model judges an exam of several slices, and how far that can be trusted."""
 
     name: str
-    top_share: float = Field(description="Share of the scored slices, the strongest ones, whose mean counts.")
+    top_share: float | None = Field(
+        default=None,
+        description="Share of the scored slices, the strongest ones, whose mean counts; null of other rules.",
+    )
+    in_words: str = Field(default="", description="What the rule takes of the scored slices, in a sentence.")
     rests_on: str = Field(description="What the exam rule's calibration and threshold were chosen on.")
 
 
@@ -141,7 +145,7 @@ class ExamReport(BaseModel):
         if self.judged_by is JudgedBy.IMAGE_THRESHOLD:
             return "A single image, judged by the image threshold; the exam rule was not used."
         rule = self.model.exam_rule
-        return f"The mean of the strongest {100 * rule.top_share:g} % of the scored slices. {rule.rests_on}"
+        return f"{rule.in_words} {rule.rests_on}".strip()
 
 
 class ProgressReport(BaseModel):

@@ -19,14 +19,14 @@ from app.ct.diagnosis import (
     probability_of,
     verdict,
 )
-from app.ct.manifest import Decision, ExamRule
+from app.ct.exam_rule import Decision, TopShareMean
 
 IMAGE = Decision(threshold=0.5, band=(0.4, 0.6))
 EXAM = Decision(threshold=0.8, band=(0.7, 0.9))
 
 
-def a_rule(*, top_share: float = 1.0, slope: float = 1.0, intercept: float = 0.0) -> ExamRule:
-    return ExamRule(top_share=top_share, slope=slope, intercept=intercept, decision=EXAM, rests_on="nothing")
+def a_rule(*, top_share: float = 1.0, slope: float = 1.0, intercept: float = 0.0) -> TopShareMean:
+    return TopShareMean(top_share=top_share, slope=slope, intercept=intercept, decision=EXAM, rests_on="nothing")
 
 
 def logit(probability: float) -> float:
@@ -34,7 +34,7 @@ def logit(probability: float) -> float:
 
 
 def diagnosed(
-    probabilities: Sequence[float], *, exam_slices: int | None = None, rule: ExamRule | None = None
+    probabilities: Sequence[float], *, exam_slices: int | None = None, rule: TopShareMean | None = None
 ) -> Diagnosis:
     logits = np.array([logit(p) for p in probabilities])
     held = len(logits) if exam_slices is None else exam_slices

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.ct.manifest import Decision, ExamRule, NetworkSpec
+from app.ct.exam_rule import TopShareMean
+from app.ct.manifest import Decision, NetworkSpec
 from app.ct.preprocessing import spec_of
 from tests.fakes import a_fitness
 from training.run import PartCount, Run
@@ -26,7 +27,7 @@ def a_run(**changes: object) -> Run:
         "network": NETWORK,
         "preprocessing": spec_of("lung-box", NETWORK.size),
         "image": Decision(threshold=0.41, band=(0.32, 0.53)),
-        "exam_rule": ExamRule(
+        "exam_rule": TopShareMean(
             top_share=0.2, decision=Decision(threshold=0.55, band=(0.4, 0.7)), rests_on="Small exams."
         ),
         "fitness": a_fitness(distance_limit=1e6),

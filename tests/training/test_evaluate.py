@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from app.ct.exam import Exam, Slice
-from app.ct.manifest import Decision, ExamRule, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.exam_rule import TopShareMean
+from app.ct.manifest import Decision, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.phantom import phantom
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam, an_enhanced_dicom
@@ -24,7 +25,7 @@ MANIFEST = Manifest(
     network=NetworkSpec(head="linear"),
     preprocessing=PreprocessingSpec(name="paper", size=299, fingerprint="00"),
     image=Decision(threshold=0.4, band=(0.3, 0.5)),
-    exam_rule=ExamRule(top_share=1.0, decision=Decision(threshold=0.6, band=(0.5, 0.7)), rests_on="nothing"),
+    exam_rule=TopShareMean(top_share=1.0, decision=Decision(threshold=0.6, band=(0.5, 0.7)), rests_on="nothing"),
     fitness=a_fitness(),
 )
 

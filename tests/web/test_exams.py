@@ -50,6 +50,7 @@ async def test_an_exam_comes_back_whole(client: httpx.AsyncClient, upload: Uploa
     assert report["model"]["exam_rule"] == {
         "name": "top-share-mean",
         "top_share": 0.2,
+        "in_words": "The mean of the strongest 20 % of the scored slices.",
         "rests_on": "Chosen on nothing: a fake.",
     }
     assert (report["judged_by"], report["image_threshold"]) == ("exam-rule", 0.5)
