@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.ct.errors import BrokenModel
 from app.ct.exam_rule import Decision, ExamRule
+from app.ct.precision import EngineSpec
 
 __all__ = [
     "FILE_NAME",
@@ -59,20 +60,6 @@ class PreprocessingSpec(_Part):
     name: Literal["paper", "lung-box"]
     size: int = Field(ge=32)
     fingerprint: str
-
-
-class EngineSpec(_Part):
-    """Files of an engine other than the reference, the precision it runs in and how far it may differ from the reference.
-
-    Attributes:
-        file: graph file in the model folder.
-        precision: ``f32`` or ``bf16`` where the processor has it; what the CPU engine is told to use.
-        tolerance: largest allowed difference of a probability from the reference on the self-test.
-    """
-
-    file: str
-    precision: Literal["f32", "bf16"]
-    tolerance: float = Field(gt=0, le=0.1)
 
 
 class FitnessSpec(_Part):

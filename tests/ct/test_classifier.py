@@ -150,7 +150,7 @@ def test_limits_without_the_features_they_are_for_are_not_served(tmp_path):
 class Same:
     """An engine that says the same of every slice."""
 
-    name, on_gpu = "same", False
+    name, on_gpu, precision = "same", False, "f32"
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         maps = np.zeros((len(images), 4, 4), np.float32)

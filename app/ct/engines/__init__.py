@@ -6,6 +6,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from app.ct.precision import Precision
+
 OUTPUTS = ("logit", "evidence", "share", "features")
 
 
@@ -37,10 +39,17 @@ class NetworkOutput:
 
 
 class Engine(Protocol):
-    """Runs one network with one set of weights."""
+    """Runs one network with one set of weights.
+
+    Attributes:
+        name: "keras" or "openvino".
+        on_gpu: whether it runs on a GPU.
+        precision: what it computes in.
+    """
 
     name: str
     on_gpu: bool
+    precision: Precision
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         """Run the network.

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.ct.engines import NetworkOutput
 from app.ct.manifest import NetworkSpec
+from app.ct.precision import Precision
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
@@ -49,6 +50,7 @@ class KerasEngine:
     """Runs the network as it was trained, compiled once."""
 
     name = "keras"
+    precision: Precision = "f32"
 
     def __init__(self, spec: NetworkSpec, weights: Path, *, batch: int = _BATCH) -> None:
         """Build the network, set its weights, and compile it by running one batch."""

@@ -2,18 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino
 
 from app.ct.engines import OUTPUTS, NetworkOutput
+from app.ct.precision import Precision
 
 if TYPE_CHECKING:
     import keras
 
-Precision = Literal["f32", "bf16"]
 _BATCH = 8
+_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
+"""What a graph computes in where it is not quantized."""
+_INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8")
+"""Without one of them sums of int8 products are kept in 16 bits, which may overflow, and little is won."""
+_CPU_INFO = Path("/proc/cpuinfo")
 
 
 class OpenVinoEngine:
@@ -26,11 +31,12 @@ class OpenVinoEngine:
         """Compile ``graph`` (the .xml; its .bin lies beside it), telling the precision explicitly.
 
         Left to itself OpenVINO takes bfloat16 wherever the processor has it; asked for bfloat16 on a processor without
-        it, it computes in float32.
+        it, it computes in float32. What int8 is for was decided when the graph was quantized; all else is float32.
         """
+        self.precision: Precision = precision
         core = openvino.Core()
         settings = {
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": _cpus(),
         }
@@ -44,6 +50,22 @@ class OpenVinoEngine:
     def _run(self, batch: np.ndarray) -> NetworkOutput:
         self._request.infer({"gray": batch[..., None].astype(np.float32)})
         return NetworkOutput.of({k: self._request.get_tensor(k).data.copy() for k in OUTPUTS})
+
+
+def native_precisions(cpu_info: Path = _CPU_INFO) -> frozenset[Precision]:
+    """What this processor has instructions for; float32 always, int8 only where that is known for certain.
+
+    Args:
+        cpu_info: what Linux says of the processor; elsewhere there is no such file.
+    """
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    flags = cpu_info.read_text(encoding="utf-8").split() if cpu_info.is_file() else []
+    found: set[Precision] = {"f32"}
+    if "BF16" in able:
+        found.add("bf16")
+    if "INT8" in able and not set(_INT8_INSTRUCTIONS).isdisjoint(flags):
+        found.add("int8")
+    return frozenset(found)
 
 
 def _cpus() -> int:
