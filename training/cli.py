@@ -121,6 +121,26 @@ def compare(
     typer.echo(do(runs, out).read_text(encoding="utf-8"), nl=False)
 
 
+@commands.command("exam-rules")
+def exam_rules(
+    work: Work,
+    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write exam_rules.json and exam_rules.md into.")],
+    exam: Annotated[
+        list[Path] | None, typer.Option(help="Folder of a whole exam, to judge stability on too; may be repeated.")
+    ] = None,
+    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of draws.")] = 0,
+) -> None:
+    """Measure how slices may add up to an exam: which rule tells validation patients apart, and is steady."""
+    from app.ct.classifier import Classifier
+    from training.rule_study import TABLE, study
+
+    study(Classifier.load(model, engine=engine), work, out, exams=exam or (), draws=draws, seed=seed, say=_say)
+    typer.echo((out / TABLE).read_text(encoding="utf-8"), nl=False)
+
+
 @commands.command()
 def release(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],

@@ -12,18 +12,15 @@ import numpy as np
 from app.ct.manifest import FitnessSpec
 from app.ct.preprocessing import spec_of
 from training.catalog import Part
-from training.decisions import Judged, calibrate, choose_exam_rule, decide
+from training.decisions import Judged, calibrate, decide
+from training.exam_rules import choose_exam_rule
 from training.features import weights_label
 from training.fitting import JUDGED_ON, Fitting
 from training.linear import balanced_weights, cell_of
+from training.patients import is_other_healthy
 from training.pictures import Pictures
 from training.run import PartCount, Run
-
-_RESTS_ON = (
-    "Chosen on {patients} validation patients of {datasets} with two or more slices each (median {slices}), not on whole"
-    " exams: of these there are far too few. A whole exam has more slices to choose its strongest from, so its probability"
-    " tends to be higher than these patients'. Read exam probabilities as a ranking."
-)
+from training.stability import LogitsOf, phantom_exams
 
 
 def conclude(
@@ -35,6 +32,7 @@ def conclude(
     fitness: FitnessSpec,
     hours: float,
     start: str,
+    logits_of: LogitsOf | None = None,
 ) -> Run:
     """Decide on validation, and say what the run was.
 
@@ -46,6 +44,7 @@ def conclude(
         fitness: limits of what is judged at all.
         hours: of this session.
         start: where the backbone's weights came from.
+        logits_of: the network's logits of slices, to judge exam rules on phantoms; None judges them on patients alone.
     """
     recipe = fitting.recipe
     judged = _judged(fitting, pictures, logits)
@@ -69,7 +68,11 @@ def conclude(
         preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
         calibration=(slope, intercept),
         image=decide(calibrated.logits, calibrated.labels, weights),
-        exam_rule=choose_exam_rule(calibrated, rests_on=_RESTS_ON),
+        exam_rule=choose_exam_rule(
+            calibrated,
+            slope * _healthy(fitting, pictures, logits) + intercept,
+            [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
+        ),
         fitness=fitness,
         data=tuple(PartCount.model_validate(row) for row in counts if row["dataset"] in seen),
         limitations=recipe.limitations,
@@ -86,6 +89,12 @@ def _judged(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> Judged:
     records = [fitting.catalog.records[pictures.records[k]] for k in rows]
     patients = [r.group if r.patient else "" for r in records]
     return Judged(logits[rows], np.array([r.label for r in records]), [cell_of(r) for r in records], patients)
+
+
+def _healthy(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> np.ndarray:
+    """Logits of validation slices of healthy people; not of data sets that patients are taken from. float (slices,)."""
+    records = [(k, fitting.catalog.records[pictures.records[k]]) for k in fitting.rows(pictures, Part.VALIDATION)]
+    return logits[[k for k, r in records if pictures.numbers[k] == 0 and is_other_healthy(r)]]
 
 
 def _hardware() -> str:

@@ -1,4 +1,4 @@
-"""From validation scores to what the service decides with: calibration, thresholds, bands, the exam rule."""
+"""From validation scores to what the service decides with: calibration, thresholds, bands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from app.ct.diagnosis import exam_probability
-from app.ct.exam_rule import Decision, TopShareMean
-from training.evaluation import auc
-from training.linear import balanced_weights
+from app.ct.exam_rule import Decision
 
-TOP_SHARES = (0.5, 0.3, 0.2)
-"""Not 1: the patients' slices in the data sets were picked because they show disease; of a whole exam many show none."""
-_LEAST_SLICES = 2
-"""A patient with fewer slices says nothing about how slices add up to an exam."""
 _WANTED_RIGHT = 0.90
 """Share of the cases outside the band that must be right, classes counted alike."""
-_LEAST_BAND, _LEAST_EXAM_BAND = 0.3, 0.6
-"""Logits on each side of the threshold; wider for exams, whose rule rests on so little."""
+_LEAST_BAND = 0.3
+"""Logits on each side of the threshold."""
 _WIDEST = 1.5
 """Logits on each side of the threshold: 0.18 to 0.82."""
 
@@ -60,6 +53,28 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tu
     return slope, intercept
 
 
+def softened(
+    logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, cases: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cases as ``calibrate`` takes them, with a little of each counted for the other class, less the more there are.
+
+    Few cases are often told apart without an error, and then no slope is steep enough: a case is never certain.
+
+    Args:
+        logits: float (cases,).
+        labels: int (cases,).
+        weights: float (cases,).
+        cases: independent cases of class 0 and of class 1.
+
+    Returns:
+        Logits, labels and weights, each case twice.
+
+    Source: Platt, "Probabilistic outputs for support vector machines" (1999), section 2.2.
+    """
+    other = np.where(labels == 1, 1 / (cases[1] + 2), 1 / (cases[0] + 2))
+    return np.tile(logits, 2), np.r_[labels, 1 - labels], np.r_[weights * (1 - other), weights * other]
+
+
 def decide(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, least_band: float = _LEAST_BAND) -> Decision:
     """Threshold one half, and the narrowest band outside of which ``_WANTED_RIGHT`` are right.
 
@@ -75,47 +90,14 @@ def decide(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, least
         outside = distance > half
         if outside.any() and np.average(right[outside], weights=weights[outside]) >= _WANTED_RIGHT:
             return _decision(float(half))
+    return undecided()
+
+
+def undecided() -> Decision:
+    """The widest band, where nothing says that less would do."""
     return _decision(_WIDEST)
 
 
 def _decision(half: float) -> Decision:
     low, high = 1 / (1 + np.exp(half)), 1 / (1 + np.exp(-half))
     return Decision(threshold=0.5, band=(round(float(low), 3), round(float(high), 3)))
-
-
-def patients(scored: Judged) -> list[tuple[str, int, np.ndarray]]:
-    """Cell, label and logits of every patient with several slices of one class."""
-    groups = np.asarray(scored.patients)
-    found = []
-    for name in np.unique(groups[groups != ""]):
-        mine = np.flatnonzero(groups == name)
-        if len(mine) >= _LEAST_SLICES and len(np.unique(scored.labels[mine])) == 1:
-            found.append((scored.cells[mine[0]], int(scored.labels[mine[0]]), scored.logits[mine]))
-    return found
-
-
-def choose_exam_rule(scored: Judged, *, rests_on: str) -> TopShareMean:
-    """The share of strongest slices that tells validation patients apart best; of equals the largest, which is steadiest.
-
-    Args:
-        scored: calibrated logits of validation slices whose patient is known.
-        rests_on: what the choice rests on, in words, with places for ``patients``, ``datasets`` and ``slices``.
-    """
-    cases = patients(scored)
-    labels = np.array([label for _, label, _ in cases])
-    weights = balanced_weights([d for d, _, _ in cases], labels, one_class_share=0.25)
-
-    def logits(share: float) -> np.ndarray:
-        rule = TopShareMean(top_share=share, decision=_decision(0.5), rests_on="")
-        probabilities = np.array([exam_probability(x, rule) for _, _, x in cases])
-        return np.asarray(np.log(probabilities / (1 - probabilities)))
-
-    best = max(TOP_SHARES, key=lambda share: (round(auc(labels, logits(share)) or 0.0, 3), share))
-    told = rests_on.format(
-        patients=len(cases),
-        datasets=" and ".join(sorted({cell.partition("/")[0] for cell, _, _ in cases})),
-        slices=round(float(np.median([len(x) for _, _, x in cases]))),
-    )
-    return TopShareMean(
-        top_share=best, decision=decide(logits(best), labels, weights, least_band=_LEAST_EXAM_BAND), rests_on=told
-    )

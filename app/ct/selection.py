@@ -64,8 +64,20 @@ def select_slices(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
     if area.max() < LEAST_AREA:
         raise NoLung
     showing = np.flatnonzero(shows_lung(area))
-    if limit is None or len(showing) <= limit:
-        return tuple(int(i) for i in showing)
-    # The middles of ``limit`` equal parts: neither end is favored by more than one slice.
-    middles = (np.arange(limit) + 0.5) * len(showing) / limit
-    return tuple(int(showing[int(m)]) for m in middles)
+    return tuple(int(i) for i in showing[evenly_chosen(len(showing), limit)])
+
+
+def evenly_chosen(count: int, limit: int | None, *, at: float = 0.5) -> np.ndarray:
+    """Evenly spread places of ``count`` things, one of each of ``limit`` equal parts.
+
+    Args:
+        count: how many there are.
+        limit: most to choose; None for all.
+        at: 0..1, where in its part each is taken; in the middle neither end is favored by more than one.
+
+    Returns:
+        int (chosen,), rising, all different.
+    """
+    if limit is None or count <= limit:
+        return np.arange(count)
+    return np.asarray(((np.arange(limit) + at) * count / limit).astype(int))

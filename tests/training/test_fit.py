@@ -73,7 +73,7 @@ def test_a_run_says_what_it_was_and_what_it_decides_with(run):
     assert told.recipe == "small"
     assert told.calibration[0] > 0
     assert told.exam_rule.decision.band[0] < 0.5 < told.exam_rule.decision.band[1]
-    assert told.exam_rule.rests_on.startswith("Chosen on 4 validation patients of covid-ct")
+    assert told.exam_rule.rests_on.startswith("Chosen of 19 rules on 4 validation patients of covid-ct")
 
 
 def test_the_weights_fit_the_network_the_run_names(run):

@@ -1,0 +1,242 @@
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.ct.diagnosis import exam_probability
+from app.ct.exam import Exam, Slice
+from app.ct.exam_rule import TopShareMean
+from app.ct.manifest import Manifest
+from app.ct.scores import SliceScores
+from tests.fakes import a_manifest
+from training.catalog import Catalog, CatalogError, Part, Record
+from training.decisions import Judged, decide
+from training.exam_rules import CANDIDATES, choose_exam_rule, chosen, fitted, measured, separation
+from training.patients import HEALTHY_PER_SLICE, patients_of, with_healthy
+from training.rule_study import RULES, TABLE, study
+from training.stability import LogitsOf, WholeExam, phantom_exams, stability
+
+HEALTHY = np.random.default_rng(0).normal(-2.0, 0.2, 40)
+
+
+def a_scored(*, strongest_tell: bool) -> Judged:
+    """Twenty patients of six slices: what tells them apart is one slice, or all."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(20) % 2
+    logits = rng.normal(-1, 0.3 if not strongest_tell else 0.7, (20, 6))
+    logits[:, 0] += np.where(labels == 1, 2.0, 0.0) if strongest_tell else 0.0
+    logits += 0.0 if strongest_tell else np.where(labels == 1, 2.0, 0.0)[:, None]
+    groups = np.repeat([f"p{k}" for k in range(20)], 6)
+    return Judged(logits.ravel(), np.repeat(labels, 6), ["d/a"] * 120, groups.tolist())
+
+
+def an_exam(ill_share: float, *, slices: int = 96, **body: int) -> WholeExam:
+    """A run of ill slices among healthy ones."""
+    logits = np.random.default_rng(2).normal(-2.0, 0.2, slices)
+    first = slices // 3
+    logits[first : first + round(ill_share * slices)] += 4.0
+    return WholeExam("an exam", logits, **body)
+
+
+def phantoms() -> list[WholeExam]:
+    return [an_exam(share, body=0, lesions=k) for k, share in enumerate((0.0, 0.25, 0.6))]
+
+
+def test_a_rule_that_healthy_slices_do_not_move_is_preferred():
+    patients = with_healthy(patients_of(a_scored(strongest_tell=True)), HEALTHY)
+
+    diluted, steady = (
+        separation(CANDIDATES[name], patients, draws=50) for name in ("mean logit", "log-mean-exp, sharpness 4")
+    )
+
+    assert (steady.mixed.value or 0) > (diluted.mixed.value or 0) + 0.1
+
+
+def test_patients_are_judged_as_sent_and_among_as_many_healthy_slices_of_either_class():
+    patients = patients_of(a_scored(strongest_tell=True))
+
+    mixed = with_healthy(patients, HEALTHY)
+
+    assert len(mixed) == len(patients) * len(HEALTHY_PER_SLICE)
+    assert {(p.label, p.healthy_per_slice, len(p.logits)) for p in mixed} == {
+        (label, k, 6 * (1 + k)) for label in (0, 1) for k in HEALTHY_PER_SLICE
+    }
+
+
+def test_without_healthy_slices_patients_stay_as_sent():
+    patients = patients_of(a_scored(strongest_tell=True))
+
+    assert [p.healthy_per_slice for p in with_healthy(patients, np.empty(0))] == [0] * 20
+
+
+def test_slices_of_no_known_patient_and_single_slices_are_no_patients():
+    scored = Judged(np.zeros(5), np.array([1, 1, 0, 0, 1]), ["d"] * 5, ["a", "a", "", "", "b"])
+
+    assert [p.group for p in patients_of(scored)] == ["a"]
+
+
+def test_a_fitted_rule_turns_pooled_logits_into_probabilities():
+    patients = patients_of(a_scored(strongest_tell=False))
+
+    rule = fitted(CANDIDATES["mean logit"], patients)
+
+    ill = [exam_probability(p.logits, rule) > 0.5 for p in patients]
+    assert ill == [p.label == 1 for p in patients]
+
+
+def test_the_band_of_exams_is_wider_than_that_of_slices():
+    scored = a_scored(strongest_tell=False)
+
+    exam, image = (
+        choose_exam_rule(scored, HEALTHY, draws=50).decision,
+        decide(scored.logits, scored.labels, np.ones(120)),
+    )
+
+    assert exam.band[0] < image.band[0]
+
+
+def test_a_rule_that_answers_by_the_number_of_slices_is_never_chosen():
+    patients = with_healthy(patients_of(a_scored(strongest_tell=False)), HEALTHY)
+    rules = measured(patients, phantoms(), draws=50)
+
+    noisy = next(r for r in rules if r.name == "noisy-or of all slices")
+
+    assert noisy.stability.largest_change > 0.3
+    assert chosen(rules).stability.largest_change < 0.1
+
+
+def test_of_rules_that_tell_patients_apart_alike_the_steadiest_is_chosen():
+    rules = measured(patients_of(a_scored(strongest_tell=False)), phantoms(), draws=50)
+    best = chosen(rules)
+
+    alike = [r for r in rules if r.separation.mixed.value == best.separation.mixed.value and r.stability.in_order]
+
+    assert best.stability.largest_change == min(r.stability.largest_change for r in alike if not r.stability.opposite)
+
+
+def test_a_rule_that_puts_phantoms_out_of_order_is_out():
+    upside_down = [an_exam(share, body=0, lesions=-k) for k, share in enumerate((0.0, 0.25, 0.6))]
+
+    assert stability(CANDIDATES["mean logit"], phantoms()).in_order is True
+    assert stability(CANDIDATES["mean logit"], upside_down).in_order is False
+    assert stability(CANDIDATES["mean logit"], [an_exam(0.2)]).in_order is None
+
+
+def test_the_rule_says_what_it_rests_on():
+    told = choose_exam_rule(a_scored(strongest_tell=True), HEALTHY, phantoms(), draws=50).rests_on
+
+    assert "20 validation patients of d " in told
+    assert "among 40 healthy slices" in told
+    assert "On 3 phantoms" in told
+    assert "read exam probabilities as a ranking" in told
+
+
+@pytest.mark.parametrize("labels", [[1, 1, 1, 1], []])
+def test_without_patients_of_both_classes_the_rule_is_plain_and_says_so(labels):
+    groups = [f"p{k // 2}" for k in range(len(labels))]
+    scored = Judged(np.zeros(len(labels)), np.array(labels, dtype=int), ["d"] * len(labels), groups)
+
+    rule = choose_exam_rule(scored, HEALTHY)
+
+    assert isinstance(rule, TopShareMean)
+    assert rule.rests_on.startswith("Chosen on nothing")
+
+
+def test_scores_that_fall_with_the_label_are_refused():
+    scored = a_scored(strongest_tell=False)
+    fallen = Judged(-scored.logits, scored.labels, scored.cells, scored.patients)
+
+    with pytest.raises(ValueError, match="rises with the label"):
+        choose_exam_rule(fallen, HEALTHY, draws=50)
+
+
+@pytest.mark.parametrize("ill_share", [0.0, 0.3, 0.6])
+def test_fewer_slices_evenly_chosen_never_turn_a_verdict_round(ill_share):
+    rule = choose_exam_rule(a_scored(strongest_tell=True), HEALTHY, phantoms(), draws=50)
+
+    assert stability(rule, [an_exam(ill_share)]).opposite == 0
+
+
+def test_healthy_slices_at_the_ends_of_a_scan_never_turn_a_verdict_round():
+    rule = choose_exam_rule(a_scored(strongest_tell=True), HEALTHY, phantoms(), draws=50)
+    exam = an_exam(0.6)
+    longer = np.concatenate([exam.logits, np.full(len(exam.logits), -2.0)])
+
+    tight, wide = exam_probability(exam.logits, rule), exam_probability(longer, rule)
+
+    assert tight > rule.decision.band[1]
+    assert wide >= rule.decision.band[0]
+
+
+class GrayScorer:
+    """The brighter, the more COVID-19."""
+
+    manifest: Manifest = a_manifest()
+    engine_name = "gray"
+    on_gpu = False
+
+    def score(self, slices: Sequence[Slice], *, indices: Sequence[int] | None = None) -> SliceScores:
+        maps = np.zeros((len(slices), 2, 2), np.float32)
+        return SliceScores(
+            tuple(range(len(slices)) if indices is None else indices),
+            logits=np.array([(float(s.gray.mean()) - 100) / 10 for s in slices], np.float32),
+            share=maps,
+            evidence=maps,
+            boxes=np.zeros((len(slices), 4), np.int32),
+            evidence_in_lung=np.ones(len(slices), np.float32),
+            lung_found=np.ones(len(slices), bool),
+            distance=np.zeros(len(slices), np.float32),
+        )
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+        for start in range(0, len(indices), chunk):
+            part = indices[start : start + chunk]
+            yield self.score([exam.slices[i] for i in part], indices=part)
+
+
+def a_work(folder: Path, *, labels: Sequence[int] = (0, 1)) -> Path:
+    """Sixteen validation patients of three slices, and six healthy slices of others."""
+    rng, records = np.random.default_rng(3), []
+    for k in range(54):
+        patient, label = k // 3, labels[(k // 3) % len(labels)]
+        file = folder / f"{k:02}.png"
+        Image.fromarray(rng.normal(90 + 30 * label, 20, (48, 64)).clip(0, 255).astype(np.uint8)).save(file)
+        who = ("covid-ct", label, f"p{patient}") if patient < 16 else ("luna", 0, "")
+        group = who[2] or file.name
+        records.append(
+            Record(file=file, dataset=who[0], label=who[1], patient=who[2], group=group, part=Part.VALIDATION)
+        )
+    Catalog(tuple(records)).write(folder / "catalog.csv")
+    return folder
+
+
+def small_phantoms(logits_of: LogitsOf) -> list[WholeExam]:
+    return phantom_exams(logits_of, slices=20, size=128)
+
+
+def test_the_study_writes_every_rule_beside_the_one_that_is_served(tmp_path: Path):
+    study(GrayScorer(), a_work(tmp_path), tmp_path / "out", phantoms=small_phantoms, draws=50)
+
+    told = json.loads((tmp_path / "out" / RULES).read_text())
+    names = [rule["name"] for rule in told["rules"]]
+    assert names == [*CANDIDATES, "as served"]
+    assert told["chosen"] in CANDIDATES
+    assert (told["patients"], told["healthy_slices"]) == (16, 6)
+    assert told["rules"][0]["auc_by_dataset"]["covid-ct"]["as_sent"]["value"] == 1.0
+    assert f"**{told['chosen']}**" in (tmp_path / "out" / TABLE).read_text()
+
+
+def test_a_study_without_patients_of_both_classes_says_so(tmp_path: Path):
+    with pytest.raises(CatalogError, match="no validation patients of both classes"):
+        study(GrayScorer(), a_work(tmp_path, labels=(1,)), tmp_path / "out", phantoms=small_phantoms)
+
+
+def test_a_folder_given_as_an_exam_must_hold_one(tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    work = a_work(tmp_path)
+
+    with pytest.raises(CatalogError, match="holds no file"):
+        study(GrayScorer(), work, tmp_path / "out", phantoms=lambda _: [], exams=[tmp_path / "empty"])
