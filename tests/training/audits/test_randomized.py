@@ -1,0 +1,104 @@
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.ct.manifest import NetworkSpec
+from app.ct.network import build_network
+from app.ct.weights import save_weights, weights_of
+from tests.training.audits.scorers import LooksAt, chests, lungs
+from training.audits.changes import Bootstrap
+from training.audits.mapped import pictures_of
+from training.audits.randomized import LEARNED, Picture, Stage, cascade, randomized_network
+from training.catalog import Catalog, CatalogError
+
+SPEC = NetworkSpec(head="attention", size=32, stages=(3,), evidence_channels=4)
+BOOTSTRAP = Bootstrap(200, 0)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    keras.utils.set_random_seed(5)
+    save_weights(weights_of(build_network(SPEC)), path)
+    return path
+
+
+def a_picture(seed: int, *, drawn: bool = True) -> Picture:
+    image = np.random.default_rng(seed).integers(0, 256, (32, 32), dtype=np.uint8)
+    lesion = np.zeros((40, 40), bool)
+    lesion[10:20, 10:20] = True
+    return Picture(image, (0, 0, 40, 40), lesion if drawn else None, f"patient {seed}")
+
+
+@pytest.fixture(scope="module")
+def stages(weights: Path) -> dict[str, Stage]:
+    pictures = [a_picture(seed, drawn=seed > 0) for seed in range(4)]
+    return {stage.randomized: stage for stage in cascade(SPEC, weights, pictures, bootstrap=BOOTSTRAP)}
+
+
+def test_the_cascade_goes_from_the_head_to_the_first_stage_the_network_has(stages: dict[str, Stage]) -> None:
+    assert list(stages) == [LEARNED, "head", "conv3", "conv2", "conv1"]
+
+
+def test_maps_are_like_themselves_and_no_longer_when_all_is_forgotten(stages: dict[str, Stage]) -> None:
+    learned, forgotten = stages[LEARNED], stages["conv1"]
+
+    assert learned.evidence_correlation.value == pytest.approx(1.0)
+    assert forgotten.evidence_correlation.value is not None
+    assert abs(forgotten.evidence_correlation.value) < 0.6
+
+
+def test_pointing_is_measured_where_lesions_were_drawn_beside_what_chance_gives(stages: dict[str, Stage]) -> None:
+    stage = stages["head"]
+
+    assert (stage.n, stage.groups, stage.n_lesions) == (4, 4, 3)
+    assert stage.pointing_game.value is not None
+    assert stage.by_chance.value == pytest.approx(100 / 1600)
+
+
+def test_without_drawn_lesions_there_are_correlations_alone(weights: Path) -> None:
+    stage = next(cascade(SPEC, weights, [a_picture(0, drawn=False)], bootstrap=BOOTSTRAP))
+
+    assert (stage.pointing_game.value, stage.by_chance.value, stage.n_lesions) == (None, None, 0)
+    assert stage.share_correlation.value is not None
+
+
+def test_only_what_stands_above_is_drawn_anew(weights: Path) -> None:
+    learned = weights_of(randomized_network(SPEC, weights, (), seed=1))
+    drawn = weights_of(randomized_network(SPEC, weights, ("head",), seed=1))
+
+    changed = {name for name, array in learned.items() if (drawn[name] != array).any()}
+    assert changed
+    assert all(name.startswith("head") for name in changed)
+    assert {name for name in learned if "kernel" in name and name.startswith("head")} <= changed
+
+
+def masked(folder: Path, *, size: tuple[int, int] = (192, 192)) -> Catalog:
+    """Three chests of one label, the last with a mask."""
+    chests(folder, [{"label": 1, "ill": 1}, {"label": 0}, {"label": 0}])
+    Image.new("L", size, 255).save(folder / "mask.png")
+    catalog = Catalog.read(folder)
+    return Catalog((*catalog.records[:2], replace(catalog.records[2], mask=folder / "mask.png")))
+
+
+def test_pictures_with_drawn_lesions_come_first_then_those_of_the_disease(tmp_path: Path) -> None:
+    pictures = pictures_of(masked(tmp_path / "data").records, LooksAt(lungs), seed=0)
+
+    assert [p.group for p in pictures] == ["patient 2", "patient 0", "patient 1"]
+    assert [p.lesion is not None for p in pictures] == [True, False, False]
+
+
+def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+    records = masked(tmp_path / "data").records
+    (tmp_path / "data/0.png").write_bytes(b"\x89PNG broken")
+
+    assert len(pictures_of(records, LooksAt(lungs), seed=0)) == 2
+
+
+def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="another size"):
+        pictures_of(masked(tmp_path / "data", size=(10, 10)).records, LooksAt(lungs), seed=0)

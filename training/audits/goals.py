@@ -1,0 +1,37 @@
+"""What an audit is to reach, and whether it did."""
+
+from collections.abc import Sequence
+
+from training.audits import jpeg
+from training.audits.blanking import BOX_BLANKED, LUNGS_BLANKED, OUTSIDE_BLANKED
+from training.audits.changes import Row
+
+CHANCE = 0.5
+LARGEST_LOSS = 0.02
+"""Of AUC, when all but the lungs is blanked."""
+
+
+def reached(row: Row) -> bool | None:
+    """Whether a row reaches its goal; None where it has none, or not the figures for it.
+
+    Lungs blanked: chance lies within the interval of the AUC. All but the lungs blanked: the AUC falls by at most
+    ``LARGEST_LOSS``. JPEG of quality 75 and more: no probability moves by more than 0.02, no verdict outside the band flips.
+    """
+    match row.alteration:
+        case _ if row.alteration in (LUNGS_BLANKED, BOX_BLANKED):
+            low, high = row.auc.after.low, row.auc.after.high
+            return None if low is None or high is None else low <= CHANCE <= high
+        case _ if row.alteration == OUTSIDE_BLANKED:
+            change = row.auc.change.value
+            return None if change is None else change >= -LARGEST_LOSS
+        case jpeg.QUALITY if int(row.strength) >= jpeg.GOAL_FROM:
+            largest = row.moves.largest
+            return None if largest is None else largest <= jpeg.GOAL and not row.moves.flips_outside
+        case _:
+            return None
+
+
+def words(goals: Sequence[bool | None]) -> str:
+    """How many of the rows with a goal reach it."""
+    asked = [goal for goal in goals if goal is not None]
+    return f"{sum(asked)} of {len(asked)} rows with a goal reach it." if asked else "No row has a goal."

@@ -1,0 +1,60 @@
+"""The pictures whose maps are compared: those with drawn lesions first, then those of COVID-19, then others."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from PIL import Image
+
+from app.ct.errors import ExamError
+from app.ct.exam import Exam
+from training.audits.judging import Auditable
+from training.audits.randomized import Picture
+from training.catalog import CatalogError, Record
+from training.scoring import slices_to_score
+
+_MOST = 64
+"""Every picture goes through seven networks at most, without the CPU engine."""
+_OF_AN_EXAM = 8
+
+
+def pictures_of(records: Sequence[Record], model: Auditable, *, seed: int) -> list[Picture]:
+    """Prepared slices of at most 64 pictures, at most eight of an exam; what cannot be read is left out.
+
+    Args:
+        records: to choose from.
+        model: the classifier, which prepares.
+        seed: of the choice among equals.
+
+    Raises:
+        CatalogError: a mask has another size than its image.
+    """
+    chance = np.random.default_rng(seed).permutation(len(records))
+    order = sorted(range(len(records)), key=lambda k: (records[k].mask is None, -records[k].label, chance[k]))
+    pictures: list[Picture] = []
+    for place in order:
+        if len(pictures) >= _MOST:
+            break
+        pictures.extend(_pictures(records[place], model))
+    return pictures[:_MOST]
+
+
+def _pictures(record: Record, model: Auditable) -> Iterator[Picture]:
+    try:
+        exam = record.read()
+    except ExamError:
+        return
+    indices, _ = slices_to_score(exam, _OF_AN_EXAM, model.manifest.fitness)
+    for index in indices:
+        prepared = model.prepare(exam.slices[index])
+        yield Picture(prepared.image, prepared.box, _lesion(record, exam), record.group)
+
+
+def _lesion(record: Record, exam: Exam) -> np.ndarray | None:
+    """Where people drew lesions, bool (height, width); None where they drew none."""
+    if record.mask is None or len(exam.slices) > 1:
+        return None
+    with Image.open(record.mask, formats=("PNG", "JPEG")) as picture:
+        lesion = np.asarray(picture.convert("L")) > 0
+    if lesion.shape != exam.slices[0].gray.shape:
+        raise CatalogError("A mask has another size than its image.")
+    return lesion if lesion.any() else None

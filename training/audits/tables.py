@@ -1,0 +1,99 @@
+"""An audit as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from training.audits.changes import Row
+from training.audits.goals import reached
+from training.audits.randomized import Stage
+from training.evaluation import Interval
+
+_CHANGES = (
+    "altered",
+    "source",
+    "by",
+    "n (groups)",
+    "AUC before",
+    "AUC after",
+    "change of AUC",
+    "change of probability: median, 95 %, largest",
+    "flips in the band, outside",
+    "verdicts changed",
+    "refused before, after",
+    "lost",
+    "goal reached",
+)
+_STAGES = (
+    "drawn anew down to",
+    "n (groups)",
+    "rank correlation of shares",
+    "of the heat map",
+    "of the evidence map",
+    "pointing game",
+    "by chance",
+    "energy in lesion",
+    "n with lesions",
+)
+
+
+def changes_table(rows: Iterable[Row]) -> str:
+    """One line a row."""
+    return _table(_CHANGES, [_of_row(row) for row in rows])
+
+
+def stages_table(stages: Iterable[Stage]) -> str:
+    """One line a stage."""
+    return _table(_STAGES, [_of_stage(stage) for stage in stages])
+
+
+def _of_row(row: Row) -> tuple[str, ...]:
+    moves = row.moves
+    return (
+        f"{row.alteration} {row.strength}".strip(),
+        row.source,
+        str(row.by),
+        f"{row.n} ({row.groups})",
+        figure(row.auc.before),
+        figure(row.auc.after),
+        figure(row.auc.change, signed="+"),
+        ", ".join("-" if x is None else f"{x:.3f}" for x in (moves.median, moves.percentile95, moves.largest)),
+        f"{moves.flips_inside}, {moves.flips_outside}",
+        str(moves.verdicts_changed),
+        f"{row.refused_before}, {row.refused_after}",
+        str(row.lost),
+        {None: "-", True: "yes", False: "no"}[reached(row)],
+    )
+
+
+def _of_stage(stage: Stage) -> tuple[str, ...]:
+    figures = (
+        stage.share_correlation,
+        stage.heat_correlation,
+        stage.evidence_correlation,
+        stage.pointing_game,
+        stage.by_chance,
+        stage.energy_in_lesion,
+    )
+    return (
+        stage.randomized,
+        f"{stage.n} ({stage.groups})",
+        *(figure(one) for one in figures),
+        str(stage.n_lesions),
+    )
+
+
+def figure(found: Interval, *, signed: str = "") -> str:
+    """A figure with its interval.
+
+    Args:
+        found: the figure.
+        signed: ``+`` to give its sign always.
+    """
+    if found.value is None:
+        return "-"
+    value = f"{found.value:{signed}.3f}"
+    return value if found.low is None else f"{value} ({found.low:{signed}.3f} to {found.high:{signed}.3f})"
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] * len(header)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *lines))
