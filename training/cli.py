@@ -10,6 +10,7 @@ import typer
 
 from app import NOTICE
 from app.ct.errors import CovidCTError
+from training.audits.kinds import Audit
 
 commands = typer.Typer(
     help=f"Train, measure and release the models that covidct serves. {NOTICE}",
@@ -108,6 +109,40 @@ def evaluate(
     typer.echo(f"{report['refused']} the service would refuse, of which {report['unscored']} cannot be read")
     _echo_figures(report["metrics"])
     _echo_figures({k: v for k, v in (report["localization"] or {}).items() if isinstance(v, dict) and "value" in v})
+
+
+@commands.command()
+def audit(
+    data: Data,
+    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write audit.json, audit.md and pictures into.")],
+    where: Annotated[list[str] | None, typer.Option(help="column=value or column!=value; may be repeated.")] = None,
+    only: Annotated[list[Audit] | None, typer.Option(help="An audit to do; may be repeated. All by default.")] = None,
+    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    by: Annotated[Literal["slice", "exam"] | None, typer.Option(help="What is counted; both by default.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Most records of each source and label.")] = None,
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the sample, of noise, of new weights and of the bootstrap.")] = 0,
+) -> None:
+    """Try what should not matter: blank the lungs or all else, export as JPEG, disturb, forget what was learned."""
+    from app.ct.classifier import Classifier
+    from training.audits.audit import TABLES
+    from training.audits.audit import audit as do
+    from training.audits.changes import Bootstrap
+    from training.audits.plan import Plan
+    from training.scoring import By
+
+    plan = Plan(
+        tuple(data),
+        where=tuple(where or ()),
+        only=frozenset(only or ()),
+        by=None if by is None else By(by),
+        sample=sample,
+        bootstrap=Bootstrap(draws, seed),
+    )
+    classifier = Classifier.load(model, engine=engine)
+    do(classifier, model, out, plan, progress=lambda name, done, of: _say(f"{name}: {done} of {of}"))
+    typer.echo((out / TABLES).read_text(encoding="utf-8"), nl=False)
 
 
 @commands.command()
