@@ -4,13 +4,15 @@
 """
 
 import csv
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from app.ct.errors import CovidCTError
+from app.ct.errors import CovidCTError, Unreadable
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
 
@@ -20,6 +22,9 @@ COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "ma
 
 # Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
 MEASURE_ONLY = frozenset({"exams", "medseg48"})
+
+_LARGEST_EXAM = 4 * 2**30
+"""Bytes: a ZIP that says it holds more is not opened."""
 
 
 class CatalogError(CovidCTError):
@@ -47,7 +52,7 @@ class Record:
     """One labelled image, or one labelled exam (a folder).
 
     Attributes:
-        file: an image, or a folder of DICOM files, which is an exam.
+        file: an image, or a folder or ZIP of slices, which is an exam.
         label: 1 COVID-19, 0 not.
         dataset: the data set's short name; where not given, the first folder of ``file``.
         patient: as the data set names it; empty where unknown.
@@ -88,8 +93,8 @@ class Record:
 
     @property
     def is_exam(self) -> bool:
-        """Whether the record is a folder, that is a whole exam."""
-        return self.file.is_dir()
+        """Whether the record is a folder or a ZIP, that is a whole exam."""
+        return self.file.is_dir() or is_archive(self.file)
 
     @property
     def original_size(self) -> tuple[int, int] | None:
@@ -103,6 +108,8 @@ class Record:
         Raises:
             ExamError: it cannot be read.
         """
+        if is_archive(self.file):
+            return read_exam(_members(self.file))
         paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.is_exam else [self.file]
         return read_exam([NamedFile(p.name, p) for p in paths])
 
@@ -127,12 +134,15 @@ class Catalog:
 
     @classmethod
     def read(cls, *paths: Path) -> Self:
-        """Read one or several data sets, each a folder with a manifest or a catalog, or such a file itself.
+        """Read one or several data sets.
+
+        Args:
+            paths: each a folder with a manifest or a catalog, such a file itself, or a folder of exams (``folders``).
 
         Raises:
-            CatalogError: no manifest, a column or value missing or wrong, a file listed twice.
+            CatalogError: a column, value or label missing or wrong, a file listed twice, nothing to read.
         """
-        records = tuple(record for path in paths for record in _read_csv(_csv_of(path)))
+        records = tuple(record for path in paths for record in _read(path))
         if len({r.file for r in records}) < len(records):
             raise CatalogError("A file is listed more than once.")
         return cls(records)
@@ -188,12 +198,33 @@ class Catalog:
         return fulfils
 
 
-def _csv_of(path: Path) -> Path:
-    candidates = [path] if path.is_file() else [path / CATALOG, path / MANIFEST]
-    for candidate in candidates:
+def is_archive(path: Path) -> bool:
+    """Whether a file is a ZIP by its name."""
+    return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def _members(path: Path) -> list[NamedFile]:
+    """The files in a ZIP, in the order of their names."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+            if sum(m.file_size for m in members) > _LARGEST_EXAM:
+                raise Unreadable("The archive holds more than an exam.")
+            return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise Unreadable("The archive cannot be opened.") from error
+
+
+def _read(path: Path) -> Iterable[Record]:
+    """The records of one data set."""
+    for candidate in [path] if path.is_file() else [path / CATALOG, path / MANIFEST]:
         if candidate.is_file():
-            return candidate
-    raise CatalogError(f"There is no {MANIFEST} in the folder given as data.")
+            return _read_csv(candidate)
+    if not path.is_dir():
+        raise CatalogError("There is no such folder as was given as data.")
+    from training.folders import read_folder
+
+    return read_folder(path)
 
 
 def _read_csv(path: Path) -> Iterable[Record]:

@@ -4,14 +4,22 @@ Size, gray level, border and sharpness tell where a picture comes from. A classi
 have learned nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from training.catalog import Part, Record
-from training.evaluation import auc
+from training.evaluation import Interval, Sample, auc, bootstrap, by_score, interval, ratio
 
+FEATURES: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"all": (0, 1, 2, 3, 4), "size": (0, 1), "gray level": (2,), "border": (3,), "sharpness": (4,)}
+)
+"""Columns of ``trivial_features`` by name."""
+POOLED = "all sources"
+DRAWS = 1000
 _FOLDS = 5
 
 
@@ -24,7 +32,7 @@ def trivial_features(gray: np.ndarray, size: tuple[int, int] | None = None) -> n
 
     Returns:
         float64 (5,): logarithms of width and height in pixels; mean of the picture; mean of its outermost 2 %; mean
-        absolute difference of horizontal and vertical neighbours (0..255).
+        absolute difference of horizontal and vertical neighbors (0..255).
     """
     height, width = gray.shape
     picture = gray.astype(np.float64)
@@ -37,49 +45,127 @@ def trivial_features(gray: np.ndarray, size: tuple[int, int] | None = None) -> n
     return np.array([np.log(shown_width), np.log(shown_height), picture.mean(), border, sum(steps)])
 
 
-def shortcut_aucs(records: Sequence[Record], features: np.ndarray) -> dict[str, dict[str, float | None]]:
-    """AUC of a logistic regression on trivial features, by data set.
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Records of one source or of all, as arrays of one length."""
+
+    features: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+    parts: np.ndarray
+
+    @classmethod
+    def of(cls, records: Sequence[Record], features: np.ndarray) -> "_Measured":
+        """Arrays of records and their features, float (records, 5)."""
+        return cls(
+            features,
+            labels=np.array([r.label for r in records], dtype=np.int64),
+            groups=np.array([r.group for r in records], dtype=np.str_),
+            parts=np.array([str(r.part) for r in records], dtype=np.str_),
+        )
+
+    def where(self, rows: np.ndarray) -> "_Measured":
+        return _Measured(self.features[rows], self.labels[rows], self.groups[rows], self.parts[rows])
+
+    def of_part(self, part: str) -> "_Measured":
+        return self.where(self.parts == part)
+
+    def columns(self, name: str) -> "_Measured":
+        return _Measured(self.features[:, FEATURES[name]], self.labels, self.groups, self.parts)
+
+    @property
+    def has_both(self) -> bool:
+        return len(set(self.labels.tolist())) == 2
+
+
+def shortcut_figures(records: Sequence[Record], features: np.ndarray) -> list[dict[str, Any]]:
+    """AUC of logistic regressions on trivial features, with 95 % intervals by group.
 
     Args:
         records: with parts.
         features: float (records, 5), as ``trivial_features`` gives them.
 
     Returns:
-        For every data set with both labels in training: ``train`` (cross-validated by group) and each other part
-        (fitted on its training records); None where a part has one label only.
+        Rows of ``fitted_on`` (the training part of a data set, or of ``POOLED``), ``measured_on``, ``part``,
+        ``features``, ``n``, ``groups``, ``value``, ``low``, ``high``. Part ``train`` is cross-validated by group; from one
+        data set to another all parts but ``measure`` count. A figure that does not exist is None.
     """
-    table: dict[str, dict[str, float | None]] = {}
-    for dataset in sorted({r.dataset for r in records}):
-        chosen = np.array([r.dataset == dataset for r in records])
-        members = [r for r in records if r.dataset == dataset]
-        if len({r.label for r in members if r.part is Part.TRAIN}) == 2:
-            table[dataset] = _by_part(members, features[chosen])
-    return table
+    everything = _Measured.of(records, features)
+    names = np.array([r.dataset for r in records], dtype=np.str_)
+    sets = {name: everything.where(names == name) for name in sorted(set(names.tolist()))}
+    fitted = {name: found for name, found in sets.items() if found.of_part(Part.TRAIN).has_both}
+    rows = [row for name, found in fitted.items() for row in _within(name, found)]
+    rows += _within(POOLED, everything) if everything.of_part(Part.TRAIN).has_both else []
+    for name, found in fitted.items():
+        others = [other for other in fitted if other != name]
+        rows += [_carried(name, found, other, sets[other]) for other in others]
+    return rows
 
 
-def _by_part(records: Sequence[Record], features: np.ndarray) -> dict[str, float | None]:
-    labels = np.array([r.label for r in records])
-    parts = np.array([str(r.part) for r in records])
-    train = parts == Part.TRAIN
-    model = _regression().fit(features[train], labels[train])
-    groups = [r.group for r in records if r.part is Part.TRAIN]
-    found = {"train": _cross_validated(features[train], labels[train], groups)}
-    for part in sorted(set(parts) - {str(Part.TRAIN)}):
-        scores = model.decision_function(features[parts == part])
-        found[part] = _rounded(auc(labels[parts == part], scores))
-    return found
+def _within(name: str, found: _Measured) -> Iterator[dict[str, Any]]:
+    train = found.of_part(Part.TRAIN)
+    for features in FEATURES:
+        yield _row(name, name, Part.TRAIN, features, train, _cross_validated(train.columns(features)))
+    model = _regression().fit(train.features, train.labels)
+    for part in sorted(set(found.parts.tolist()) - {str(Part.TRAIN)}):
+        measured = found.of_part(part)
+        yield _row(name, name, part, "all", measured, model.decision_function(measured.features))
 
 
-def _cross_validated(features: np.ndarray, labels: np.ndarray, groups: Sequence[str]) -> float | None:
+def _carried(name: str, found: _Measured, other: str, target: _Measured) -> dict[str, Any]:
+    train, measured = found.of_part(Part.TRAIN), target.where(target.parts != Part.MEASURE)
+    model = _regression().fit(train.features, train.labels)
+    return _row(name, other, "all", "all", measured, model.decision_function(measured.features))
+
+
+def _row(
+    fitted_on: str, measured_on: str, part: str, features: str, measured: _Measured, scores: np.ndarray | None
+) -> dict[str, Any]:
+    figure = Interval(None) if scores is None else _auc(measured, scores)
+    return {
+        "fitted_on": fitted_on,
+        "measured_on": measured_on,
+        "part": str(part),
+        "features": features,
+        "n": len(measured.labels),
+        "groups": len(set(measured.groups.tolist())),
+        "value": _rounded(figure.value),
+        "low": _rounded(figure.low),
+        "high": _rounded(figure.high),
+    }
+
+
+def _auc(measured: _Measured, scores: np.ndarray) -> Interval:
+    value = auc(measured.labels, scores)
+    labels = {g: set(measured.labels[measured.groups == g].tolist()) for g in set(measured.groups.tolist())}
+    if value is None or len(labels) < 2:
+        return Interval(value)
+    _, ranks = np.unique(scores, return_inverse=True)
+    sample = Sample.of(
+        measured.labels.tolist(), (ranks / len(ranks)).tolist(), threshold=1.0, groups=measured.groups.tolist()
+    )
+
+    def resampled(weights: np.ndarray) -> np.ndarray:
+        positives, negatives = by_score(sample, weights)
+        below = np.cumsum(negatives, axis=1) - negatives / 2
+        return ratio((positives * below).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
+
+    fewest = min(sum(label in found for found in labels.values()) for label in (0, 1))
+    return interval(value, bootstrap(resampled, measured.groups, DRAWS, 0), groups=fewest)
+
+
+def _cross_validated(train: _Measured) -> np.ndarray | None:
+    """Scores of the training records, each by a model that did not see its group; None with too few groups."""
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
-    by_label = [len({g for g, label in zip(groups, labels, strict=True) if label == value}) for value in (0, 1)]
-    folds = min(_FOLDS, *by_label)
+    folds = min(_FOLDS, *(len(set(train.groups[train.labels == label].tolist())) for label in (0, 1)))
     if folds < 2:
         return None
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    scores = cross_val_predict(_regression(), features, labels, groups=groups, cv=split, method="decision_function")
-    return _rounded(auc(labels, scores))
+    scores = cross_val_predict(
+        _regression(), train.features, train.labels, groups=train.groups, cv=split, method="decision_function"
+    )
+    return np.asarray(scores)
 
 
 def _regression() -> Any:

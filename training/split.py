@@ -3,10 +3,12 @@
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
-from training.catalog import Catalog, Part, Record
+from training.catalog import Catalog, CatalogError, Part, Record
+from training.rows import in_gap
 
 SEED = 0
 VALIDATION_SHARE = 0.15
@@ -14,13 +16,40 @@ VALIDATION_SHARE = 0.15
 VALIDATION_SHARES = {"drenet": 0.20, "sy575demo": 0.20}
 # Data sets that may hold the same patients under other names: they stay on one side when one of them is held out.
 FAMILIES = {"sy575demo": "drenet"}
-# Slices left out of training beside a validation block: neighbouring numbers are neighbouring slices of one patient.
-# In soares two slices correlate by .86 at 1 number apart, .69 at 5, .59 at 10, and as strangers do (.55) from 20 on.
-GAP = 10
 
 CONFLICT_FLAG = "label-conflict-same-image-in-both-classes"
 _OFFICIAL = {"train": Part.TRAIN, "val": Part.VALIDATION, "validation": Part.VALIDATION, "test": Part.TEST}
-_BLOCK = re.compile(r"(?P<row>.+)-block(?P<number>\d+)$")
+# From what the network learns to what it is judged on.
+_NEARNESS = {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 2, Part.HOLDOUT: 2, Part.MEASURE: 2}
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The one of ``of`` folds, 1 the first, that is the test part."""
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        """Refuse a fold that does not exist."""
+        if not (self.of >= 2 and 1 <= self.number <= self.of):
+            raise ValueError(f"there is no fold {self.number}/{self.of}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``I/K``.
+
+        Raises:
+            CatalogError: it has another form, or I is not one of 1 ... K.
+        """
+        try:
+            number, of = re.fullmatch(r"(\d+)/(\d+)", text.strip()).groups()  # type: ignore[union-attr]
+            return cls(int(number), int(of))
+        except (AttributeError, ValueError) as error:
+            raise CatalogError(f"{text!r} is not a fold such as 2/5, the second of five.") from error
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -33,39 +62,75 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Split:
-    """A catalog whose every record has a part, and what was left out on the way."""
+    """A catalog whose every record has a part, what was left out on the way, and which data sets were folded."""
 
     catalog: Catalog
     dropped: tuple[Dropped, ...]
+    folded: tuple[str, ...] = ()
 
 
-def split(records: Iterable[Record], *, holdout: Collection[str] = (), seed: int = SEED) -> Split:
+@dataclass(frozen=True)
+class _Plan:
+    """What decides a record's part, first to last.
+
+    Attributes:
+        holdout: data sets held out whole, with their families.
+        folded: data sets of which one fold is the test part; their official parts are set aside.
+        official: data sets that keep their official parts.
+        test, validation: groups.
+    """
+
+    holdout: Collection[str]
+    folded: Collection[str] = frozenset()
+    official: Collection[str] = frozenset()
+    test: Collection[str] = frozenset()
+    validation: Collection[str] = frozenset()
+
+    def part(self, record: Record) -> Part:
+        if record.measure_only or record.is_exam:
+            return Part.MEASURE
+        if self._aside(record):
+            return Part.HOLDOUT
+        if record.dataset in self.official:
+            return _OFFICIAL[record.split]
+        if record.group in self.test and record.dataset in self.folded:
+            return Part.TEST
+        return Part.VALIDATION if record.group in self.validation else Part.TRAIN
+
+    def _aside(self, record: Record) -> bool:
+        """Held out, of a relative of a folded data set (its patients may be those of the test fold), or officially test."""
+        relative = FAMILIES.get(record.dataset) in self.folded
+        blind = record.dataset in self.folded and _OFFICIAL.get(record.split) is Part.TEST
+        return held_out(record, self.holdout) or relative or blind
+
+
+def split(
+    records: Iterable[Record], *, holdout: Collection[str] = (), fold: Fold | None = None, seed: int = SEED
+) -> Split:
     """Give every record its part.
 
     Whole exams and measure-only data are for measuring. A data set (with its family) named in ``holdout`` is held out
     whole. A data set with more than one official part keeps them. Every other is split by group, stratified by data
-    set, label and look (flag ``style=``). Groups named ``...-block<number>`` are neighbours in a row: the train slices next
-    to a validation block are dropped.
+    set, label and look (flag ``style=``). Groups named ``...-block<number>`` are neighbors in a row: the slices next
+    to a block that is farther from training are dropped.
+
+    With ``fold`` every data set with both labels is split by group into folds, of which one is part test; what is
+    officially its test part, and data sets of its family, are held out. The rest is split into train and validation as
+    ever.
     """
     everything = tuple(records)
     kept = [r for r in everything if CONFLICT_FLAG not in r.flags]
     dropped = [Dropped(r, CONFLICT_FLAG) for r in everything if CONFLICT_FLAG in r.flags]
-    official = _sets_with_official_parts(kept)
-    validation = _validation_groups([r for r in kept if _splits_by_group(r, official, holdout)], seed)
-    assigned = [replace(r, part=_part(r, official, holdout, validation)) for r in kept]
-    gap = _gap(assigned)
-    dropped += [Dropped(r, "gap-beside-validation-block") for r in assigned if r.file in gap]
-    return Split(Catalog(tuple(r for r in assigned if r.file not in gap)), tuple(dropped))
+    plan = _plan(kept, holdout, fold, seed)
+    assigned = [replace(r, part=plan.part(r)) for r in kept]
+    gap = in_gap(assigned, nearness)
+    dropped += [Dropped(r, "gap-beside-held-out-block") for r in assigned if r.file in gap]
+    return Split(Catalog(tuple(r for r in assigned if r.file not in gap)), tuple(dropped), tuple(sorted(plan.folded)))
 
 
-def _part(record: Record, official: Collection[str], holdout: Collection[str], validation: Collection[str]) -> Part:
-    if record.measure_only or record.is_exam:
-        return Part.MEASURE
-    if held_out(record, holdout):
-        return Part.HOLDOUT
-    if record.dataset in official:
-        return _OFFICIAL[record.split]
-    return Part.VALIDATION if record.group in validation else Part.TRAIN
+def nearness(record: Record) -> int:
+    """0 for what trains, 1 for what is chosen by, 2 for what is judged on; no patient may have two of them."""
+    return _NEARNESS[record.part or Part.TRAIN]
 
 
 def held_out(record: Record, holdout: Collection[str]) -> bool:
@@ -74,9 +139,24 @@ def held_out(record: Record, holdout: Collection[str]) -> bool:
     return FAMILIES.get(record.dataset, record.dataset) in families
 
 
-def _splits_by_group(record: Record, official: Collection[str], holdout: Collection[str]) -> bool:
-    whole = record.measure_only or record.is_exam or held_out(record, holdout)
-    return not whole and record.dataset not in official
+def _plan(records: Sequence[Record], holdout: Collection[str], fold: Fold | None, seed: int) -> _Plan:
+    plan = _Plan(holdout)
+    if fold is not None:
+        plan = replace(plan, folded=_with_both_labels([r for r in records if plan.part(r) is Part.TRAIN]))
+        in_folds = [r for r in records if r.dataset in plan.folded and plan.part(r) is Part.TRAIN]
+        plan = replace(plan, test=_fold_groups(in_folds, fold, seed))
+    plan = replace(plan, official=_sets_with_official_parts(records) - frozenset(plan.folded))
+    by_group = [r for r in records if plan.part(r) is Part.TRAIN and r.dataset not in plan.official]
+    return replace(plan, validation=_validation_groups(by_group, seed))
+
+
+def _with_both_labels(records: Iterable[Record]) -> frozenset[str]:
+    """Data sets to fold; a relative follows its family and is none of them."""
+    labels: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        labels[record.dataset].add(record.label)
+    both = {name for name, found in labels.items() if len(found) == 2}
+    return frozenset(name for name in both if FAMILIES.get(name) not in both)
 
 
 def _sets_with_official_parts(records: Iterable[Record]) -> frozenset[str]:
@@ -89,15 +169,28 @@ def _sets_with_official_parts(records: Iterable[Record]) -> frozenset[str]:
 
 def _validation_groups(records: Iterable[Record], seed: int) -> frozenset[str]:
     """Of each stratum the share of groups whose seeded hashes are smallest."""
+    chosen: set[str] = set()
+    for (dataset, _), groups in _strata(records).items():
+        count = round(VALIDATION_SHARES.get(dataset, VALIDATION_SHARE) * len(groups))
+        chosen.update(sorted(groups, key=lambda group: _hash(group, f"{seed}"))[:count])
+    return frozenset(chosen)
+
+
+def _fold_groups(records: Iterable[Record], fold: Fold, seed: int) -> frozenset[str]:
+    """Of each data set the groups of one fold: dealt out like cards, stratum after stratum."""
+    dealt: dict[str, list[str]] = defaultdict(list)
+    for (dataset, _), groups in sorted(_strata(records).items()):
+        dealt[dataset] += sorted(groups, key=lambda group: _hash(group, f"{seed}:fold"))
+    return frozenset(group for groups in dealt.values() for group in groups[fold.number - 1 :: fold.of])
+
+
+def _strata(records: Iterable[Record]) -> dict[tuple[str, str], set[str]]:
+    """Groups by data set, and by labels and looks."""
     strata: dict[tuple[str, str], set[str]] = defaultdict(set)
     for group, members in _by_group(records).items():
         look = sorted({f"{r.label}" for r in members} | {f for r in members for f in r.flags if f.startswith("style=")})
         strata[min(r.dataset for r in members), ";".join(look)].add(group)
-    chosen: set[str] = set()
-    for (dataset, _), groups in strata.items():
-        count = round(VALIDATION_SHARES.get(dataset, VALIDATION_SHARE) * len(groups))
-        chosen.update(sorted(groups, key=lambda group: _hash(group, seed))[:count])
-    return frozenset(chosen)
+    return strata
 
 
 def _by_group(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -107,27 +200,5 @@ def _by_group(records: Iterable[Record]) -> dict[str, list[Record]]:
     return groups
 
 
-def _hash(group: str, seed: int) -> str:
+def _hash(group: str, seed: str) -> str:
     return hashlib.sha256(f"{seed}:{group}".encode()).hexdigest()
-
-
-def _gap(records: Iterable[Record]) -> frozenset[object]:
-    """Files of train records within ``GAP`` places of a validation record in the same row of blocks."""
-    rows: dict[tuple[str, str], list[Record]] = defaultdict(list)
-    for record in records:
-        if block := _BLOCK.match(record.group):
-            rows[record.dataset, block["row"]].append(record)
-    near: set[object] = set()
-    for members in rows.values():
-        ordered = sorted(members, key=_place)
-        for i, record in enumerate(ordered):
-            around = ordered[max(0, i - GAP) : i + GAP + 1]
-            if record.part is Part.TRAIN and any(other.part is not Part.TRAIN for other in around):
-                near.add(record.file)
-    return frozenset(near)
-
-
-def _place(record: Record) -> tuple[int, int, str]:
-    block = _BLOCK.match(record.group)
-    number = re.findall(r"\d+", record.file.stem)
-    return int(block["number"]) if block else 0, int(number[-1]) if number else 0, record.file.name

@@ -8,7 +8,8 @@ from tests.training.builders import a_data_set, a_gray
 from training.catalog import Catalog, Part, Record
 from training.duplicates import Fingerprint, pairs
 from training.prepare import LeakError, prepare
-from training.split import CONFLICT_FLAG, GAP, split
+from training.rows import GAP
+from training.split import CONFLICT_FLAG, split
 
 MANY = [{"dataset": "d", "label": i % 2, "group": f"g{i // 4}"} for i in range(80)]
 
@@ -125,7 +126,7 @@ def test_prepare_writes_a_catalog_that_trains_and_a_report(tmp_path: Path) -> No
     assert training
     assert all(not r.measure_only for r in training)
     assert sum(row["records"] for row in report["counts"]) == report["records"] == 81
-    assert set(report["shortcut_auc"]["d"]) == {"train", "validation"}
+    assert {row["part"] for row in report["shortcut"] if row["fitted_on"] == "d"} == {"train", "validation"}
 
 
 LEAKS = {
