@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from app.ct.errors import CovidCTError
 from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
@@ -58,7 +58,9 @@ class Run(_Part):
         exam_rule: how an exam is judged, with what it rests on.
         fitness: what is not judged at all, with what that rests on.
         data: counts of everything the run saw, by data set, label and part.
-        limitations: what is known to be wrong or untested, a sentence each; goes into the model card.
+        shortcut_auc: how far trivial features alone tell the label, by data set and part, as ``prepare`` found.
+        limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
+            figures are places to be filled; see ``training.stated``.
     """
 
     recipe: str
@@ -77,6 +79,7 @@ class Run(_Part):
     exam_rule: ExamRule
     fitness: FitnessSpec
     data: tuple[PartCount, ...]
+    shortcut_auc: dict[str, JsonValue] = {}
     limitations: tuple[str, ...] = ()
 
     @classmethod

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
@@ -14,6 +15,9 @@ from pydicom.pixels.decoders.base import get_decoder
 from app.ct.errors import CovidCTError
 from app.settings import Settings, model_folder
 from app.store import Store
+
+if TYPE_CHECKING:
+    from app.ct.classifier import Classifier
 
 # The versions that every engine has packages for, as pyproject.toml says.
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 12)
@@ -116,5 +120,14 @@ def _model(settings: Settings) -> Check:
     return Check(
         "model",
         True,
-        f"{manifest.name} {manifest.sha256[:16]} on {classifier.engine_name}, hashes and self-test passed",
+        f"{manifest.name} {manifest.sha256[:16]} on {classifier.engine_name} in {_precision(classifier)}, "
+        "hashes and self-test passed",
     )
+
+
+def _precision(classifier: "Classifier") -> str:
+    """What will run, and why where it is not what the model is served in."""
+    served = classifier.manifest.engines.get("openvino")
+    if classifier.engine_name != "openvino" or served is None or classifier.precision == served.precision:
+        return classifier.precision
+    return f"{classifier.precision} (this processor lacks the instructions for {served.precision})"

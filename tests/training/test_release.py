@@ -8,9 +8,18 @@ from safetensors.numpy import load_file
 from app.ct.classifier import Classifier
 from app.ct.errors import BrokenModel
 from app.ct.manifest import read_manifest
-from tests.training.runs import a_run, a_run_folder, an_evaluation, tamper
+from tests.training.runs import (
+    a_candidate,
+    a_precision,
+    a_run,
+    a_run_folder,
+    an_audit,
+    an_evaluation,
+    tamper,
+)
 from training.release import release
 from training.run import RunError
+from training.seal import SEAL, seal
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +122,7 @@ def test_weights_that_are_not_finite_are_refused_and_leave_nothing(run: Path, tm
 def test_a_failed_release_leaves_the_model_before_it(run: Path, released: Path, tmp_path: Path) -> None:
     store = Path(shutil.copytree(released.parent, tmp_path / "store"))
     (run / "weights.safetensors").write_bytes(b"cut off")
+    seal(run)
 
     with pytest.raises(RunError, match="cannot be read"):
         release(run, name="tiny-1", store=store)
@@ -123,6 +133,7 @@ def test_a_failed_release_leaves_the_model_before_it(run: Path, released: Path, 
 
 def test_preprocessing_that_changed_since_training_is_refused(run: Path, tmp_path: Path) -> None:
     a_run(preprocessing={"name": "lung-box", "size": 64, "fingerprint": "another behaviour"}).write(run)
+    seal(run)
 
     with pytest.raises(RunError, match="changed"):
         release(run, name="tiny", store=tmp_path / "store")
@@ -146,3 +157,135 @@ def test_a_model_that_is_too_large_is_not_released(run: Path, tmp_path: Path) ->
 def test_a_name_that_is_no_plain_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(RunError, match="name"):
         release(tmp_path / "run", name=name, store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["run.json", "weights.safetensors", "fitness.safetensors"])
+def test_a_file_that_was_altered_after_training_is_named_and_refused(run: Path, tmp_path: Path, name: str) -> None:
+    content = (run / name).read_bytes()
+    (run / name).write_bytes(content.replace(b"0.41", b"0.40") if name == "run.json" else content[:-1] + b"!")
+
+    with pytest.raises(RunError, match=name):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_scores_that_fit_did_not_write_are_refused(run: Path, tmp_path: Path) -> None:
+    (run / "scores.csv").write_text("file,logit\n")
+
+    with pytest.raises(RunError, match=r"scores\.csv"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("seal_text", [None, "", "{}", "[]"])
+def test_a_run_that_did_not_end_is_refused(run: Path, tmp_path: Path, seal_text: str | None) -> None:
+    (run / SEAL).unlink()
+    if seal_text is not None:
+        (run / SEAL).write_text(seal_text)
+
+    with pytest.raises(RunError, match=SEAL):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_audits_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
+    an_audit(run, "jpeg", weights_sha256="of another model")
+
+    with pytest.raises(RunError, match="other weights than the run's: jpeg"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_without_a_measurement_float32_is_served(released: Path) -> None:
+    engine = read_manifest(released).engines["openvino"]
+
+    assert (engine.precision, list(engine.allowed)) == ("f32", ["f32"])
+
+
+def test_the_fastest_allowed_precision_is_served_with_its_figures(run: Path, released: Path, tmp_path: Path) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    slow, refused = a_candidate("f32", speed=1.0), a_candidate("int8", speed=3.0, faults=["heat map"])
+    a_precision(run, [refused, a_candidate("bf16", speed=2.0), slow], weights_sha256=weights)
+
+    engine = read_manifest(release(run, name="tiny", store=tmp_path / "store")).engines["openvino"]
+
+    assert (engine.precision, engine.file, list(engine.allowed)) == ("bf16", "openvino.xml", ["bf16", "f32"])
+    assert engine.allowed["bf16"].measured == a_candidate("bf16", speed=2.0).measured
+
+
+def test_an_int8_graph_is_released_beside_the_one_for_processors_without_its_instructions(
+    run: Path, released: Path, tmp_path: Path
+) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    candidates = [a_candidate("int8", speed=3.0), a_candidate("f32", speed=1.0)]
+    a_precision(run, candidates, weights_sha256=weights, graph=released / "openvino.xml")
+
+    folder = release(run, name="tiny", store=tmp_path / "store")
+
+    engine = read_manifest(folder).engines["openvino"]
+    assert (engine.precision, engine.file) == ("int8", "openvino-int8.xml")
+    assert engine.choices[engine.runs_in({"f32"})].file == "openvino.xml"
+    assert Classifier.load(folder, engine="openvino").precision in ("int8", "f32")
+
+
+def test_a_slower_allowed_precision_may_be_wanted_instead(run: Path, released: Path, tmp_path: Path) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    a_precision(run, [a_candidate("bf16", speed=2.0), a_candidate("f32", speed=1.0)], weights_sha256=weights)
+
+    folder = release(run, name="tiny", store=tmp_path / "store", precision="f32")
+
+    assert list(read_manifest(folder).engines["openvino"].choices) == ["f32"]
+
+
+def test_a_precision_that_was_not_measured_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not measured"):
+        release(run, name="tiny", store=tmp_path / "store", precision="bf16")
+
+
+def test_a_precision_that_the_rule_forbids_is_refused(run: Path, released: Path, tmp_path: Path) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    a_precision(run, [a_candidate("bf16", faults=["heat map"]), a_candidate("f32")], weights_sha256=weights)
+
+    with pytest.raises(RunError, match="not allowed"):
+        release(run, name="tiny", store=tmp_path / "store", precision="bf16")
+
+
+def test_nothing_is_released_where_not_even_float32_is_near_enough(run: Path, released: Path, tmp_path: Path) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    a_precision(run, [a_candidate("f32", faults=["change of probability"])], weights_sha256=weights)
+
+    with pytest.raises(RunError, match="near enough"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_precisions_measured_on_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
+    a_precision(run, [a_candidate("f32")], weights_sha256="of another model")
+
+    with pytest.raises(RunError, match="other weights"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_precisions_measured_under_other_thresholds_are_refused(run: Path, released: Path, tmp_path: Path) -> None:
+    a_precision(run, [a_candidate("f32")], weights_sha256=read_manifest(released).files["weights.safetensors"])
+    a_run(calibration=(2.0, 0.0)).write(run)
+    seal(run)
+
+    with pytest.raises(RunError, match="other thresholds"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("name", ["int8.xml", "int8.bin"])
+def test_a_graph_that_is_not_the_one_measured_is_refused(run: Path, released: Path, tmp_path: Path, name: str) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    graph = released / "openvino.xml"
+    a_precision(run, [a_candidate("int8"), a_candidate("f32")], weights_sha256=weights, graph=graph)
+    (run / "precision" / name).write_bytes(b"another graph")
+
+    with pytest.raises(RunError, match=name):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+def test_a_card_whose_sentences_state_numbers_of_their_own_is_not_released(run: Path, tmp_path: Path) -> None:
+    a_run(limitations=("It reaches AUC .99 elsewhere.",)).write(run)
+    seal(run)
+
+    with pytest.raises(RunError, match=r"states 99"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+    assert list((tmp_path / "store").iterdir()) == []

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import keras
 
 _BATCH = 8
-_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "f32"}
-"""What a graph computes in where it is not quantized."""
+_HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "bf16"}
+"""What a graph computes in where it is not quantized; without bfloat16 OpenVINO takes float32, which is as good."""
 _INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8")
 """Without one of them sums of int8 products are kept in 16 bits, which may overflow, and little is won."""
 _CPU_INFO = Path("/proc/cpuinfo")
@@ -31,7 +31,7 @@ class OpenVinoEngine:
         """Compile ``graph`` (the .xml; its .bin lies beside it), telling the precision explicitly.
 
         Left to itself OpenVINO takes bfloat16 wherever the processor has it; asked for bfloat16 on a processor without
-        it, it computes in float32. What int8 is for was decided when the graph was quantized; all else is float32.
+        it, it computes in float32. A graph for int8 says itself what is quantized.
         """
         self.precision: Precision = precision
         core = openvino.Core()

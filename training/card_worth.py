@@ -1,0 +1,65 @@
+"""What the model is worth, in plain words: a question a reader would ask, the figure that answers it, where it is from."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
+
+from training.card_figures import title
+from training.findings import Findings
+from training.markdown import number, table, with_interval
+from training.run import Evaluation, Figure, Run
+
+_ASKED = {
+    "auc": "Of one {case} with COVID-19 and one without, how often has the first the higher probability? (half: a guess)",
+    "sensitivity": "What share of the {case}s with COVID-19 is called so?",
+    "specificity": "What share of those without is not called so?",
+    "calibration_slope": "Are high and low probabilities as far apart as they should be? (one: yes; less: too far)",
+}
+_AT_A_SOURCE_LEFT_OUT = "The same at a source that gave no data: of one {case} with COVID-19 and one without?"
+
+Row = tuple[str, str, str]
+
+
+def worth(run: Run, findings: Findings) -> str:
+    """The table; a figure that was not measured has no row."""
+    rows = [
+        *(row for e in findings.evaluations for row in _answers(e)),
+        *(row for e in findings.transfers for row in _transfer(e)),
+        *_shortcuts(run.shortcut_auc),
+        *(row for e in findings.evaluations for row in _map(e)),
+        *(
+            ("What share of pictures of anything else is refused?", with_interval(e.refused_share), title(e))
+            for e in findings.refusals
+        ),
+    ]
+    return table(["question", "answer", "measured on"], rows) if rows else "Nothing was measured.\n"
+
+
+def _answers(evaluation: Evaluation) -> Iterator[Row]:
+    for metric, question in _ASKED.items():
+        figure = evaluation.metrics.get(metric)
+        if figure is not None and figure.value is not None:
+            yield question.format(case=evaluation.by), with_interval(figure), title(evaluation)
+
+
+def _transfer(evaluation: Evaluation) -> Iterator[Row]:
+    if "auc" in evaluation.metrics:
+        asked = _AT_A_SOURCE_LEFT_OUT.format(case=evaluation.by)
+        yield asked, with_interval(evaluation.metrics["auc"]), title(evaluation)
+
+
+def _map(evaluation: Evaluation) -> Iterator[Row]:
+    found = (evaluation.localization or {}).get("pointing_game")
+    if isinstance(found, Figure):
+        asked = "How often does the heat map's strongest place lie in a lesion drawn by people?"
+        yield asked, with_interval(found), title(evaluation)
+
+
+def _shortcuts(found: Mapping[str, JsonValue]) -> Iterator[Row]:
+    asked = (
+        "What do size, gray level, border and sharpness alone reach, which say nothing of disease? (AUC, to be beaten)"
+    )
+    for dataset, parts in sorted(found.items()):
+        for part, value in parts.items() if isinstance(parts, dict) else ():
+            if part != "train" and isinstance(value, float):
+                yield asked, number(value), f"{dataset}, {part}"

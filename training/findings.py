@@ -1,0 +1,104 @@
+"""Everything that was measured on a run after ``fit``, read from its folder."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import JsonValue
+
+from app.ct.manifest import Manifest
+from training.precision_report import PrecisionReport
+from training.run import EVALUATIONS, REFUSALS, TRANSFERS, Evaluation, RunError, read_evaluations
+
+AUDITS, AUDIT = "audits", "audit.json"
+EXAM_RULES = "exam_rules.json"
+COMPARISON = "compare.csv"
+_WEIGHTS = "weights.safetensors"
+
+Document = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the card may tell.
+
+    Attributes:
+        evaluations: of the run's weights.
+        transfers: of the same recipe trained without a data set, on that data set.
+        refusals: of the run's weights on pictures of anything else, which are to be refused.
+        audits: what ``covidct-train audit`` wrote, by title.
+        exam_rules: the study of exam rules; None where there is none.
+        precision: in which precisions it may be served; None where that was not measured.
+        comparison: rows of ``compare.csv``, the first of them its columns; empty where there is none.
+    """
+
+    evaluations: tuple[Evaluation, ...] = ()
+    transfers: tuple[Evaluation, ...] = ()
+    refusals: tuple[Evaluation, ...] = ()
+    audits: tuple[tuple[str, Document], ...] = ()
+    exam_rules: Document | None = None
+    precision: PrecisionReport | None = None
+    comparison: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def read(cls, run_folder: Path) -> Self:
+        """All there is.
+
+        Raises:
+            RunError: a file is not what the command that writes it writes.
+        """
+        audits = sorted((run_folder / AUDITS).glob(f"*/{AUDIT}"))
+        rules = run_folder / EXAM_RULES
+        return cls(
+            evaluations=read_evaluations(run_folder, EVALUATIONS),
+            transfers=read_evaluations(run_folder, TRANSFERS),
+            refusals=read_evaluations(run_folder, REFUSALS),
+            audits=tuple((path.parent.name, _document(path, f"audit {path.parent.name}")) for path in audits),
+            exam_rules=_document(rules, EXAM_RULES) if rules.is_file() else None,
+            precision=PrecisionReport.read(run_folder),
+            comparison=_rows(run_folder / COMPARISON),
+        )
+
+    def check(self, manifest: Manifest) -> None:
+        """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights.
+
+        Raises:
+            RunError: one was measured with others.
+        """
+        weights, judgement = manifest.files[_WEIGHTS], manifest.judgement_sha256
+        own = [(e.title, e.model.weights_sha256, e.model.judgement_sha256) for e in (*self.evaluations, *self.refusals)]
+        own += [(title, *_model_of(document, title)) for title, document in self.audits]
+        if foreign := [title for title, digest, _ in own if digest != weights]:
+            raise RunError(f"Measured with other weights than the run's: {', '.join(foreign)}.")
+        if outdated := [title for title, _, digest in own if digest != judgement]:
+            raise RunError(
+                f"Measured with other thresholds or another exam rule than the run's: {', '.join(outdated)}."
+            )
+        if same := [e.title for e in self.transfers if e.model.weights_sha256 == weights]:
+            raise RunError(f"These transfers were measured with the run's own weights: {', '.join(same)}.")
+
+
+def _model_of(document: Document, title: str) -> tuple[str, str]:
+    model = document.get("model")
+    if not isinstance(model, dict):
+        raise RunError(f"The audit {title} does not say which model it is of.")
+    return str(model.get("weights_sha256")), str(model.get("judgement_sha256"))
+
+
+def _document(path: Path, name: str) -> Document:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunError(f"The {name} cannot be read.") from error
+    if not isinstance(found, dict):
+        raise RunError(f"The {name} is not valid.")
+    return found
+
+
+def _rows(path: Path) -> tuple[tuple[str, ...], ...]:
+    if not path.is_file():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(tuple(row) for row in csv.reader(file))

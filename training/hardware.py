@@ -1,0 +1,21 @@
+"""What a figure was measured with: the processor and the libraries, in words."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+def processor() -> str:
+    """Name of the processor and how many of its cores this process may use."""
+    lines = _CPU_INFO.read_text(encoding="utf-8").splitlines() if _CPU_INFO.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions by name."""
+    return {name: version(name) for name in packages}
