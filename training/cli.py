@@ -19,7 +19,7 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Folders with manifest.csv, or prepared ones.")]
+Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Folders with manifest.csv, or of exams.")]
 Work = Annotated[Path, typer.Option("-w", "--work", help="Folder that `prepare` wrote.")]
 
 
@@ -38,21 +38,32 @@ def prepare(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write catalog.csv and prepare.json into.")],
     drop_leaks: Annotated[bool, typer.Option("--drop-leaks", help="Drop the training side of each leak.")] = False,
     holdout: Annotated[list[str] | None, typer.Option(help="A data set to hold out whole; may be repeated.")] = None,
+    test_fold: Annotated[
+        str | None, typer.Option(metavar="I/K", help="Make fold I of K of every two-class data set the part test.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
 ) -> None:
     """Read, check and split labelled data by group; refuse to go on over a leak."""
     from training.prepare import prepare as do
+    from training.prepared_page import figure
+    from training.split import Fold
 
-    report = do(data, out, drop_leaks=drop_leaks, holdout=holdout or (), seed=seed, progress=_say)
+    fold = Fold.parse(test_fold) if test_fold else None
+    report = do(data, out, drop_leaks=drop_leaks, holdout=holdout or (), fold=fold, seed=seed, progress=_say)
     for row in report["counts"]:
         typer.echo(
             f"{row['dataset']:12} label {row['label']}  {row['part']:10} {row['records']:6} in {row['groups']} groups"
         )
     for why, count in report["dropped"].items():
         typer.echo(f"dropped {count}: {why}")
-    for dataset, parts in report["shortcut_auc"].items():
-        figures = ", ".join(f"{part} {_number(value)}" for part, value in parts.items())
-        typer.echo(f"AUC of size, gray level, border and sharpness alone, {dataset}: {figures}")
+    for what in ("leaks", "label_conflicts", "duplicates"):
+        typer.echo(f"{what.replace('_', ' ')}: {len(report[what])} pairs")
+    for remark in report["remarks"]:
+        typer.echo(remark)
+    for row in report["shortcut"]:
+        if row["features"] == "all":
+            where = f"{row['fitted_on']} -> {row['measured_on']}, {row['part']}"
+            typer.echo(f"AUC of size, gray level, border and sharpness alone, {where}: {figure(row)}")
 
 
 @commands.command()
@@ -86,6 +97,10 @@ def evaluate(
     by: Annotated[Literal["slice", "patient", "exam"], typer.Option(help="What is one case.")] = "slice",
     positive: Annotated[Literal["COVID-19", "non-COVID-19"], typer.Option(help="The positive class.")] = "COVID-19",
     engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    threshold_from: Annotated[
+        Path | None, typer.Option(help="metrics.json of this model on validation, to take a threshold from.")
+    ] = None,
+    threshold: Annotated[str, typer.Option(help="Which one of it, such as specificity_0.90.")] = "youden",
     draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
@@ -101,6 +116,7 @@ def evaluate(
         where=where or (),
         by=By(by),
         positive=positive,
+        threshold_from=None if threshold_from is None else (threshold_from, threshold),
         draws=draws,
         seed=seed,
         progress=_count,
@@ -177,11 +193,62 @@ def exam_rules(
 
 
 @commands.command()
+def precision(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
+    work: Work,
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of the slices that int8 is calibrated on.")] = 0,
+) -> None:
+    """Measure in which precisions the CPU engine may serve the run's weights; writes RUN/precision.json."""
+    from training.card_precision import precisions
+    from training.precision import PrecisionSettings, measure_precision
+
+    report = measure_precision(run, work, settings=PrecisionSettings(draws=draws, seed=seed), progress=_say)
+    typer.echo(precisions(report, next(iter(report.allowed()), "none")), nl=False)
+
+
+@commands.command()
+def matrix(
+    evaluations: Annotated[
+        list[Path],
+        typer.Argument(metavar="EVALUATION...", help="Folders of evaluations, or of runs that have been evaluated."),
+    ],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the table and the figure into.")],
+) -> None:
+    """Who trained on what, measured on what: leave one source out, row by row."""
+    from training.matrix import matrix as do
+
+    typer.echo(do(evaluations, out).read_text(encoding="utf-8"), nl=False)
+
+
+@commands.command()
+def cohort(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="One line a patient: ct, rt_pcr, age, sex ...")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write cohort.json and cohort.md into.")],
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="On the column probability, which then stands in for ct.")
+    ] = None,
+    reference: Annotated[
+        Literal["column", "all"], typer.Option(help="Who has COVID-19: the column reference says, or all do.")
+    ] = "column",
+) -> None:
+    """Describe a cohort, and compare CT with RT-PCR on it."""
+    from training.cohort import TABLES
+    from training.cohort import cohort as do
+
+    do(table, out, threshold=threshold, reference=reference)
+    typer.echo((out / TABLES).read_text(encoding="utf-8"), nl=False)
+
+
+@commands.command()
 def release(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
     name: Annotated[str, typer.Option(help="Of the model.")],
     to: Annotated[Path, typer.Option(help="Folder of models.")] = Path("model_store"),
-    precision: Annotated[Literal["f32", "bf16"], typer.Option(help="Of the CPU engine.")] = "f32",
+    precision: Annotated[
+        Literal["f32", "bf16", "int8"] | None,
+        typer.Option(help="A slower allowed one for the CPU engine; by default the fastest that the run allows."),
+    ] = None,
 ) -> None:
     """Turn a run into a model folder, whole or not at all."""
     from training.release import release as do

@@ -78,10 +78,9 @@ def _meaning(alike: Alike) -> str:
 
 def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
     exams = sum(r.is_exam for r in records)
-    alone = sorted(
-        {r.dataset for r in records}
-        - {r.dataset for r in records if r.patient or r.is_exam or not r.group.endswith(r.file.name)}
-    )
+    loose = [r for r in records if not r.is_exam]
+    grouped = {r.dataset for r in loose if r.patient or not r.group.endswith(r.file.name)}
+    alone = sorted({r.dataset for r in loose} - grouped)
     linked = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}
     said = [
         f"{exams} records are whole exams: they are for measuring (part {Part.MEASURE}), never for training."

@@ -17,7 +17,9 @@ COPIES = {
     "one side cut off": a_crop(PICTURE, left=0.2),
     "a margin cut off, mirrored": a_crop(PICTURE, top=0.1, bottom=0.15, right=0.2)[:, ::-1].copy(),
     "cut, shrunk and coded at quality 50": a_recoding(a_crop(PICTURE, top=0.15, left=0.1, right=0.05)),
-    "cut and in another window": np.clip(2 * a_crop(PICTURE, top=0.1, right=0.1).astype(int) - 150, 0, 255).astype(np.uint8),
+    "cut and in another window": np.clip(2 * a_crop(PICTURE, top=0.1, right=0.1).astype(int) - 150, 0, 255).astype(
+        np.uint8
+    ),
     "cut and set in a white frame": np.pad(a_crop(PICTURE, bottom=0.2), 30, constant_values=255),
     "cut and stretched": np.asarray(Image.fromarray(a_crop(PICTURE, top=0.1)).resize((200, 200))),
 }

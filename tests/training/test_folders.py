@@ -1,0 +1,161 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.builders import a_dicom_exam, a_zip
+from tests.training.builders import a_gray
+from training.catalog import Catalog, CatalogError, Part, Record
+from training.folders import Unlabeled, label_of
+from training.prepare import prepare
+
+
+def a_picture_at(path: Path, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(a_gray(seed)).save(path)
+    return path
+
+
+def an_exam_at(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for number, content in enumerate(a_dicom_exam()):
+        (folder / f"{number}.dcm").write_bytes(content)
+    return folder
+
+
+def records_of(folder: Path) -> dict[str, Record]:
+    return {r.file.relative_to(folder).as_posix(): r for r in Catalog.read(folder).records}
+
+
+@pytest.mark.parametrize("name", ["COVID", "covid-19", "CT_COVID", "Covid positive", "SARS-CoV-2"])
+def test_a_folder_of_covid_is_known_in_many_spellings(name: str) -> None:
+    assert label_of(name) == 1
+
+
+@pytest.mark.parametrize("name", ["non-COVID", "CT_NonCOVID", "NONCOVID", "no covid", "normal", "CAP", "negative"])
+def test_a_folder_of_others_is_known_in_many_spellings(name: str) -> None:
+    assert label_of(name) == 0
+
+
+@pytest.mark.parametrize("name", ["P002", "covid-ct", "1", "exam", ""])
+def test_any_other_word_is_no_class(name: str) -> None:
+    assert label_of(name) is None
+
+
+def test_class_folders_give_exams_archives_and_pictures_their_label(tmp_path: Path) -> None:
+    an_exam_at(tmp_path / "covid/exam1/series2")
+    a_picture_at(tmp_path / "Non-COVID/a.png")
+    (tmp_path / "Non-COVID/exam2.zip").write_bytes(a_zip([("1.dcm", a_dicom_exam()[0])]))
+    (tmp_path / "Non-COVID/notes.txt").write_text("no slice")
+
+    found = records_of(tmp_path)
+
+    assert {name: (r.label, r.is_exam) for name, r in found.items()} == {
+        "covid/exam1": (1, True),
+        "Non-COVID/a.png": (0, False),
+        "Non-COVID/exam2.zip": (0, True),
+    }
+    assert len({r.group for r in found.values()}) == 3
+    assert {r.dataset for r in found.values()} == {tmp_path.name}
+
+
+def test_a_folder_of_one_class_may_be_given_by_itself(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "mine/covid/a.png")
+    a_picture_at(tmp_path / "mine/noncovid/a.png")
+
+    records = Catalog.read(tmp_path / "mine/covid", tmp_path / "mine/noncovid").records
+
+    assert [(r.label, r.dataset) for r in records] == [(1, "mine"), (0, "mine")]
+    assert len({r.group for r in records}) == 2
+
+
+def test_parts_above_a_class_are_official_and_other_folders_are_patients(tmp_path: Path) -> None:
+    for name in ("train/p1/covid/1.png", "train/p1/covid/2.png", "test/normal/3.png"):
+        a_picture_at(tmp_path / name)
+
+    first, second, third = records_of(tmp_path).values()
+
+    assert (first.split, second.split, third.split) == ("test", "train", "train")
+    assert second.group == third.group != first.group
+    assert third.patient == "p1"
+
+
+def test_the_groups_do_not_depend_on_where_the_folder_lies(tmp_path: Path) -> None:
+    groups = []
+    for place in ("here", "there/and/there"):
+        a_picture_at(tmp_path / place / "mine/covid/a.png")
+        groups += [r.group for r in Catalog.read(tmp_path / place / "mine").records]
+
+    assert groups[0] == groups[1]
+
+
+def test_labels_csv_labels_exams_that_lie_anywhere(tmp_path: Path) -> None:
+    an_exam_at(tmp_path / "P1")
+    (tmp_path / "P2.zip").write_bytes(a_zip([("1.dcm", a_dicom_exam()[0])]))
+    (tmp_path / "labels.csv").write_text("exam,label,patient\nP1,covid,x\nP2,0,y\n")
+
+    found = records_of(tmp_path)
+
+    assert {name: (r.label, r.patient) for name, r in found.items()} == {"P1": (1, "x"), "P2.zip": (0, "y")}
+
+
+WRONG = {
+    "no class and no labels": ({"a/1.png": 0}, None, "1 of 1 files lie in no folder"),
+    "an exam that is not listed": ({"a/1.png": 0, "b/1.png": 1}, "exam,label\na,1\n", "1 files belong to no exam"),
+    "an exam that is not there": ({"a/1.png": 0}, "exam,label\nb,1\n", "Line 2 of labels.csv"),
+    "an exam outside": ({"a/1.png": 0}, "exam,label\n../x,1\n", "Line 2 of labels.csv"),
+    "an unknown label": ({"a/1.png": 0}, "exam,label\na,maybe\n", "Line 2 of labels.csv"),
+    "no such column": ({"a/1.png": 0}, "name,label\na,1\n", "lacks the columns"),
+    "an exam listed twice": ({"a/1.png": 0}, "exam,label\na,1\na,0\n", "more than once"),
+    "both classes": ({"covid/normal/1.png": 0}, None, "both classes"),
+    "loose DICOM files": ({"covid/1.dcm": 0}, None, "a folder of its own"),
+    "nothing at all": ({}, None, "no exam and no picture"),
+}
+
+
+@pytest.mark.parametrize(("pictures", "labels", "words"), WRONG.values(), ids=WRONG.keys())
+def test_what_cannot_be_labeled_is_refused_in_words(
+    tmp_path: Path, pictures: dict[str, int], labels: str | None, words: str
+) -> None:
+    for name, seed in pictures.items():
+        a_picture_at(tmp_path / f"{name}.png", seed).rename(tmp_path / name)
+    if labels is not None:
+        (tmp_path / "labels.csv").write_text(labels)
+
+    with pytest.raises(CatalogError, match=words):
+        Catalog.read(tmp_path)
+
+
+def test_missing_labels_are_answered_with_what_to_write(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "Jane Doe/1.png")
+
+    with pytest.raises(Unlabeled) as raised:
+        Catalog.read(tmp_path)
+
+    assert "labels.csv" in raised.value.advice
+    assert "exam,label" in raised.value.advice
+    assert "Jane" not in str(raised.value) + raised.value.message
+
+
+def test_pictures_of_class_folders_train_and_exams_are_measured(tmp_path: Path) -> None:
+    for number in range(40):
+        a_picture_at(tmp_path / "mine" / ("covid" if number % 2 else "noncovid") / f"{number}.png", seed=number)
+    an_exam_at(tmp_path / "mine/covid/exam")
+
+    report = prepare([tmp_path / "mine"], tmp_path / "work")
+
+    parts = {r.file.name: r.part for r in Catalog.read(tmp_path / "work").records}
+    assert parts.pop("exam") is Part.MEASURE
+    assert set(parts.values()) == {Part.TRAIN, Part.VALIDATION}
+    assert any("whole exams" in remark for remark in report["remarks"])
+    assert any("No patient or group is known" in remark for remark in report["remarks"])
+
+
+def test_an_archive_that_does_not_open_is_dropped_and_named(tmp_path: Path) -> None:
+    for number in range(20):
+        a_picture_at(tmp_path / "mine" / ("covid" if number % 2 else "noncovid") / f"{number}.png", seed=number)
+    (tmp_path / "mine/covid/broken.zip").write_bytes(b"PK\x03\x04 and no more")
+
+    report = prepare([tmp_path / "mine"], tmp_path / "work")
+
+    assert report["dropped"] == {"unreadable: The archive cannot be opened.": 1}
