@@ -1,13 +1,11 @@
 """What the model is worth, in plain words: a question a reader would ask, the figure that answers it, where it is from."""
 
-from collections.abc import Iterator, Mapping
-
-from pydantic import JsonValue
+from collections.abc import Iterator, Sequence
 
 from training.card_figures import title
 from training.findings import Findings
-from training.markdown import number, table, with_interval
-from training.run import Evaluation, Figure, Run
+from training.markdown import table, with_interval
+from training.run import Evaluation, Figure, Run, Shortcut
 
 _ASKED = {
     "auc": "Of one {case} with COVID-19 and one without, how often has the first the higher probability? (half: a guess)",
@@ -25,7 +23,7 @@ def worth(run: Run, findings: Findings) -> str:
     rows = [
         *(row for e in findings.evaluations for row in _answers(e)),
         *(row for e in findings.transfers for row in _transfer(e)),
-        *_shortcuts(run.shortcut_auc),
+        *_shortcuts(run.shortcut),
         *(row for e in findings.evaluations for row in _map(e)),
         *(
             ("What share of pictures of anything else is refused?", with_interval(e.refused_share), title(e))
@@ -55,11 +53,11 @@ def _map(evaluation: Evaluation) -> Iterator[Row]:
         yield asked, with_interval(found), title(evaluation)
 
 
-def _shortcuts(found: Mapping[str, JsonValue]) -> Iterator[Row]:
+def _shortcuts(rows: Sequence[Shortcut]) -> Iterator[Row]:
     asked = (
         "What do size, gray level, border and sharpness alone reach, which say nothing of disease? (AUC, to be beaten)"
     )
-    for dataset, parts in sorted(found.items()):
-        for part, value in parts.items() if isinstance(parts, dict) else ():
-            if part != "train" and isinstance(value, float):
-                yield asked, number(value), f"{dataset}, {part}"
+    for row in rows:
+        if row.features == "all" and row.value is not None:
+            where = row.part if row.measured_on == row.fitted_on else f"fitted on {row.fitted_on}"
+            yield asked, with_interval(row.figure), f"{row.measured_on}, {where}"

@@ -19,7 +19,7 @@ from training.fitting import JUDGED_ON, Fitting
 from training.linear import balanced_weights, cell_of
 from training.patients import is_other_healthy
 from training.pictures import Pictures
-from training.run import PartCount, Run
+from training.run import PartCount, Run, Shortcut
 from training.stability import LogitsOf, phantom_exams
 
 
@@ -52,7 +52,7 @@ def conclude(
     slope, intercept = calibrate(judged.logits, judged.labels, weights)
     calibrated = Judged(slope * judged.logits + intercept, judged.labels, judged.cells, judged.patients)
     left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
-    counts = json.loads((work / "prepare.json").read_text(encoding="utf-8"))["counts"]
+    prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
     seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
     return Run(
         recipe=recipe.name,
@@ -74,7 +74,8 @@ def conclude(
             [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
         ),
         fitness=fitness,
-        data=tuple(PartCount.model_validate(row) for row in counts if row["dataset"] in seen),
+        data=tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen),
+        shortcut=tuple(s for row in prepared["shortcut"] if (s := Shortcut.model_validate(row)).measured_on in seen),
         limitations=recipe.limitations,
     )
 

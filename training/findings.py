@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from app.ct.manifest import Manifest
+from training import precision_report
 from training.precision_report import PrecisionReport
 from training.run import EVALUATIONS, REFUSALS, TRANSFERS, Evaluation, RunError, read_evaluations
 
@@ -78,6 +80,14 @@ class Findings:
             )
         if same := [e.title for e in self.transfers if e.model.weights_sha256 == weights]:
             raise RunError(f"These transfers were measured with the run's own weights: {', '.join(same)}.")
+
+
+def forget(run_folder: Path) -> None:
+    """Remove all that was measured on a run, whose weights or thresholds are no longer those."""
+    for kind in (EVALUATIONS, TRANSFERS, REFUSALS, AUDITS, precision_report.FOLDER):
+        shutil.rmtree(run_folder / kind, ignore_errors=True)
+    for name in (EXAM_RULES, COMPARISON, precision_report.FILE_NAME):
+        (run_folder / name).unlink(missing_ok=True)
 
 
 def _model_of(document: Document, title: str) -> tuple[str, str]:

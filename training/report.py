@@ -15,7 +15,7 @@ from training.card_precision import precisions
 from training.card_worth import worth
 from training.findings import Findings
 from training.markdown import bullets, number, table
-from training.run import Evaluation, PartCount, Run
+from training.run import Evaluation, PartCount, Run, Shortcut
 from training.sources import SOURCES, UNKNOWN
 from training.stated import check_stated, filled
 from training.tabled import as_tables
@@ -77,11 +77,20 @@ def _stated(run: Run, findings: Findings) -> Mapping[str, object]:
         return {e.title: {metric: figure.value for metric, figure in e.metrics.items()} for e in measured}
 
     return {
-        "shortcut_auc": run.shortcut_auc,
+        "shortcut": _shortcuts(run.shortcut),
         "network": run.network.model_dump(),
         "evaluations": of(findings.evaluations),
         "transfers": of(findings.transfers),
     }
+
+
+def _shortcuts(rows: Sequence[Shortcut]) -> dict[str, dict[str, float | None]]:
+    """By the data set fitted on; then the part, or another data set that it was carried to, and the features if not all."""
+    found: dict[str, dict[str, float | None]] = {}
+    for row in rows:
+        where = row.part if row.measured_on == row.fitted_on else row.measured_on
+        found.setdefault(row.fitted_on, {})[where if row.features == "all" else f"{where} {row.features}"] = row.value
+    return found
 
 
 def _study(findings: Findings) -> str:

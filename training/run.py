@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.ct.errors import CovidCTError
 from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
@@ -42,6 +42,33 @@ class PartCount(_Part):
     groups: int
 
 
+class Figure(_Part):
+    """A figure and its 95 % interval; None where it does not exist."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Shortcut(_Part):
+    """How far features that say nothing of disease tell the label; a row of ``shortcut`` in prepare.json."""
+
+    fitted_on: str
+    measured_on: str
+    part: str
+    features: str
+    n: int
+    groups: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def figure(self) -> Figure:
+        """The AUC with its interval."""
+        return Figure(value=self.value, low=self.low, high=self.high)
+
+
 class Run(_Part):
     """The whole of run.json.
 
@@ -58,7 +85,7 @@ class Run(_Part):
         exam_rule: how an exam is judged, with what it rests on.
         fitness: what is not judged at all, with what that rests on.
         data: counts of everything the run saw, by data set, label and part.
-        shortcut_auc: how far trivial features alone tell the label, by data set and part, as ``prepare`` found.
+        shortcut: how far trivial features alone tell the label, of the data sets the run saw.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
             figures are places to be filled; see ``training.stated``.
     """
@@ -79,7 +106,7 @@ class Run(_Part):
     exam_rule: ExamRule
     fitness: FitnessSpec
     data: tuple[PartCount, ...]
-    shortcut_auc: dict[str, JsonValue] = {}
+    shortcut: tuple[Shortcut, ...] = ()
     limitations: tuple[str, ...] = ()
 
     @classmethod
@@ -100,14 +127,6 @@ class Run(_Part):
     def write(self, folder: Path) -> None:
         """Write run.json."""
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-
-
-class Figure(_Part):
-    """A figure and its 95 % interval; None where it does not exist."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 class Source(BaseModel):

@@ -1,6 +1,6 @@
 """Sentences a recipe says of its model. A figure in them is a place to be filled from the run's files, never a digit.
 
-``"size and gray level alone reach AUC {shortcut_auc[drenet][train]:.2f}"``: what stands between the braces is looked up when
+``"size and gray level alone reach AUC {shortcut[drenet][train]:.2f}"``: what stands between the braces is looked up when
 the card is written. Digits are allowed in names only, behind a letter: conv5, ResNet50, COVID-19.
 """
 
@@ -46,7 +46,7 @@ def check_stated(texts: Iterable[str]) -> None:
         if found := bare_numbers(text):
             raise RunError(
                 f"A sentence of the recipe states {', '.join(found)}, which no file of the run holds: take it from the"
-                f" run's figures, as {{shortcut_auc[...]}}, or leave it out: {text}"
+                f" run's figures, as {{shortcut[...]}}, or leave it out: {text}"
             )
         filled(text, {})
 
