@@ -3,34 +3,27 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from app import NOTICE
-from app.ct.heatmap import enlarged
 from app.ct.manifest import Manifest
-from training.catalog import Catalog, CatalogError, Part, Record
-from training.evaluation import (
-    DRAWS,
-    Interval,
-    Sample,
-    as_numbers,
-    measure,
-    share,
-    threshold_at_specificity,
-    youden_threshold,
-)
-from training.figures import draw_reliability, draw_roc
-from training.localization import Mapped, measure_maps, relative
+from training.catalog import Catalog, CatalogError, Record
+from training.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
+from training.evaluation_report import write_report
+from training.gallery import GALLERY, write_gallery
+from training.illustrate import Curves, draw
+from training.masks import localization
+from training.operating import OperatingPoint, offered, on_validation, taken_over
+from training.recalibration import recalibration
 from training.run import METRICS
 from training.scoring import By, Scored, Scorer, score
 
 SCORES = "scores.csv"
 POSITIVE = {"COVID-19": 1, "non-COVID-19": 0}
-_SPECIFICITIES = (0.8, 0.9, 0.95)
 
 
 def evaluate(
@@ -41,11 +34,12 @@ def evaluate(
     where: Sequence[str] = (),
     by: By = By.SLICE,
     positive: str = "COVID-19",
+    threshold_from: tuple[Path, str] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, Any]:
-    """Score records and write ``metrics.json``, ``scores.csv`` and figures into ``out``.
+    """Score records and write ``metrics.json``, ``scores.csv``, figures, a gallery of failures and a report into ``out``.
 
     Args:
         scorer: the classifier.
@@ -54,6 +48,8 @@ def evaluate(
         where: conditions that the records fulfil; see ``Catalog.where``.
         by: what is one case.
         positive: the positive class, "COVID-19" or "non-COVID-19".
+        threshold_from: ``metrics.json`` of an evaluation on validation and the name of a threshold it offers; where not
+            given, the threshold is the one that the model serves with.
         draws: bootstrap samples.
         seed: of the bootstrap.
         progress: told how many of how many records are done.
@@ -63,38 +59,65 @@ def evaluate(
 
     Raises:
         CatalogError: the data cannot be used, or no record fulfils the conditions.
+        ThresholdError: the threshold cannot be taken over from there.
     """
     records = Catalog.read(*data).where(*where).records
     if not records:
         raise CatalogError("No record fulfils the conditions.")
+    point = _operating_point(scorer, by, threshold_from)
     cases = score(records, scorer, by=by, progress=progress)
+    if threshold_from is not None:
+        cases = [_called_at(case, point.threshold) for case in cases]
     scored = [case for case in cases if case.probability is not None]
-    out.mkdir(parents=True, exist_ok=True)
+    sample = _sample(scored).for_positive(POSITIVE[positive])
+    curves = Curves.of(sample, draws=draws, seed=seed)
     report = {
         "notice": NOTICE,
-        "model": _model(scorer),
+        "model": model_used(scorer),
+        "trained_with": dict(scorer.manifest.trained_with),
         "data": [path.resolve().name for path in data],
         "where": list(where),
         "by": str(by),
         "positive_class": positive,
-        "threshold": _threshold(scorer.manifest, by),
+        "threshold": point.threshold,
+        "threshold_chosen": point.chosen,
         "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
-        **_summary(cases, positive, draws=draws, seed=seed),
-        "unscored": len(cases) - len(scored),
         "refusals": [{"file": _name(c.record, data), "why": c.refused} for c in cases if c.refused],
-        "localization": _localization(scored, draws=draws, seed=seed),
-        "per_source": _per_source(cases, positive, draws=draws, seed=seed),
-        "thresholds": _thresholds(scored, records),
+        **_measured(cases, scored, positive, draws=draws, seed=seed),
+        **_chosen(_sample(scored), records, draws=draws, seed=seed),
+        **curves.as_numbers(),
     }
+    out.mkdir(parents=True, exist_ok=True)
+    report["figures"] = _draw(curves, sample, report, out)
     (out / METRICS).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     _write_scores(out / SCORES, cases, data)
-    if scored:
-        draw_roc(_sample(scored), out / "roc.png")
-        draw_reliability(_sample(scored), out / "reliability.png")
+    write_gallery(scored, out / GALLERY, name=lambda record: _name(record, data), facts=_facts(report))
+    write_report(report, out)
     return report
 
 
-def _model(scorer: Scorer) -> dict[str, str]:
+def _measured(
+    cases: Sequence[Scored], scored: Sequence[Scored], positive: str, *, draws: int, seed: int
+) -> dict[str, Any]:
+    return {
+        **_summary(cases, positive, draws=draws, seed=seed),
+        "unscored": len(cases) - len(scored),
+        "accepted": _summary([c for c in cases if not c.refused], positive, draws=draws, seed=seed),
+        "per_source": _per_source(cases, positive, draws=draws, seed=seed),
+        "localization": localization(scored, draws=draws, seed=seed),
+        "evidence_in_lung": _evidence_in_lung(scored, draws=draws, seed=seed),
+    }
+
+
+def _chosen(sample: Sample, records: Sequence[Record], *, draws: int, seed: int) -> dict[str, Any]:
+    """What may be chosen, with COVID-19 as the positive class; nothing unless every record is of validation."""
+    if not on_validation(sample, records):
+        return {"thresholds": None, "recalibration": None}
+    return {"thresholds": offered(sample), "recalibration": recalibration(sample, draws=draws, seed=seed)}
+
+
+def model_used(scorer: Scorer) -> dict[str, str]:
+    """Which model an evaluation is made with, as ``metrics.json`` names it."""
     manifest: Manifest = scorer.manifest
     return {
         "name": manifest.name,
@@ -105,8 +128,17 @@ def _model(scorer: Scorer) -> dict[str, str]:
     }
 
 
-def _threshold(manifest: Manifest, by: By) -> float:
-    return (manifest.image if by is By.SLICE else manifest.exam_rule.decision).threshold
+def _operating_point(scorer: Scorer, by: By, threshold_from: tuple[Path, str] | None) -> OperatingPoint:
+    if threshold_from is not None:
+        metrics, name = threshold_from
+        return taken_over(metrics, name, model=model_used(scorer), by=str(by))
+    manifest = scorer.manifest
+    decision = manifest.image if by is By.SLICE else manifest.exam_rule.decision
+    return OperatingPoint(decision.threshold, "by training, on validation: the one the model serves with")
+
+
+def _called_at(case: Scored, threshold: float) -> Scored:
+    return case if case.probability is None else replace(case, called=case.probability >= threshold)
 
 
 def _sample(cases: Sequence[Scored]) -> Sample:
@@ -135,7 +167,11 @@ def _summary(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -
 
 def _refused_share(cases: Sequence[Scored], *, draws: int, seed: int) -> Interval:
     refused = np.array([bool(case.refused) for case in cases])
-    return share(refused, np.array([case.record.group for case in cases]), draws=draws, seed=seed)
+    return share(refused, _groups(cases), draws=draws, seed=seed)
+
+
+def _groups(cases: Sequence[Scored]) -> np.ndarray:
+    return np.array([case.record.group for case in cases], dtype=np.str_)
 
 
 def _per_source(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -> dict[str, Any]:
@@ -145,41 +181,29 @@ def _per_source(cases: Sequence[Scored], positive: str, *, draws: int, seed: int
     }
 
 
-def _thresholds(cases: Sequence[Scored], records: Sequence[Record]) -> dict[str, float] | None:
-    """Thresholds that could be chosen; only on validation, never on what is measured."""
-    labels = np.array([case.record.label for case in cases])
-    if any(r.part is not Part.VALIDATION for r in records) or len(set(labels)) < 2:
-        return None
-    scores = np.array([case.probability for case in cases], dtype=np.float64)
-    found = {"youden": youden_threshold(labels, scores)}
-    for least in _SPECIFICITIES:
-        found[f"specificity_{least:.2f}"] = min(1.0, threshold_at_specificity(labels, scores, least))
-    return {name: float(np.clip(value, 0, 1)) for name, value in found.items()}
+def _evidence_in_lung(cases: Sequence[Scored], *, draws: int, seed: int) -> dict[str, Any]:
+    """Share of the heat inside the lungs, mean over the cases called COVID-19 (of the others there is hardly any heat)."""
+    called = [case for case in cases if case.called and case.shown is not None]
+    found = [(c, c.shown.evidence_in_lung) for c in called if c.shown and c.shown.evidence_in_lung is not None]
+    mean = share(np.array([s for _, s in found]), _groups([c for c, _ in found]), draws=draws, seed=seed)
+    return {"n": len(found), "without_lungs": len(called) - len(found), **as_numbers({"": mean})[""]}
 
 
-def _localization(cases: Sequence[Scored], *, draws: int, seed: int) -> dict[str, Any] | None:
-    """The heat map (each relative to its largest value) against the masks, and beside it the evidence map."""
-    pairs = [maps for case in cases if (maps := _mapped(case)) is not None]
-    if not pairs:
-        return None
-    heat = as_numbers(measure_maps([h for h, _ in pairs], draws=draws, seed=seed))
-    evidence = as_numbers(measure_maps([e for _, e in pairs], draws=draws, seed=seed))
-    return {"n": len(pairs), "groups": len({h.group for h, _ in pairs}), **heat, "evidence": evidence}
+def _draw(curves: Curves, sample: Sample, report: dict[str, Any], out: Path) -> list[str]:
+    threshold = report["threshold"] if report["positive_class"] == "COVID-19" else 1 - report["threshold"]
+    metrics = {name: Interval(**figure) for name, figure in report["metrics"].items()}
+    sources = {name: Interval(**source["metrics"]["auc"]) for name, source in report["per_source"].items()}
+    return draw(curves, sample, out, metrics=metrics, threshold=threshold, per_source=sources)
 
 
-def _mapped(case: Scored) -> tuple[Mapped, Mapped] | None:
-    mask, maps = case.record.mask, case.maps
-    if mask is None or maps is None:
-        return None
-    with Image.open(mask, formats=("PNG", "JPEG")) as picture:
-        lesion = np.asarray(picture.convert("L")) > 0
-    if lesion.shape != maps.shape:
-        raise CatalogError("A mask has another size than its image.")
-    if not lesion.any():
-        return None
-    heat = relative(enlarged(np.maximum(maps.share, 0), maps.box, maps.shape))
-    evidence = enlarged(maps.evidence, maps.box, maps.shape)
-    return Mapped(heat, lesion, case.record.group), Mapped(evidence, lesion, case.record.group)
+def _facts(report: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Model": f"{report['model']['name']} ({report['model']['engine']})",
+        "Data": " and ".join(report["data"]),
+        "Where": ", ".join(report["where"]) or "all records",
+        "Case": str(report["by"]),
+        "Threshold": f"{report['threshold']:.3f}, chosen {report['threshold_chosen']}",
+    }
 
 
 def _name(record: Record, data: Sequence[Path]) -> str:

@@ -1,20 +1,20 @@
-"""How good scores are: the paper's six metrics and calibration, each with a 95 % interval by group.
+"""How good scores are: the paper's six metrics, calibration and more, each with a 95 % interval by group.
 
 Pure numpy in, numbers out. The paper's metrics are those of its section "Evaluation metrics"; its IoU is of labels, not
 of pixels. Intervals are bootstrapped by resampling groups, not records: slices of one patient are one draw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
+from training.calibration import calibration_errors, calibration_lines
+
 DRAWS = 2000
-_EPSILON = 1e-6
-_NEWTON_STEPS = 50
-# A slope beyond this means that a line separates the labels: the fit has no finite answer.
-_LARGEST_SLOPE = 100.0
+_MOST_WEIGHTS = 4_000_000
+"""Weights of records in bootstrap samples held at a time: 32 MB, so that a large test set does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -91,46 +91,89 @@ def measure(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, I
         seed: of the bootstrap.
 
     Returns:
-        auc, accuracy, sensitivity, specificity, iou, f1, brier, calibration_slope, calibration_intercept; intervals as
+        auc, average_precision, accuracy, balanced_accuracy, sensitivity, specificity, ppv and npv (at the sample's own
+        prevalence), iou, f1, brier, calibration_slope, calibration_intercept, calibration_error; intervals as
         ``interval`` gives them, None with fewer than two groups.
     """
-    names, owner = np.unique(sample.groups, return_inverse=True)
     values = _values(sample, np.ones((1, len(sample.labels))))
-    if len(names) < 2:
+    count = len(set(sample.groups.tolist()))
+    if count < 2:
         return {name: Interval(_finite(found[0])) for name, found in values.items()}
-    weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
-    resampled, groups = _values(sample, weights), _groups_behind(sample)
-    return {name: interval(v[0], resampled[name], groups=groups.get(name, len(names))) for name, v in values.items()}
+    parts = [_values(sample, weights) for weights in resamples(sample.groups, draws=draws, seed=seed)]
+    resampled = {name: np.concatenate([part[name] for part in parts]) for name in values}
+    groups = _groups_behind(sample)
+    found = {name: interval(v[0], resampled[name], groups=groups.get(name, count)) for name, v in values.items()}
+    error = reflected(values["calibration_error"][0], resampled["calibration_error"], groups=count)
+    return found | {"calibration_error": error}
 
 
 def share(hits: np.ndarray, groups: np.ndarray, *, draws: int = DRAWS, seed: int = 0) -> Interval:
-    """How many of the records are hits, with an interval by group; None with fewer than two groups.
+    """How many of the records are hits, or the mean of a figure of theirs, with an interval by group.
 
     Args:
-        hits: bool (records,), at least one.
+        hits: bool or float (records,).
         groups: str (records,).
         draws: bootstrap samples of groups.
         seed: of the bootstrap.
+
+    Returns:
+        None without a record; no interval with fewer than two groups.
     """
-    names, owner = np.unique(groups, return_inverse=True)
-    value = float(hits.mean())
-    if len(names) < 2:
+    if not len(hits):
+        return Interval(None)
+    value, count = float(hits.mean()), len(set(groups.tolist()))
+    if count < 2:
         return Interval(value)
-    weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
-    return interval(value, _ratio(weights @ hits, weights.sum(axis=1)), groups=len(names))
+    return interval(value, bootstrap(lambda w: ratio(w @ hits, w.sum(axis=1)), groups, draws, seed), groups=count)
 
 
 def _groups_behind(sample: Sample) -> dict[str, int]:
     """How many groups a figure rests on, where not on all of them."""
-    positive, negative = (len(set(sample.groups[sample.labels == label])) for label in (1, 0))
+
+    def groups(rows: np.ndarray) -> int:
+        return len(set(sample.groups[rows].tolist()))
+
+    positive, negative = groups(sample.labels == 1), groups(sample.labels == 0)
     of_positives = dict.fromkeys(("sensitivity", "iou", "f1"), positive)
-    return of_positives | {"specificity": negative, "auc": min(positive, negative)}
+    of_both = dict.fromkeys(("auc", "average_precision", "balanced_accuracy"), min(positive, negative))
+    called = {"ppv": groups(sample.predicted), "npv": groups(~sample.predicted)}
+    return of_positives | of_both | called | {"specificity": negative}
 
 
 def group_weights(groups: int, *, draws: int, seed: int) -> np.ndarray:
     """float64 (draws, groups): how often each group is in each bootstrap sample."""
     even = np.full(groups, 1.0 / groups)
     return np.random.default_rng(seed).multinomial(groups, even, size=draws).astype(np.float64)
+
+
+def resamples(groups: np.ndarray, *, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each record is in each bootstrap sample of groups, some samples at a time.
+
+    Args:
+        groups: str (records,), at least one.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+
+    Yields:
+        float64 (some draws, records).
+    """
+    names, owner = np.unique(groups, return_inverse=True)
+    weights = group_weights(len(names), draws=draws, seed=seed)
+    step = max(1, _MOST_WEIGHTS // len(owner))
+    for start in range(0, draws, step):
+        yield weights[start : start + step][:, owner]
+
+
+def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """The statistic of every bootstrap sample of groups.
+
+    Args:
+        statistic: from weights (draws, records) to figures (draws, ...).
+        groups: str (records,), at least one.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+    """
+    return np.concatenate([statistic(weights) for weights in resamples(groups, draws=draws, seed=seed)])
 
 
 def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
@@ -142,16 +185,29 @@ def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     Args:
         value: nan where it does not exist.
         resampled: float (draws,), nan where a draw has none; these are left out. No interval where that is half of them.
-        groups: how many groups the figure rests on.
+        groups: how many groups the figure rests on; one says nothing of how groups differ, and gives no interval.
     """
     exists = resampled[np.isfinite(resampled)]
-    if not np.isfinite(value) or len(exists) < len(resampled) / 2:
+    if not np.isfinite(value) or groups < 2 or len(exists) < len(resampled) / 2:
         return Interval(_finite(value))
     low, high = np.percentile(exists, (2.5, 97.5))
     if low == high and value in (0.0, 1.0):
         certain = float(0.025 ** (1 / groups))
         return Interval(value, low=certain, high=1.0) if value else Interval(value, low=0.0, high=1 - certain)
     return Interval(float(value), low=float(low), high=float(high))
+
+
+def reflected(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
+    """The interval of a figure that resampling can only make larger, such as a calibration error.
+
+    Bootstrap samples add their own noise to every bin, so their errors lie above the sample's as the sample's lies above
+    the truth: their distances are taken to the other side, and kept at or above 0.
+    """
+    found = interval(value, resampled, groups=groups)
+    if found.value is None or found.low is None or found.high is None:
+        return Interval(found.value)
+    low, high = 2 * found.value - found.high, 2 * found.value - found.low
+    return Interval(found.value, low=min(max(0.0, low), found.value), high=max(high, found.value))
 
 
 def _finite(value: float) -> float | None:
@@ -165,114 +221,70 @@ def _values(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
     fn = weights @ (positive & ~called)
     fp = weights @ (~positive & called)
     tn = weights @ (~positive & ~called)
-    slope, intercept = _calibration(sample, weights)
+    sensitivity, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+    slope, intercept = calibration_lines(sample.probabilities, sample.labels, weights)
     return {
-        "auc": _weighted_auc(sample, weights),
-        "accuracy": _ratio(tp + tn, tp + tn + fp + fn),
-        "sensitivity": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
+        **_ranked(sample, weights),
+        "accuracy": ratio(tp + tn, tp + tn + fp + fn),
+        "balanced_accuracy": (sensitivity + specificity) / 2,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "ppv": ratio(tp, tp + fp),
+        "npv": ratio(tn, tn + fn),
         # Without a positive there is no recall, and so neither of these.
-        "iou": np.where(tp + fn > 0, _ratio(tp, tp + fp + fn), np.nan),
-        "f1": np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan),
-        "brier": _ratio(weights @ (sample.probabilities - sample.labels) ** 2, weights.sum(axis=1)),
+        "iou": np.where(tp + fn > 0, ratio(tp, tp + fp + fn), np.nan),
+        "f1": np.where(tp + fn > 0, ratio(2 * tp, 2 * tp + fp + fn), np.nan),
+        "brier": ratio(weights @ (sample.probabilities - sample.labels) ** 2, weights.sum(axis=1)),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
+        "calibration_error": calibration_errors(sample.probabilities, sample.labels, weights),
     }
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    ratio: np.ndarray = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
-    return ratio
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole``, nan where ``whole`` is 0; both float of one shape."""
+    found: np.ndarray = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return found
 
 
-def _weighted_auc(sample: Sample, weights: np.ndarray) -> np.ndarray:
-    """Of each pair of a positive and a negative, how often the positive scores higher; ties count half."""
+def by_score(sample: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight of the positives and of the negatives at each distinct probability, lowest first.
+
+    Args:
+        sample: of n records.
+        weights: float (draws, n).
+
+    Returns:
+        Two float64 (draws, distinct probabilities).
+    """
     if not len(sample.labels):
-        return np.full(len(weights), np.nan)
+        return np.zeros((len(weights), 0)), np.zeros((len(weights), 0))
     order = np.argsort(sample.probabilities, kind="stable")
     scores, positive = sample.probabilities[order], (sample.labels == 1)[order]
     starts = np.flatnonzero(np.r_[True, np.diff(scores) > 0])
-    sorted_weights = weights[:, order]
-    positives = np.add.reduceat(sorted_weights * positive, starts, axis=1)
-    negatives = np.add.reduceat(sorted_weights * ~positive, starts, axis=1)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    return _ratio((positives * below).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
-
-
-def _calibration(sample: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and intercept of the logistic regression of the labels on the logits, for each row of weights.
-
-    Slope 1 and intercept 0 are perfect calibration. Newton's method, all rows at once.
-    """
-    p = np.clip(sample.probabilities, _EPSILON, 1 - _EPSILON)
-    x, y = np.log(p / (1 - p)), sample.labels.astype(np.float64)
-    slope, intercept = np.zeros(len(weights)), np.zeros(len(weights))
-    converged = np.zeros(len(weights), dtype=bool)
-    for _ in range(_NEWTON_STEPS):
-        step_slope, step_intercept = _newton_step(x, y, weights, slope, intercept)
-        slope, intercept = slope + step_slope, intercept + step_intercept
-        converged = np.maximum(np.abs(step_slope), np.abs(step_intercept)) < 1e-8
-        slope = np.where(np.abs(slope) > _LARGEST_SLOPE, np.nan, slope)
-        if (converged | np.isnan(slope)).all():
-            break
-    return np.where(converged, slope, np.nan), np.where(converged, intercept, np.nan)
-
-
-def _newton_step(
-    x: np.ndarray, y: np.ndarray, weights: np.ndarray, slope: np.ndarray, intercept: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    linear = np.clip(slope[:, None] * x + intercept[:, None], -40, 40)
-    q = 1 / (1 + np.exp(-linear))
-    residual, curvature = weights * (y - q), weights * q * (1 - q)
-    g0, g1 = residual.sum(axis=1), residual @ x
-    h00, h01, h11 = curvature.sum(axis=1), curvature @ x, curvature @ x**2
-    determinant = h00 * h11 - h01**2
-    solvable = determinant > 1e-12
-    safe = np.where(solvable, determinant, 1.0)
-    steps = (h00 * g1 - h01 * g0) / safe, (h11 * g0 - h01 * g1) / safe
-    return np.where(solvable, steps[0], np.nan), np.where(solvable, steps[1], np.nan)
-
-
-def youden_threshold(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The threshold with the largest sensitivity + specificity, half-way between the scores on its two sides.
-
-    Raises:
-        ValueError: one class only.
-    """
-    thresholds, sensitivity, specificity = operating_points(labels, scores)
-    return float(thresholds[np.argmax(sensitivity + specificity)])
-
-
-def threshold_at_specificity(labels: np.ndarray, scores: np.ndarray, least: float) -> float:
-    """The lowest threshold with at least that specificity (0..1).
-
-    Raises:
-        ValueError: one class only.
-    """
-    thresholds, _, specificity = operating_points(labels, scores)
-    return float(thresholds[np.flatnonzero(specificity >= least)[0]])
-
-
-def operating_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Thresholds in rising order, and sensitivity and specificity of calling positive what lies at or above them.
-
-    Returns:
-        Three float64 (points,): below all scores, between each two, above all.
-
-    Raises:
-        ValueError: one class only.
-    """
-    positive = np.asarray(labels) == 1
-    if positive.all() or not positive.any():
-        raise ValueError("operating points need both classes")
-    distinct = np.unique(np.asarray(scores, dtype=np.float64))
-    between = (distinct[1:] + distinct[:-1]) / 2
-    thresholds = np.r_[-np.inf, between, np.inf]
-    called = (
-        np.searchsorted(np.sort(scores[positive]), thresholds),
-        np.searchsorted(np.sort(scores[~positive]), thresholds),
+    in_order = weights[:, order]
+    return (
+        np.add.reduceat(in_order * positive, starts, axis=1),
+        np.add.reduceat(in_order * ~positive, starts, axis=1),
     )
-    return thresholds, 1 - called[0] / positive.sum(), called[1] / (~positive).sum()
+
+
+def _ranked(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """What rests on the order of scores alone.
+
+    AUC: of each pair of a positive and a negative, how often the positive scores higher; ties count half. Average precision:
+    the mean over positives of the precision at their own score; None without both classes, where it says nothing.
+    """
+    positives, negatives = by_score(sample, weights)
+    below = np.cumsum(negatives, axis=1) - negatives / 2
+    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    called = np.cumsum(positives[:, ::-1], axis=1)[:, ::-1], np.cumsum(negatives[:, ::-1], axis=1)[:, ::-1]
+    precision = np.nan_to_num(ratio(called[0], called[0] + called[1]))
+    found = ratio((positives * precision).sum(axis=1), positives.sum(axis=1))
+    return {
+        "auc": ratio((positives * below).sum(axis=1), pairs),
+        "average_precision": np.where(pairs > 0, found, np.nan),
+    }
 
 
 def as_numbers(metrics: dict[str, Interval]) -> dict[str, dict[str, float | None]]:

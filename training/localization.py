@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation import DRAWS, Interval, group_weights, interval
+from training.evaluation import DRAWS, Interval, share
 
 DICE_THRESHOLD = 0.5
 """Where a map is cut for Dice; fixed beforehand, never chosen on masks that are measured."""
@@ -21,11 +21,15 @@ class Mapped:
         weight: float32 (height, width), >= 0, the map on the slice.
         lesion: bool (height, width), True in at least one place.
         group: what is resampled as one.
+        lung: bool (height, width), True in the lungs; None where they were not found.
+        box: top, left, bottom, right of what the map covers, ends excluded; None where that is the whole slice.
     """
 
     weight: np.ndarray
     lesion: np.ndarray
     group: str
+    lung: np.ndarray | None = None
+    box: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         """Map and lesions have one shape, and there is a lesion."""
@@ -50,8 +54,25 @@ def points_at_lesion(mapped: Mapped) -> float:
 
 def energy_in_lesion(mapped: Mapped) -> float:
     """Share of the map's sum inside lesions, 0..1; 0 for an empty map."""
-    total = float(mapped.weight.sum(dtype=np.float64))
-    return float(mapped.weight[mapped.lesion].sum(dtype=np.float64)) / total if total > 0 else 0.0
+    return _energy(mapped.weight, mapped.lesion)
+
+
+def energy_in_lung(mapped: Mapped) -> float:
+    """Share of the map's sum inside the lungs, 0..1; 0 for an empty map; nan where the lungs were not found."""
+    return np.nan if mapped.lung is None else _energy(mapped.weight, mapped.lung)
+
+
+def lung_share(mapped: Mapped) -> float:
+    """Share of what the map covers that is lung, 0..1; nan where the lungs were not found."""
+    if mapped.lung is None:
+        return np.nan
+    top, left, bottom, right = mapped.box or (0, 0, *mapped.lung.shape)
+    return float(mapped.lung[top:bottom, left:right].mean())
+
+
+def _energy(weight: np.ndarray, inside: np.ndarray) -> float:
+    total = float(weight.sum(dtype=np.float64))
+    return float(weight[inside].sum(dtype=np.float64)) / total if total > 0 else 0.0
 
 
 def dice(mapped: Mapped, threshold: float = DICE_THRESHOLD) -> float:
@@ -74,22 +95,25 @@ def measure_maps(maps: list[Mapped], *, draws: int = DRAWS, seed: int = 0) -> di
     """Means over slices with intervals by group.
 
     Returns:
-        pointing_game, energy_in_lesion, dice (at ``DICE_THRESHOLD``), average_precision, and lesion_share: the mean
-        share of the slice that is lesion, which is what a map that knows nothing would score for the first two.
+        pointing_game, energy_in_lesion, dice (at ``DICE_THRESHOLD``), average_precision, energy_in_lung (over the slices
+        whose lungs were found); and what a map that knows nothing would score: lesion_share, the mean share of the slice
+        that is lesion, for the first two, and lung_share, of what the map covers that is lung, for the last.
     """
     figures = {
-        "pointing_game": [points_at_lesion(m) for m in maps],
-        "energy_in_lesion": [energy_in_lesion(m) for m in maps],
-        "dice": [dice(m) for m in maps],
-        "average_precision": [average_precision(m) for m in maps],
-        "lesion_share": [float(m.lesion.mean()) for m in maps],
+        "pointing_game": points_at_lesion,
+        "energy_in_lesion": energy_in_lesion,
+        "dice": dice,
+        "average_precision": average_precision,
+        "lesion_share": lambda m: float(m.lesion.mean()),
+        "energy_in_lung": energy_in_lung,
+        "lung_share": lung_share,
     }
-    names, owner = np.unique([m.group for m in maps], return_inverse=True)
-    if len(names) < 2:
-        return {name: Interval(float(np.mean(values))) for name, values in figures.items()}
-    weights = group_weights(len(names), draws=draws, seed=seed)[:, owner]
-    totals = weights.sum(axis=1)
-    return {
-        name: interval(float(np.mean(values)), resampled=weights @ np.array(values) / totals, groups=len(names))
-        for name, values in figures.items()
-    }
+    groups = np.array([m.group for m in maps], dtype=np.str_)
+    return {name: _mean([figure(m) for m in maps], groups, draws=draws, seed=seed) for name, figure in figures.items()}
+
+
+def _mean(values: list[float], groups: np.ndarray, *, draws: int, seed: int) -> Interval:
+    """Over the slices that have the figure."""
+    found = np.array(values, dtype=np.float64)
+    exists = np.isfinite(found)
+    return share(found[exists], groups[exists], draws=draws, seed=seed)

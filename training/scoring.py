@@ -1,7 +1,7 @@
 """Records scored by the very code that serves: the reader, the classifier and the exam rule of ``app.ct``."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -11,7 +11,9 @@ from app.ct.diagnosis import diagnose
 from app.ct.errors import ExamError, NoLung, NotChest, UnevenExam, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_lung_area, is_like_training
+from app.ct.heatmap import enlarged
 from app.ct.manifest import FitnessSpec, Manifest
+from app.ct.preprocessing import make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.catalog import CatalogError, Record
@@ -45,12 +47,42 @@ class By(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class SliceMap:
-    """The maps of one scored slice; see ``SliceScores``."""
+    """The maps of one scored slice; see ``SliceScores``.
+
+    Attributes:
+        share: float32 (rows, columns), each place's share of the logit.
+        evidence: float32 (rows, columns), 0..1.
+        box: what the maps cover of the slice: top, left, bottom, right, ends excluded.
+        shape: height and width of the slice.
+        lung: bool (height, width) of the slice, False outside the box; None where the lungs were not found.
+    """
 
     share: np.ndarray
     evidence: np.ndarray
     box: tuple[int, int, int, int]
     shape: tuple[int, int]
+    lung: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The slice of a case that argued most for COVID-19, to be looked at.
+
+    Attributes:
+        record: that the slice is of.
+        index: of the slice in the record's exam.
+        heat: float32 (rows, columns), 0..1, as serving shows it.
+        box: what the heat covers of the slice: top, left, bottom, right, ends excluded.
+        logit: of the slice.
+        evidence_in_lung: 0..1, share of the positive heat inside the lungs; None where they were not found.
+    """
+
+    record: Record
+    index: int
+    heat: np.ndarray
+    box: tuple[int, int, int, int]
+    logit: float
+    evidence_in_lung: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +96,7 @@ class Scored:
         probability: of COVID-19, by the image's or the exam's rule; None where nothing could be scored.
         called: whether the probability lies at or above the threshold that serving uses for it.
         maps: of a single slice whose record has a mask; else None.
+        shown: the slice that argued most; None where nothing could be scored.
     """
 
     records: tuple[Record, ...]
@@ -72,6 +105,7 @@ class Scored:
     probability: float | None = None
     called: bool = False
     maps: SliceMap | None = None
+    shown: Shown | None = None
 
     @property
     def record(self) -> Record:
@@ -118,7 +152,9 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     indices, refused = slices_to_score(exam, limit, scorer.manifest.fitness)
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
     refused = refused or _unlike(scores.distance)
-    return _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
+    judged = _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
+    strongest = int(np.argmax(scores.logits))
+    return replace(judged, shown=_shown(record, scores, strongest, index=scores.indices[strongest]))
 
 
 def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
@@ -155,10 +191,11 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
         if one is None or scores is None:
             yield Scored((record,), refused)
             continue
-        maps = _maps(scores, place, one) if record.mask else None
         refused = refused or _unlike(scores.distance[place : place + 1])
         logits = scores.logits[place : place + 1]
-        yield _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest, maps=maps)
+        judged = _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest)
+        maps = _maps(scores, place, one, scorer.manifest) if record.mask else None
+        yield replace(judged, maps=maps, shown=_shown(record, scores, place, index=0))
         place += 1
 
 
@@ -197,7 +234,9 @@ def _patient(members: Sequence[Scored], manifest: Manifest) -> Scored:
     logits = np.array([logit for m in members for logit in m.logits], dtype=np.float32)
     if not len(logits):
         return Scored(records, refused)
-    return _judged(records, refused, logits=logits, exam_slices=len(members), manifest=manifest)
+    judged = _judged(records, refused, logits=logits, exam_slices=len(members), manifest=manifest)
+    shown = [m.shown for m in members if m.shown is not None]
+    return replace(judged, shown=max(shown, key=lambda s: s.logit))
 
 
 def _refusal(of_slices: Sequence[str]) -> str:
@@ -214,7 +253,6 @@ def _judged(
     logits: np.ndarray,
     exam_slices: int,
     manifest: Manifest,
-    maps: SliceMap | None = None,
 ) -> Scored:
     diagnosis = diagnose(
         range(len(logits)), logits, exam_slices=exam_slices, rule=manifest.exam_rule, image=manifest.image
@@ -225,10 +263,29 @@ def _judged(
         logits=tuple(float(x) for x in logits),
         probability=diagnosis.probability,
         called=diagnosis.probability >= diagnosis.threshold,
-        maps=maps,
     )
 
 
-def _maps(scores: SliceScores, place: int, one: Slice) -> SliceMap:
+def _maps(scores: SliceScores, place: int, one: Slice, manifest: Manifest) -> SliceMap:
+    box, shape = _box(scores, place), (one.height, one.width)
+    return SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
+
+
+def _lung(one: Slice, manifest: Manifest) -> np.ndarray | None:
+    """Where serving found the lungs, bool (height, width); None where it did not."""
+    prepared = make_preprocessor(manifest.preprocessing.name, manifest.preprocessing.size)(one)
+    if not prepared.lung_share:
+        return None
+    return enlarged(prepared.lung.astype(np.float32), prepared.box, (one.height, one.width)) >= 0.5
+
+
+def _shown(record: Record, scores: SliceScores, place: int, *, index: int) -> Shown:
+    in_lung = float(scores.evidence_in_lung[place]) if scores.lung_found[place] else None
+    heat = replace(scores, share=scores.share[place : place + 1]).heat[0]
+    logit = float(scores.logits[place])
+    return Shown(record, index, heat, _box(scores, place), logit=logit, evidence_in_lung=in_lung)
+
+
+def _box(scores: SliceScores, place: int) -> tuple[int, int, int, int]:
     top, left, bottom, right = (int(edge) for edge in scores.boxes[place])
-    return SliceMap(scores.share[place], scores.evidence[place], (top, left, bottom, right), (one.height, one.width))
+    return top, left, bottom, right

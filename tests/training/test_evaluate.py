@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app import NOTICE
 from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Decision, Manifest, NetworkSpec, PreprocessingSpec
@@ -17,6 +18,7 @@ from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
 from training.catalog import Catalog, CatalogError
 from training.evaluate import evaluate
+from training.illustrate import FIGURES
 from training.scoring import By, score
 
 MANIFEST = Manifest(
@@ -78,7 +80,8 @@ def test_an_evaluation_writes_what_the_interfaces_promise(tmp_path: Path) -> Non
     assert report["threshold"] == MANIFEST.image.threshold
     assert set(report["metrics"]["auc"]) == {"value", "low", "high"}  # type: ignore[index]
     assert report["per_source"]["a"]["metrics"]["auc"]["value"] is None  # type: ignore[index]
-    assert {p.name for p in (tmp_path / "out").glob("*.png")} == {"roc.png", "reliability.png"}
+    assert {p.name for p in (tmp_path / "out").glob("*.png")} == set(FIGURES) - {"sources.png"}
+    assert {"report.md", "report.html", "failures.html"} <= {p.name for p in (tmp_path / "out").iterdir()}
 
 
 def test_scores_name_files_as_the_manifest_does(tmp_path: Path) -> None:
@@ -91,11 +94,12 @@ def test_what_serving_would_refuse_is_scored_all_the_same(tmp_path: Path) -> Non
     data = a_data_set(tmp_path / "data", [{}, {}])
     Image.new("L", (64, 48), 255).save(data / "001.png")
 
-    run(data, tmp_path / "out")
+    report = run(data, tmp_path / "out")
 
     white = scores(tmp_path / "out")[1]
     assert (white["refused"], white["why"]) == ("1", "no-lung")
     assert float(white["probability"]) > 0.99
+    assert report["evidence_in_lung"]["value"] == 1.0  # type: ignore[index]
 
 
 def test_what_cannot_be_read_is_counted_and_listed(tmp_path: Path) -> None:
@@ -229,6 +233,40 @@ def test_where_masks_are_given_maps_are_measured(tmp_path: Path) -> None:
     assert set(found["evidence"]) >= {"pointing_game", "dice", "energy_in_lesion"}
 
 
+def test_energy_in_lung_is_measured_where_lungs_are_found(tmp_path: Path) -> None:
+    data = chests(tmp_path / "data", far=[False], dataset="medseg48", label=1, mask="mask.png")
+    lesion = np.zeros((128, 128), np.uint8)
+    lesion[60:70, 30:40] = 255
+    Image.fromarray(lesion).save(data / "mask.png")
+
+    report = run(data, tmp_path / "out")
+
+    found = report["localization"]
+    assert isinstance(found, dict)
+    assert found["without_lungs"] == 0
+    assert 0.1 < found["lung_share"]["value"] < 0.6
+    assert 0.1 < found["energy_in_lung"]["value"] < 0.6
+
+
+def test_masks_that_show_no_lesion_are_counted(tmp_path: Path) -> None:
+    rows = [{"dataset": "medseg48", "label": 1, "mask": "none.png"}, {"dataset": "medseg48", "label": 1}]
+    data = a_data_set(tmp_path / "data", rows)
+    Image.new("L", (64, 48)).save(data / "none.png")
+
+    found = run(data, tmp_path / "out")["localization"]
+
+    assert found == {"n": 0, "groups": 0, "without_lesion": 1, "without_lungs": 0}
+    assert "the masks of 1 show none" in (tmp_path / "out/report.md").read_text()
+
+
+def test_a_mask_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
+    (data / "mask.png").write_bytes(b"no picture")
+
+    with pytest.raises(CatalogError, match="cannot be read"):
+        run(data, tmp_path / "out")
+
+
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
     Image.new("L", (9, 9), 255).save(data / "mask.png")
@@ -246,6 +284,87 @@ def test_thresholds_are_offered_on_validation_only(tmp_path: Path) -> None:
     assert set(chosen) == {"youden", "specificity_0.80", "specificity_0.90", "specificity_0.95"}  # type: ignore[call-overload]
     assert run(data, tmp_path / "out", where=["part=test"])["thresholds"] is None
     assert run(data, tmp_path / "out")["thresholds"] is None
+
+
+def test_recalibration_is_fitted_on_validation_only(tmp_path: Path) -> None:
+    rows = [{"label": i % 2, "part": "validation" if i < 12 else "test"} for i in range(24)]
+    data = a_data_set(tmp_path / "data", rows)
+
+    fitted = run(data, tmp_path / "out", where=["part=validation"])["recalibration"]
+
+    assert set(fitted) == {"temperature", "platt_slope", "platt_intercept", "log_loss"}  # type: ignore[call-overload]
+    assert run(data, tmp_path / "out", where=["part=test"])["recalibration"] is None
+    assert run(data, tmp_path / "out")["recalibration"] is None
+
+
+def test_a_threshold_chosen_on_validation_is_applied_elsewhere(tmp_path: Path) -> None:
+    rows = [{"label": i % 2, "part": "validation" if i < 12 else "test"} for i in range(24)]
+    data = a_data_set(tmp_path / "data", rows)
+    chosen = run(data, tmp_path / "val", where=["part=validation"])["thresholds"]["specificity_0.95"]  # type: ignore[index]
+
+    source = (tmp_path / "val/metrics.json", "specificity_0.95")
+    report = run(data, tmp_path / "out", where=["part=test"], threshold_from=source)
+
+    called = [float(s["probability"]) >= chosen for s in scores(tmp_path / "out")]
+    right = np.mean([c == (s["label"] == "1") for c, s in zip(called, scores(tmp_path / "out"), strict=True)])
+    assert (report["threshold"], report["threshold_chosen"]) == (chosen, "specificity_0.95 on validation, from val")
+    assert report["metrics"]["accuracy"]["value"] == pytest.approx(right)  # type: ignore[index]
+
+
+def test_figures_of_what_serving_accepts_stand_beside_those_of_all(tmp_path: Path) -> None:
+    report = run(chests(tmp_path / "data", far=[True, False, False]), tmp_path / "out")
+
+    assert (report["n"], report["accepted"]["n"], report["accepted"]["refused"]) == (3, 2, 0)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("label", "rate"), [(1, "sensitivity"), (0, "specificity")])
+def test_one_class_of_one_group_gives_its_rate_and_no_error(tmp_path: Path, label: int, rate: str) -> None:
+    report = run(a_data_set(tmp_path / "data", [{"label": label, "group": "g"}] * 3), tmp_path / "out")
+
+    metrics: dict[str, dict[str, float | None]] = report["metrics"]  # type: ignore[assignment]
+    assert metrics[rate]["value"] is not None
+    assert metrics["auc"]["value"] is metrics[rate]["low"] is None
+    assert report["predictive_values"] == report["decision_curve"] == []
+    assert report["figures"] == ["reliability.png", "probabilities.png"]
+
+
+def test_a_set_of_which_nothing_can_be_read_is_counted_and_no_error(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{}, {}])
+    for path in data.glob("*.png"):
+        path.write_bytes(b"\x89PNG broken")
+
+    report = run(data, tmp_path / "out")
+
+    assert (report["n"], report["unscored"], report["refused"]) == (0, 2, 2)
+    assert report["figures"] == []
+    assert "unreadable" in (tmp_path / "out/report.md").read_text()
+
+
+def test_figures_of_an_earlier_evaluation_do_not_stay(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "ab"[i % 2], "label": i // 2 % 2} for i in range(8)])
+
+    assert "sources.png" in run(data, tmp_path / "out")["figures"]  # type: ignore[operator]
+    assert "roc.png" not in run(data, tmp_path / "out", where=["label=1"])["figures"]  # type: ignore[operator]
+    assert not (tmp_path / "out/roc.png").exists()
+
+
+def test_the_other_class_may_be_the_positive_one(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"label": i % 3 // 2} for i in range(9)])
+    one, other = (run(data, tmp_path / "out", positive=name) for name in ("COVID-19", "non-COVID-19"))
+
+    assert (one["positives"], other["positives"]) == (3, 6)
+    assert one["metrics"]["sensitivity"] == other["metrics"]["specificity"]  # type: ignore[index]
+
+
+def test_reports_carry_the_notice_the_figures_and_the_way_to_the_failures(tmp_path: Path) -> None:
+    figures = run(a_data_set(tmp_path / "data", [{"label": i % 2} for i in range(8)]), tmp_path / "out")["figures"]
+
+    for name in ("report.md", "report.html"):
+        text = (tmp_path / "out" / name).read_text()
+        assert NOTICE in text
+        assert "failures.html" in text
+        assert all(figure in text for figure in figures)  # type: ignore[attr-defined]
+        assert "http" not in text
 
 
 def test_conditions_that_nothing_fulfils_are_refused(tmp_path: Path) -> None:

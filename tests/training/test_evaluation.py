@@ -10,8 +10,8 @@ from training.evaluation import (
     Sample,
     auc,
     measure,
-    threshold_at_specificity,
-    youden_threshold,
+    resamples,
+    share,
 )
 
 
@@ -51,6 +51,10 @@ def test_metrics_are_scikit_learns(seed: int) -> None:
         "iou": oracle.jaccard_score(sample.labels, sample.predicted),
         "f1": oracle.f1_score(sample.labels, sample.predicted),
         "brier": oracle.brier_score_loss(sample.labels, sample.probabilities),
+        "average_precision": oracle.average_precision_score(sample.labels, sample.probabilities),
+        "balanced_accuracy": oracle.balanced_accuracy_score(sample.labels, sample.predicted),
+        "ppv": oracle.precision_score(sample.labels, sample.predicted),
+        "npv": oracle.precision_score(sample.labels, sample.predicted, pos_label=0),
     }
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 
@@ -73,6 +77,29 @@ def test_a_confusion_matrix_by_hand() -> None:
     assert (found["accuracy"], found["sensitivity"]) == (0.7, 0.75)
     assert found["specificity"] == pytest.approx(4 / 6)
     assert (found["iou"], found["f1"]) == (pytest.approx(3 / 6), pytest.approx(6 / 9))
+    assert (found["ppv"], found["npv"]) == (pytest.approx(3 / 5), pytest.approx(4 / 5))
+    assert found["balanced_accuracy"] == pytest.approx((3 / 4 + 4 / 6) / 2)
+
+
+def test_a_calibration_error_by_hand() -> None:
+    # Bin .1 to .2: given .15, true .5. Bin .9 to 1: given .95, true 1.
+    labels, probabilities = [0, 1, 1, 1], [0.1, 0.2 - 1e-9, 0.95, 0.95]
+    found = values(Sample.of(labels, probabilities, threshold=0.5, groups=list("abcd")))
+
+    assert found["calibration_error"] == pytest.approx((2 * 0.35 + 2 * 0.05) / 4)
+
+
+def test_a_calibration_error_that_chance_explains_may_be_next_to_nothing() -> None:
+    rng = np.random.default_rng(3)
+    probabilities = rng.uniform(0, 1, 200)
+    labels = (rng.uniform(0, 1, 200) < probabilities).astype(int)
+    error = measure(Sample.of(labels, probabilities, threshold=0.5, groups=[str(i) for i in range(200)]), draws=1000)[
+        "calibration_error"
+    ]
+
+    assert error.low is not None
+    assert error.value is not None
+    assert error.low < error.value / 2
 
 
 def test_the_other_class_as_positive_swaps_sensitivity_and_specificity() -> None:
@@ -89,6 +116,7 @@ def test_one_class_has_no_auc_and_no_error(label: int, missing: str) -> None:
     found = values(Sample.of([label] * 3, [0.2, 0.6, 0.7], threshold=0.5, groups=["a", "b", "c"]))
 
     assert found["auc"] is found["calibration_slope"] is found[missing] is None
+    assert found["average_precision"] is found["balanced_accuracy"] is None
     assert found["accuracy"] is not None
 
 
@@ -112,7 +140,8 @@ def test_an_interval_holds_its_figure_and_repeats() -> None:
         assert figure.value is not None
         assert figure.low is not None
         assert figure.high is not None
-        assert figure.low < figure.value < figure.high
+        assert figure.low <= figure.value <= figure.high
+        assert figure.low < figure.high
 
 
 def test_an_interval_is_wider_when_records_come_in_few_groups() -> None:
@@ -140,6 +169,19 @@ def test_a_figure_without_a_miss_is_not_certain() -> None:
     assert found["sensitivity"] == Interval(1.0, low=pytest.approx(0.794, abs=0.001), high=1.0)
 
 
+def test_a_share_of_nothing_does_not_exist() -> None:
+    assert share(np.array([], dtype=bool), np.array([], dtype=np.str_)) == Interval(None)
+
+
+def test_a_large_set_is_resampled_in_parts_of_a_bounded_size() -> None:
+    groups = np.arange(50_000).astype(str)
+    parts = list(resamples(groups, draws=100, seed=0))
+
+    assert max(part.size for part in parts) <= 4_000_000
+    assert sum(len(part) for part in parts) == 100
+    assert np.concatenate(parts).sum(axis=1) == pytest.approx(np.full(100, 50_000))
+
+
 def test_one_group_has_no_interval() -> None:
     figure = measure(a_sample(groups=1))["accuracy"]
 
@@ -151,24 +193,6 @@ def test_the_bootstrap_auc_of_the_whole_is_the_auc() -> None:
     sample = a_sample()
 
     assert measure(sample, draws=10)["auc"].value == pytest.approx(auc(sample.labels, sample.probabilities))
-
-
-def test_youden_cuts_half_way_between_the_classes() -> None:
-    assert youden_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx(0.4)
-
-
-def test_a_threshold_at_a_specificity_reaches_it_and_is_the_lowest() -> None:
-    labels, scores = np.array([0] * 10 + [1] * 2), np.r_[np.linspace(0, 0.9, 10), 0.55, 0.95]
-
-    threshold = threshold_at_specificity(labels, scores, 0.8)
-
-    assert threshold == pytest.approx(0.75)
-    assert (scores[:10] < threshold).mean() >= 0.8
-
-
-def test_a_threshold_needs_both_classes() -> None:
-    with pytest.raises(ValueError, match="both classes"):
-        youden_threshold(np.array([1, 1]), np.array([0.1, 0.2]))
 
 
 def test_probabilities_out_of_range_are_refused() -> None:

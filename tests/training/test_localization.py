@@ -7,6 +7,8 @@ from training.localization import (
     average_precision,
     dice,
     energy_in_lesion,
+    energy_in_lung,
+    lung_share,
     measure_maps,
     points_at_lesion,
     relative,
@@ -50,6 +52,23 @@ def test_maps_get_means_with_intervals() -> None:
 
     assert (found["pointing_game"].value, found["lesion_share"].value) == (0.5, 0.5)
     assert (found["pointing_game"].low, found["pointing_game"].high) == (0.0, 1.0)
+
+
+def test_energy_in_lung_and_what_a_blind_map_would_score_by_hand() -> None:
+    weight, lesion = np.array([[0, 3], [0, 1]], np.float32), np.eye(2, dtype=bool)
+    lung = np.array([[0, 1], [0, 0]], dtype=bool)
+    mapped = Mapped(weight, lesion, "g", lung, box=(0, 1, 2, 2))
+
+    assert energy_in_lung(mapped) == 0.75
+    assert lung_share(mapped) == 0.5
+
+
+def test_energy_in_lung_is_of_the_slices_whose_lungs_were_found() -> None:
+    plain = a_map([[1, 0]], [[1, 0]], "a")
+    found = Mapped(plain.weight, plain.lesion, "b", np.array([[False, True]]))
+
+    assert measure_maps([plain, found], draws=10)["energy_in_lung"].value == 0.0
+    assert measure_maps([plain], draws=10)["energy_in_lung"].value is None
 
 
 def test_a_slice_without_lesion_is_refused() -> None:

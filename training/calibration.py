@@ -1,0 +1,116 @@
+"""Whether probabilities are what they say: calibration lines and calibration error.
+
+Pure numpy. Everything is computed for many weightings of the same records at once, one a bootstrap sample.
+"""
+
+import numpy as np
+
+BINS = 10
+_EPSILON = 1e-6
+_NEWTON_STEPS = 50
+# A slope beyond this means that a line separates the labels: the fit has no finite answer.
+_LARGEST_SLOPE = 100.0
+
+
+def logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """float64, of the same shape; probabilities are kept a millionth away from 0 and 1."""
+    p = np.clip(np.asarray(probabilities, dtype=np.float64), _EPSILON, 1 - _EPSILON)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def calibration_lines(
+    probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and intercept of the logistic regression of the labels on the logits, for each row of weights.
+
+    Slope 1 and intercept 0 are perfect calibration. Newton's method, all rows at once.
+
+    Args:
+        probabilities: float (records,), 0..1.
+        labels: int (records,), 0 or 1.
+        weights: float (draws, records), at least 0.
+
+    Returns:
+        Two float64 (draws,); nan where the labels can be separated or are all alike.
+    """
+    x, y = logits_of(probabilities), labels.astype(np.float64)
+    slope, intercept = np.zeros(len(weights)), np.zeros(len(weights))
+    converged = np.zeros(len(weights), dtype=bool)
+    for _ in range(_NEWTON_STEPS):
+        step_slope, step_intercept = _newton_step(x, y, weights, slope, intercept)
+        slope, intercept = slope + step_slope, intercept + step_intercept
+        converged = np.maximum(np.abs(step_slope), np.abs(step_intercept)) < 1e-8
+        slope = np.where(np.abs(slope) > _LARGEST_SLOPE, np.nan, slope)
+        if (converged | np.isnan(slope)).all():
+            break
+    return np.where(converged, slope, np.nan), np.where(converged, intercept, np.nan)
+
+
+def _newton_step(
+    x: np.ndarray, y: np.ndarray, weights: np.ndarray, slope: np.ndarray, intercept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    linear = np.clip(slope[:, None] * x + intercept[:, None], -40, 40)
+    q = 1 / (1 + np.exp(-linear))
+    residual, curvature = weights * (y - q), weights * q * (1 - q)
+    g0, g1 = residual.sum(axis=1), residual @ x
+    h00, h01, h11 = curvature.sum(axis=1), curvature @ x, curvature @ x**2
+    determinant = h00 * h11 - h01**2
+    solvable = determinant > 1e-12
+    safe = np.where(solvable, determinant, 1.0)
+    steps = (h00 * g1 - h01 * g0) / safe, (h11 * g0 - h01 * g1) / safe
+    return np.where(solvable, steps[0], np.nan), np.where(solvable, steps[1], np.nan)
+
+
+def temperatures(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The temperature that logits would have to be divided by to fit the labels best, for each row of weights.
+
+    Args:
+        probabilities: float (records,), 0..1.
+        labels: int (records,), 0 or 1, of both kinds.
+        weights: float (draws, records), at least 0.
+
+    Returns:
+        float64 (draws,); nan where no positive, finite one exists: logits of the right sign everywhere, or of the wrong.
+
+    Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2.
+    """
+    x, y = logits_of(probabilities), labels.astype(np.float64)
+    inverse = np.zeros(len(weights))
+    converged = np.zeros(len(weights), dtype=bool)
+    for _ in range(_NEWTON_STEPS):
+        q = 1 / (1 + np.exp(-np.clip(inverse[:, None] * x, -40, 40)))
+        curvature = (weights * q * (1 - q)) @ x**2
+        gradient = (weights * (y - q)) @ x
+        step = np.divide(gradient, curvature, out=np.full(len(weights), np.nan), where=curvature > 1e-12)
+        inverse = inverse + step
+        converged = np.abs(step) < 1e-8
+        inverse = np.where(np.abs(inverse) > _LARGEST_SLOPE, np.nan, inverse)
+        if (converged | np.isnan(inverse)).all():
+            break
+    exists = converged & (inverse > 0)
+    return np.asarray(np.divide(1.0, inverse, out=np.full(len(weights), np.nan), where=exists))
+
+
+def bins_of(probabilities: np.ndarray) -> np.ndarray:
+    """int (records,): which of ``BINS`` equal bins each probability falls into."""
+    return np.asarray(np.minimum((probabilities * BINS).astype(np.int64), BINS - 1))
+
+
+def calibration_errors(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Expected calibration error: mean distance of bins' mean probability from their share of positives.
+
+    Args:
+        probabilities: float (records,), 0..1.
+        labels: int (records,), 0 or 1.
+        weights: float (draws, records), at least 0.
+
+    Returns:
+        float64 (draws,), 0..1; nan without a record.
+
+    Source: Naeini et al., AAAI 2015; bins of equal width, weighted by their records.
+    """
+    member = bins_of(probabilities)[:, None] == np.arange(BINS)
+    off = weights @ (member * (probabilities - labels)[:, None])
+    total = weights.sum(axis=1)
+    mean = np.divide(np.abs(off).sum(axis=1), total, out=np.full(len(weights), np.nan), where=total > 0)
+    return np.asarray(mean)
