@@ -61,6 +61,29 @@ def test_compare_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.startswith("run,evaluation,")
 
 
+def test_matrix_prints_who_was_measured_on_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    an_evaluation(tmp_path / "run", "val")
+
+    assert exit_code("matrix", tmp_path / "run/evaluations/val", "-o", tmp_path / "out") == 0
+    assert "measured on" in capsys.readouterr().out
+
+
+def test_cohort_prints_table_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("ct,rt_pcr\n1,0\n1,1\n")
+
+    assert exit_code("cohort", tmp_path / "t.csv", "-o", tmp_path / "out", "--reference", "all") == 0
+    assert "| CT | 2 of 2: 1.000" in capsys.readouterr().out
+
+
+def test_a_cohort_without_its_columns_is_an_exit_code_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("age\n50\n")
+
+    assert exit_code("cohort", tmp_path / "t.csv", "-o", tmp_path / "out") == 1
+    assert "Give a CSV" in capsys.readouterr().err
+
+
 def test_release_of_no_run_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("release", tmp_path, "--name", "x", "--to", tmp_path / "store") == 1
     assert "run.json" in capsys.readouterr().err
