@@ -131,7 +131,7 @@ def make_optimizer(settings: LearningSettings, *, steps: int) -> keras.optimizer
         case "adam":
             made = keras.optimizers.Adam(rate, **shared)
         case "adamw":
-            made = keras.optimizers.AdamW(rate, **shared)
+            made = keras.optimizers.AdamW(rate, **shared | {"weight_decay": settings.weight_decay})
     if settings.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
@@ -278,11 +278,21 @@ def _averaged(model: keras.Model, settings: LearningSettings) -> Iterator[None]:
     if settings.ema_decay is None:
         yield
         return
-    weights = [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.trainable_variables]
+    weights = _copies(model)
     model.optimizer.finalize_variable_values(model.trainable_variables)
+    # Copies, for JAX takes back the memory of what it was given, and the averages are still needed.
+    _assign(model, _copies(model))
     yield
-    for variable, before in zip(model.trainable_variables, weights, strict=True):
-        variable.assign(before)
+    _assign(model, weights)
+
+
+def _copies(model: keras.Model) -> list[np.ndarray]:
+    return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in model.trainable_variables]
+
+
+def _assign(model: keras.Model, weights: list[np.ndarray]) -> None:
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)
 
 
 def _best(folder: Path, history: History) -> Path:
