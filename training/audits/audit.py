@@ -1,9 +1,10 @@
 """``covidct-train audit``: try what should not matter on labelled data, and write down how much it does."""
 
+import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from training.audits.plan import Plan
 from training.audits.randomized import cascade
 from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
-from training.audits.trial import Case, pairs, try_all
+from training.audits.trial import Case, Pair, pairs, try_all
 from training.catalog import Record
 
 REPORT, TABLES = "audit.json", "audit.md"
@@ -41,7 +42,7 @@ class _Section:
 def audit(
     model: Auditable, folder: Path, out: Path, plan: Plan, *, progress: Progress = lambda *_: None
 ) -> dict[str, Any]:
-    """Audit a model and write ``audit.json``, ``audit.md`` and a picture of each audit into ``out``.
+    """Audit a model and write ``audit.json``, ``audit.md``, and pairs and a picture of each audit into ``out``.
 
     Args:
         model: the classifier.
@@ -89,6 +90,7 @@ def _trial(
     seed = plan.bootstrap.seed
     cases = try_all(records, alterations, model, seed=seed, progress=lambda done, of: progress(name, done, of))
     rows = rows_of(cases, alterations, model, plan)
+    write_pairs(out / f"{name}.csv", cases, alterations, model, plan)
     if name is Audit.SHORTCUT:
         drawing.draw_aucs(rows, out / f"{name}.png")
     else:
@@ -118,6 +120,26 @@ def rows_of(cases: Sequence[Case], alterations: Sequence[Alteration], model: Aud
                 own = [pair for pair in found if source in (pair.source, ALL)]
                 rows.append(row(own, alteration, source=source, by=by, bootstrap=plan.bootstrap))
     return rows
+
+
+def write_pairs(
+    path: Path, cases: Sequence[Case], alterations: Sequence[Alteration], model: Auditable, plan: Plan
+) -> None:
+    """One line for each slice or exam and alteration: what was said of it before and after."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("alteration", "strength", "by", *_columns()))
+        for by in plan.levels:
+            for one in alterations:
+                found = pairs(cases, one, by, model.manifest)
+                writer.writerows(
+                    (one.name, one.strength, by, *(getattr(pair, name) for name in _columns())) for pair in found
+                )
+
+
+def _columns() -> list[str]:
+    """All that a pair holds but its decision, which is the model's."""
+    return [field.name for field in fields(Pair) if field.name != "decision"]
 
 
 def _cascade(records: Sequence[Record], model: Auditable, folder: Path, plan: Plan, *, out: Path) -> _Section:

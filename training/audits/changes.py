@@ -34,6 +34,16 @@ class Aucs:
 
 
 @dataclass(frozen=True)
+class Medians:
+    """Median probability of positives and negatives before and after; an AUC says nothing of how far they lie apart."""
+
+    positives_before: float | None = None
+    negatives_before: float | None = None
+    positives_after: float | None = None
+    negatives_after: float | None = None
+
+
+@dataclass(frozen=True)
 class Moves:
     """How far probabilities moved.
 
@@ -78,6 +88,7 @@ class Row:
     refused_before: int
     refused_after: int
     auc: Aucs
+    medians: Medians
     moves: Moves
 
 
@@ -121,7 +132,21 @@ def row(pairs: Sequence[Pair], alteration: Alteration, *, source: str, by: By, b
         auc=Aucs()
         if scored.labels is None
         else auc_pair(scored.labels, scored.before, scored.after, scored.groups, bootstrap),
+        medians=Medians() if scored.labels is None else _medians(scored, scored.labels),
         moves=_moves(scored, bootstrap) if scored.pairs else Moves(),
+    )
+
+
+def _medians(scored: _Scored, labels: np.ndarray) -> Medians:
+    def median(scores: np.ndarray, label: int) -> float | None:
+        own = scores[labels == label]
+        return float(np.median(own)) if len(own) else None
+
+    return Medians(
+        positives_before=median(scored.before, 1),
+        negatives_before=median(scored.before, 0),
+        positives_after=median(scored.after, 1),
+        negatives_after=median(scored.after, 0),
     )
 
 

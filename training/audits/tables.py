@@ -15,6 +15,7 @@ _CHANGES = (
     "AUC before",
     "AUC after",
     "change of AUC",
+    "median probability, positives and negatives: before, after",
     "change of probability: median, 95 %, largest",
     "flips in the band, outside",
     "verdicts changed",
@@ -46,7 +47,7 @@ def stages_table(stages: Iterable[Stage]) -> str:
 
 
 def _of_row(row: Row) -> tuple[str, ...]:
-    moves = row.moves
+    moves, medians = row.moves, row.medians
     return (
         f"{row.alteration} {row.strength}".strip(),
         row.source,
@@ -55,7 +56,9 @@ def _of_row(row: Row) -> tuple[str, ...]:
         figure(row.auc.before),
         figure(row.auc.after),
         figure(row.auc.change, signed="+"),
-        ", ".join("-" if x is None else f"{x:.3f}" for x in (moves.median, moves.percentile95, moves.largest)),
+        f"{_number(medians.positives_before)} and {_number(medians.negatives_before)},"
+        f" {_number(medians.positives_after)} and {_number(medians.negatives_after)}",
+        ", ".join(_number(x) for x in (moves.median, moves.percentile95, moves.largest)),
         f"{moves.flips_inside}, {moves.flips_outside}",
         str(moves.verdicts_changed),
         f"{row.refused_before}, {row.refused_after}",
@@ -92,6 +95,10 @@ def figure(found: Interval, *, signed: str = "") -> str:
         return "-"
     value = f"{found.value:{signed}.3f}"
     return value if found.low is None else f"{value} ({found.low:{signed}.3f} to {found.high:{signed}.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,10 +90,26 @@ def test_every_row_says_how_much_it_rests_on(given_away: Path, tmp_path: Path) -
 def test_an_audit_leaves_a_table_and_a_picture(given_away: Path, tmp_path: Path) -> None:
     run(lungs, given_away, tmp_path, Audit.SHORTCUT, Audit.JPEG, sample=1)
 
-    assert {p.name for p in tmp_path.iterdir()} == {"audit.json", "audit.md", "shortcut.png", "jpeg.png"}
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "audit.json",
+        "audit.md",
+        *(f"{name}.{suffix}" for name in ("shortcut", "jpeg") for suffix in ("csv", "png")),
+    }
     text = (tmp_path / "audit.md").read_text()
     assert NOTICE in text
     assert "| lungs blanked | phantoms | slice | 2 (2) |" in text
+
+
+def test_every_pair_is_written_down(given_away: Path, tmp_path: Path) -> None:
+    run(rim, given_away, tmp_path, Audit.SHORTCUT, sample=1)
+
+    with (tmp_path / "shortcut.csv").open() as file:
+        lines = [line for line in csv.DictReader(file) if line["alteration"] == LUNGS_BLANKED]
+    assert sorted((line["label"], line["by"], line["refused_after"]) for line in lines) == [
+        ("0", "slice", "False"),
+        ("1", "slice", "False"),
+    ]
+    assert all(0 < float(line["before"]) < 1 for line in lines)
 
 
 def test_several_sources_also_have_a_row_together(given_away: Path, tmp_path: Path) -> None:

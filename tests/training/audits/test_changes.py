@@ -27,6 +27,7 @@ def test_a_row_by_hand() -> None:
     assert found.moves.largest == pytest.approx(0.3)
     assert found.moves.median == pytest.approx(0.1)
     assert (found.auc.before.value, found.auc.after.value) == (1.0, 1.0)
+    assert (found.medians.positives_after, found.medians.negatives_after) == (0.8, pytest.approx(0.45))
 
 
 def test_flips_are_told_apart_by_where_the_case_lay_before() -> None:
