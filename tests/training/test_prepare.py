@@ -1,15 +1,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.training.builders import a_data_set, a_gray
+from app import NOTICE
+from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
 from training.catalog import Catalog, Part, Record
 from training.duplicates import Fingerprint, pairs
+from training.leaks import Alike, to_drop
 from training.prepare import LeakError, prepare
 from training.rows import GAP
-from training.split import CONFLICT_FLAG, split
+from training.split import CONFLICT_FLAG, Fold, split
 
 MANY = [{"dataset": "d", "label": i % 2, "group": f"g{i // 4}"} for i in range(80)]
 
@@ -102,8 +105,6 @@ def test_copies_recodings_and_mirror_images_are_found_and_strangers_are_not() ->
     half = picture.resize((120, 100), resample=Image.Resampling.BILINEAR)
     pictures = [picture, picture.copy(), half, ImageOps.mirror(half), Image.fromarray(a_gray(1))]
 
-    import numpy as np
-
     found = {(p.first, p.second): p.kind for p in pairs([Fingerprint.of(np.asarray(p)) for p in pictures])}
 
     assert found == {
@@ -176,3 +177,104 @@ def test_a_mask_of_another_size_is_no_mask(tmp_path: Path) -> None:
     report = prepare([data], tmp_path / "work")
 
     assert report["dropped"] == {"unreadable: The mask has another size than the image.": 1}
+
+
+TWICE = a_texture(3)
+
+
+def a_folder_of(folder: Path, pictures: dict[str, tuple[np.ndarray, dict[str, object]]]) -> Path:
+    """A data set of given pictures, among strangers that can be split."""
+    data = a_data_set(folder, [*MANY, *({"dataset": "d", "file": name} | row for name, (_, row) in pictures.items())])
+    for name, (picture, _) in pictures.items():
+        Image.fromarray(picture).save(data / name)
+    return data
+
+
+def test_a_cropped_copy_in_another_part_is_refused(tmp_path: Path) -> None:
+    copies = {
+        "a.png": (TWICE, {"label": 1}),
+        "b.png": (a_crop(TWICE, left=0.2, top=0.1), {"dataset": "medseg48", "label": 1}),
+    }
+
+    with pytest.raises(LeakError, match="1 pairs"):
+        prepare([a_folder_of(tmp_path / "data", copies)], tmp_path / "work")
+
+    assert not (tmp_path / "work/catalog.csv").exists()
+    assert "1 pairs leak" in (tmp_path / "work/prepare.md").read_text()
+
+
+def test_copies_within_a_part_are_reported_and_refuse_nothing(tmp_path: Path) -> None:
+    pictures = {
+        "a.png": (TWICE, {"label": 1, "group": "g1"}),
+        "b.png": (a_crop(TWICE, top=0.2), {"label": 1, "group": "g1"}),
+    }
+    other = {"c.png": (a_texture(4), {"label": 1, "dataset": "e", "split": "train"})}
+    other |= {"d.png": (a_crop(a_texture(4), right=0.1), {"label": 1, "dataset": "e", "split": "train"})}
+    other |= {"e.png": (a_texture(5), {"label": 1, "dataset": "e", "split": "val"})}
+
+    report = prepare([a_folder_of(tmp_path / "data", pictures | other)], tmp_path / "work")
+
+    assert report["leaks"] == report["label_conflicts"] == []
+    assert [(Path(p["first"]["file"]).name, p["kind"]) for p in report["duplicates"]] == [("c.png", "cropped")]
+    assert {(row["meaning"], row["pairs"]) for row in report["alike"]} == {("same group", 1), ("duplicate", 1)}
+    assert any("1 pairs of groups share a picture" in remark for remark in report["remarks"])
+
+
+def test_one_picture_under_two_labels_within_a_part_is_reported(tmp_path: Path) -> None:
+    pictures = {
+        "c.png": (TWICE, {"label": 1, "dataset": "e", "split": "train"}),
+        "d.png": (a_crop(TWICE, right=0.1), {"label": 0, "dataset": "e", "split": "train"}),
+        "e.png": (a_texture(5), {"label": 1, "dataset": "e", "split": "val"}),
+    }
+
+    report = prepare([a_folder_of(tmp_path / "data", pictures)], tmp_path / "work")
+
+    ((conflict,),) = [report["label_conflicts"]]
+    assert {conflict["first"]["label"], conflict["second"]["label"]} == {0, 1}
+    assert report["leaks"] == []
+
+
+def test_dropping_a_leak_drops_the_whole_patient_on_the_training_side(tmp_path: Path) -> None:
+    pictures = {
+        "a.png": (TWICE, {"label": 1, "group": "p", "dataset": "e", "split": "train"}),
+        "b.png": (a_texture(4), {"label": 1, "group": "p", "dataset": "e", "split": "train"}),
+        "c.png": (a_crop(TWICE, left=0.15), {"label": 1, "group": "q", "dataset": "e", "split": "val"}),
+    }
+
+    report = prepare([a_folder_of(tmp_path / "data", pictures)], tmp_path / "work", drop_leaks=True)
+
+    assert sorted(Path(d["file"]).name for d in report["dropped_records"]) == ["a.png", "b.png"]
+
+
+def test_in_a_row_of_blocks_the_neighbors_of_a_leak_go_with_it_and_no_others() -> None:
+    row = records([{"group": f"s-block{i // 50}", "part": Part.TRAIN} for i in range(100)])
+    judged = Record(Path("/t.png"), 1, "t", "t", part=Part.TEST)
+
+    files = to_drop([Alike(row[40], judged, kind="cropped", correlation=0.99)], [*row, judged])
+
+    assert files == {r.file for r in row[40 - GAP : 40 + GAP + 1]}
+
+
+def test_a_fold_is_set_aside_and_written_down(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", MANY)
+
+    report = prepare([data], tmp_path / "work", fold=Fold(2, 5))
+
+    assert (report["test_fold"], report["folded"]) == ("2/5", ["d"])
+    assert Catalog.read(tmp_path / "work").of_part(Part.TEST)
+    assert "fold 2/5 of d" in (tmp_path / "work/prepare.md").read_text()
+
+
+def test_the_page_has_figures_and_the_notice_and_names_no_patient(tmp_path: Path) -> None:
+    rows = [row | {"patient": f"JaneDoe{i // 4}"} for i, row in enumerate(MANY)]
+    data = a_data_set(tmp_path / "data", rows)
+    (data / "000.png").write_bytes(b"not a picture")
+
+    (why,) = prepare([data], tmp_path / "work")["dropped"]
+
+    page = (tmp_path / "work/prepare.md").read_text()
+    assert NOTICE in page
+    assert "| d | 0 |" in page
+    assert f"| {why} | 1 |" in page
+    assert "| all sources | all sources | train | sharpness |" in page
+    assert not {word for word in ("JaneDoe", ".png", str(tmp_path), "g1") if word in page}
