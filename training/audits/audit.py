@@ -24,6 +24,7 @@ from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
 from training.audits.trial import Case, Pair, pairs, try_all
 from training.catalog import Record
+from training.run import ModelUsed
 
 REPORT, TABLES = "audit.json", "audit.md"
 
@@ -152,7 +153,7 @@ def _cascade(records: Sequence[Record], model: Auditable, folder: Path, plan: Pl
 
 
 def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
-    manifest, bootstrap = model.manifest, plan.bootstrap
+    bootstrap = plan.bootstrap
     return {
         "notice": NOTICE,
         "model": {
@@ -169,6 +170,17 @@ def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
         "sample_of_each_source_and_label": plan.sample,
         "bootstrap": {"draws": bootstrap.draws, "seed": bootstrap.seed, "unit": "group", "level": 0.95},
     }
+
+
+def _model_used(model: Auditable) -> ModelUsed:
+    manifest = model.manifest
+    return ModelUsed(
+        name=manifest.name,
+        sha256=manifest.sha256,
+        weights_sha256=manifest.files[WEIGHTS_FILE],
+        judgement_sha256=manifest.judgement_sha256,
+        engine=model.engine_name,
+    )
 
 
 def _text(model: Auditable, sections: Sequence[_Section]) -> str:

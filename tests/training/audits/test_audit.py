@@ -85,6 +85,9 @@ def test_every_row_says_how_much_it_rests_on(given_away: Path, tmp_path: Path) -
     assert (row["n"], row["positives"], row["groups"], row["source"]) == (12, 6, 12, "phantoms")
     assert (report["notice"], report["records"], report[Audit.SHORTCUT]["forms"]) == (NOTICE, 12, {"png": 12})
     assert set(row["auc"]["after"]) == {"value", "low", "high"}
+    manifest = LooksAt(lungs).manifest
+    assert report["model"]["weights_sha256"] == manifest.files["weights.safetensors"]
+    assert report["model"]["judgement_sha256"] == manifest.judgement_sha256
 
 
 def test_an_audit_leaves_a_table_and_a_picture(given_away: Path, tmp_path: Path) -> None:
