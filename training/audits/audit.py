@@ -156,13 +156,7 @@ def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
     bootstrap = plan.bootstrap
     return {
         "notice": NOTICE,
-        "model": {
-            "name": manifest.name,
-            "sha256": manifest.sha256,
-            "weights_sha256": manifest.files[WEIGHTS_FILE],
-            "judgement_sha256": manifest.judgement_sha256,
-            "engine": model.engine_name,
-        },
+        "model": _model_used(model).model_dump(),
         "data": [path.resolve().name for path in plan.data],
         "where": list(plan.where),
         "by": [str(by) for by in plan.levels],
