@@ -229,8 +229,9 @@ def _values(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
         "balanced_accuracy": (sensitivity + specificity) / 2,
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "ppv": ratio(tp, tp + fp),
-        "npv": ratio(tn, tn + fn),
+        # Of one class they are 1 or 0 whatever is called.
+        "ppv": np.where((tp + fn > 0) & (fp + tn > 0), ratio(tp, tp + fp), np.nan),
+        "npv": np.where((tp + fn > 0) & (fp + tn > 0), ratio(tn, tn + fn), np.nan),
         # Without a positive there is no recall, and so neither of these.
         "iou": np.where(tp + fn > 0, ratio(tp, tp + fp + fn), np.nan),
         "f1": np.where(tp + fn > 0, ratio(2 * tp, 2 * tp + fp + fn), np.nan),

@@ -45,6 +45,7 @@ _MAPS = {
     "average_precision": "average precision",
     "dice": "Dice at the fixed threshold",
     "energy_in_lung": "energy in lung",
+    "energy_in_lung_or_lesion": "energy in lung, lesions counted as lung",
     "lung_share": "… by chance: lung's share of the map",
 }
 

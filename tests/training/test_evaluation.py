@@ -116,7 +116,7 @@ def test_one_class_has_no_auc_and_no_error(label: int, missing: str) -> None:
     found = values(Sample.of([label] * 3, [0.2, 0.6, 0.7], threshold=0.5, groups=["a", "b", "c"]))
 
     assert found["auc"] is found["calibration_slope"] is found[missing] is None
-    assert found["average_precision"] is found["balanced_accuracy"] is None
+    assert found["average_precision"] is found["balanced_accuracy"] is found["ppv"] is found["npv"] is None
     assert found["accuracy"] is not None
 
 

@@ -8,6 +8,7 @@ from training.localization import (
     dice,
     energy_in_lesion,
     energy_in_lung,
+    energy_in_lung_or_lesion,
     lung_share,
     measure_maps,
     points_at_lesion,
@@ -60,6 +61,7 @@ def test_energy_in_lung_and_what_a_blind_map_would_score_by_hand() -> None:
     mapped = Mapped(weight, lesion, "g", lung, box=(0, 1, 2, 2))
 
     assert energy_in_lung(mapped) == 0.75
+    assert energy_in_lung_or_lesion(mapped) == 1.0
     assert lung_share(mapped) == 0.5
 
 
