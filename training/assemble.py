@@ -12,16 +12,13 @@ from training.linear import Linear
 from training.pooling import split_coefficients
 
 
-def assemble(
-    spec: NetworkSpec, *, parts: list[keras.Model], linear: Linear, conv5: keras.Model | None, path: Path
-) -> None:
+def assemble(spec: NetworkSpec, *, parts: list[keras.Model], linear: Linear, path: Path) -> None:
     """Write the weights of the whole network, float32.
 
     Args:
         spec: the network's.
         parts: models that hold layers of the network under their names: the backbone, the head.
         linear: on pooled features; becomes the head's value convolutions and its bias.
-        conv5: of ``training.conv5.build_conv5``, where the network has it.
         path: file to write.
 
     Raises:
@@ -30,7 +27,7 @@ def assemble(
     network = build_network(spec)
     wanted = weights_of(network)
     found: dict[str, np.ndarray] = {}
-    for part in [*parts, *([conv5] if conv5 is not None else [])]:
+    for part in parts:
         found |= weights_of(part)
     channels = {k: wanted[f"head{k}_value_conv/kernel"].shape[2] for k in spec.stages if k < 5}
     found |= dict(split_coefficients(linear.coefficients, channels))

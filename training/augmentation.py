@@ -4,10 +4,12 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from app.ct.preprocessing import TISSUE_LEVEL
+
+_LETTERS = "ABCDEFLRabcd12345*"
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Augmentation:
 
     Attributes:
         hide_outside: share of looks in which all outside the lungs becomes soft tissue, as in sets that came masked.
-        annotate: share of looks with letters' and arrows' like marks.
+        annotate: share of looks with letters and arrows.
     """
 
     hide_outside: float = 0.3
@@ -85,17 +87,26 @@ def _gray_levels(look: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _marks(look: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One to three short strokes, white or black, as arrows and letters leave."""
-    marked = look.copy()
+    """One to three letters or arrows, white or black, as figures carry them."""
+    size = look.shape[0]
+    picture = Image.fromarray(np.clip(look, 0, 255).astype(np.uint8))
+    pen = ImageDraw.Draw(picture)
     for _ in range(int(rng.integers(1, 4))):
-        row, column = rng.integers(10, look.shape[0] - 30, size=2)
-        slope = rng.uniform(-1, 1)
-        shade = 255.0 if rng.random() < 0.7 else 0.0
-        for step in range(int(rng.integers(6, 22))):
-            at = int(row + slope * step)
-            if 0 <= at < look.shape[0] - 2:
-                marked[at : at + 3, column + step : column + step + 2] = shade
-    return marked
+        x, y = (float(v) for v in rng.uniform(0.05, 0.9, size=2) * size)
+        shade = 255 if rng.random() < 0.7 else 0
+        if rng.random() < 0.4:
+            letter = _LETTERS[rng.integers(len(_LETTERS))]
+            pen.text((x, y), letter, fill=shade, font_size=float(rng.uniform(0.04, 0.12)) * size)
+        else:
+            pen.polygon(_arrow(x, y, rng.uniform(0.02, 0.07) * size, rng.uniform(0, 2 * np.pi)), fill=shade)
+    return np.asarray(picture, dtype=np.float32)
+
+
+def _arrow(x: float, y: float, length: float, turn: float) -> list[tuple[float, float]]:
+    """Corners of an arrow whose tip is at x, y."""
+    outline = np.array([(0, 0), (0.45, 0.3), (0.45, 0.1), (1, 0.1), (1, -0.1), (0.45, -0.1), (0.45, -0.3)]) * length
+    turned = outline @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + (x, y)
+    return [(float(a), float(b)) for a, b in turned]
 
 
 def _jpeg(image: np.ndarray, *, quality: int) -> np.ndarray:

@@ -77,11 +77,11 @@ def build_head(spec: NetworkSpec, maps: Mapping[str, np.ndarray], rows: np.ndarr
 
 
 def evidence_loss(positive_weight: float) -> Any:
-    """Cross-entropy of each place against its coverage, places with lesion counting more."""
+    """Cross-entropy of each place against its coverage, places with lesion counting more; the mean of each picture."""
 
     def loss(coverage: Any, logit: Any) -> Any:
         covered = positive_weight * coverage * ops.softplus(-logit)
-        return ops.mean(covered + (1 - coverage) * ops.softplus(logit))
+        return ops.mean(covered + (1 - coverage) * ops.softplus(logit), axis=(-3, -2, -1))
 
     return loss
 

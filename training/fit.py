@@ -7,7 +7,7 @@ first. After changing other code of the network, start with an empty ``WORK/cach
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -19,24 +19,28 @@ from app.ct.manifest import FitnessSpec
 from app.ct.network import build_network
 from app.ct.preprocessing import make_preprocessor, spec_of
 from app.ct.weights import load_weights, weights_of
-from training import augmentation, looks, synthesis
+from training import augmentation, drawing, looks, other_disease, synthesis
 from training.assemble import assemble
 from training.cache import Cache, file_key, key_of
 from training.catalog import CATALOG, Catalog, Part
 from training.conclude import conclude
-from training.conv5 import Conv5Data, build_conv5, conv5_logits, fit_conv5
 from training.evidence import MapBatches, build_head, fit_evidence
 from training.features import Frozen, build_backbone
+from training.findings import forget
 from training.fitting import JUDGED_ON, Fitting
 from training.likeness import Seen, fit_limits, look_at
 from training.linear import Linear, fit_linear
 from training.pictures import Pictures
 from training.pooling import pooling_model
 from training.recipe import Recipe
-from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Run, RunError
+from training.run import WEIGHTS, Run, RunError
+from training.seal import seal
+from training.tuning import TuningData, tune
 
 _BIAS_SCALE = 3.0
 """Makes the constant feature cheaper under the penalty than the others: a bias is not a look."""
+_HEAD = "head.safetensors"
+"""The whole network with its head trained, and nothing else yet."""
 
 
 def fit(
@@ -65,10 +69,11 @@ def fit(
     fitting = _start(recipe, work, out, backbone_weights, progress)
     head = _map(fitting)
     pictures, pooled = _pooled(fitting, head)
-    linear = _linear(fitting, pictures, pooled["pooled"])
-    conv5, logits = _with_conv5(fitting, pictures, pooled, linear)
-    assemble(fitting.recipe.network, parts=[fitting.backbone, head], linear=linear, conv5=conv5, path=out / WEIGHTS)
-    _check(fitting, pictures, logits)
+    linear = _linear(fitting, pictures, pooled)
+    assemble(recipe.network, parts=[fitting.backbone, head], linear=linear, path=out / _HEAD)
+    _check(fitting, pictures, linear(pooled.astype(np.float32)))
+    _tune(fitting, pictures)
+    logits = _logits(fitting, pictures)
     fitness = _fitness(fitting)
     run = conclude(
         fitting,
@@ -81,6 +86,7 @@ def fit(
     )
     _forget_old_figures(out, run)
     run.write(out)
+    seal(out)
     return run
 
 
@@ -91,8 +97,7 @@ def _forget_old_figures(out: Path, run: Run) -> None:
     )
     told = out / "figures.key"
     if told.is_file() and told.read_text(encoding="utf-8") != digest:
-        for kind in (EVALUATIONS, TRANSFERS, REFUSALS):
-            shutil.rmtree(out / kind, ignore_errors=True)
+        forget(out)
     told.write_text(digest, encoding="utf-8")
 
 
@@ -101,7 +106,9 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
     stages = tuple(k for k in recipe.network.stages if k < 5)
     backbone = build_backbone(recipe.network.size, stages, weights)
     catalog = Catalog.read(work / CATALOG)
-    sources = [file_key(Path(str(module.__file__))) for module in (looks, synthesis, augmentation)]
+    sources = [
+        file_key(Path(str(module.__file__))) for module in (looks, drawing, synthesis, other_disease, augmentation)
+    ]
     preprocessing = spec_of(recipe.preprocessing, recipe.network.size)
     key = key_of(file_key(work / CATALOG), preprocessing, sources, weights, stages, recipe.seed)
     unknown = recipe.without - {r.dataset for r in catalog.training()}
@@ -113,26 +120,29 @@ def _start(recipe: Recipe, work: Path, out: Path, weights: str, progress: Callab
     return fitting
 
 
+def _known(fitting: Fitting) -> Pictures:
+    """Looks whose lesions are known place by place."""
+    recipe = fitting.recipe
+    records = [(k, r) for k, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if looks.teaches_map(r)]
+    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
+    fitting.progress("drawing synthetic disease")
+    found = looks.map_looks(records, preprocessor, drawn=recipe.drawn, seed=recipe.seed)
+    grid = next(iter(fitting.backbone.output.values())).shape[1]
+    return Pictures.kept(fitting.cache, "map-looks", key_of(fitting.key, recipe.drawn), found, grid=grid)
+
+
 def _map(fitting: Fitting) -> keras.Model:
     """The head with its evidence map trained."""
-    recipe = fitting.recipe
-    known = fitting.placed(Part.TRAIN, Part.VALIDATION)
-    records = [(k, r) for k, r in known if fitting.counts(r) and looks.teaches_map(r)]
-    key = key_of(fitting.key, recipe.synthetic, [k for k, _ in records])
-    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-    first = next(iter(fitting.backbone.output.values()))
-    fitting.progress("drawing synthetic lesions")
-    found = looks.map_looks(records, preprocessor, synthetic=recipe.synthetic, seed=recipe.seed)
-    pictures = Pictures.kept(fitting.cache, "map-looks", key, found, grid=first.shape[1])
+    recipe, pictures = fitting.recipe, _known(fitting)
     fitting.progress(f"maps of {len(pictures.images)} looks")
+    key = key_of(fitting.key, recipe.drawn)
     shapes = {k: (len(pictures.images), *v.shape[1:]) for k, v in fitting.backbone.output.items()}
     frozen = Frozen(fitting.backbone)
     maps = fitting.cache.maps("maps", key, shapes=shapes, make=lambda start: frozen.batches(pictures.images, start))
     rows = fitting.rows(pictures, Part.TRAIN)
     head = build_head(recipe.network, maps, rows, seed=recipe.seed)
-    kept = (
-        fitting.cache.folder / f"evidence-{key_of(key, recipe.evidence, recipe.network.evidence_channels)}.safetensors"
-    )
+    settings = (recipe.evidence, recipe.network.evidence_channels, rows.tobytes())
+    kept = fitting.cache.folder / f"evidence-{key_of(key, settings)}.safetensors"
     if not kept.is_file():
         fitting.progress("training the evidence map")
         parts = [
@@ -147,8 +157,8 @@ def _map(fitting: Fitting) -> keras.Model:
     return head
 
 
-def _pooled(fitting: Fitting, head: keras.Model) -> tuple[Pictures, dict[str, np.ndarray]]:
-    """Labelled looks, and what the linear part and conv5 see of them."""
+def _pooled(fitting: Fitting, head: keras.Model) -> tuple[Pictures, np.ndarray]:
+    """Labelled looks, and what the linear part sees of them."""
     recipe = fitting.recipe
     fitting.progress("looks of labelled slices")
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
@@ -160,18 +170,16 @@ def _pooled(fitting: Fitting, head: keras.Model) -> tuple[Pictures, dict[str, np
     pictures = Pictures.kept(fitting.cache, "labelled-looks", key, found, grid=1)
     model = pooling_model(fitting.backbone, head, recipe.network)
     fitting.progress(f"pooled features of {len(pictures.images)} looks")
-    wanted = ("pooled", "weights", "map4") if 5 in recipe.network.stages else ("pooled",)
-    shapes = {k: (len(pictures.images), *model.output[k].shape[1:]) for k in wanted}
+    shapes = {k: (len(pictures.images), *v.shape[1:]) for k, v in model.output.items()}
     frozen = Frozen(model)
-
-    def batches(start: int) -> Iterator[dict[str, np.ndarray]]:
-        return ({k: batch[k] for k in wanted} for batch in frozen.batches(pictures.images, start))
-
     evidence = [float(np.abs(w).sum()) for w in weights_of(head).values()]
-    name = "pooled-maps" if "map4" in wanted else "pooled"
-    return pictures, fitting.cache.maps(
-        name, key_of(key, evidence, recipe.network.null_evidence), shapes=shapes, make=batches
+    kept = fitting.cache.maps(
+        "pooled",
+        key_of(key, evidence, recipe.network.null_evidence),
+        shapes=shapes,
+        make=lambda start: frozen.batches(pictures.images, start),
     )
+    return pictures, kept["pooled"]
 
 
 def _linear(fitting: Fitting, pictures: Pictures, pooled: np.ndarray) -> Linear:
@@ -180,29 +188,57 @@ def _linear(fitting: Fitting, pictures: Pictures, pooled: np.ndarray) -> Linear:
     scale = np.ones(pooled.shape[1])
     scale[-1] = _BIAS_SCALE
     fitting.progress(f"linear part on {len(rows)} looks")
-    settings = fitting.recipe.linear
-    fitted = fit_linear(pooled[rows] * scale, fitting.labels(pictures)[rows], weights[rows], settings)
+    fitted = fit_linear(pooled[rows] * scale, pictures.labels[rows], weights[rows], fitting.recipe.linear)
     return Linear(fitted.coefficients * scale, fitted.intercept)
 
 
-def _with_conv5(
-    fitting: Fitting, pictures: Pictures, pooled: dict[str, np.ndarray], linear: Linear
-) -> tuple[keras.Model | None, np.ndarray]:
-    """Conv5 where the recipe has it, and the logit of every look with all there is."""
-    logits = linear(pooled["pooled"].astype(np.float32)).astype(np.float32)
-    if 5 not in fitting.recipe.network.stages:
-        return None, logits
-    weights = fitting.training_weights(pictures)
-    attention = pooled["weights"].astype(np.float32)
-    data = Conv5Data(pooled["map4"], attention, logits, fitting.labels(pictures), weights)
-    model = build_conv5(data, fitting.recipe.network)
-    fitting.progress("training conv5")
-    rows, recipe = np.flatnonzero(weights), fitting.recipe
-    fit_conv5(model, data, rows, settings=recipe.conv5, folder=fitting.out, seed=recipe.seed, progress=fitting.progress)
-    validation = fitting.rows(pictures, Part.VALIDATION)
-    together = logits.copy()
-    together[validation] = conv5_logits(model, data, validation)
-    return model, together
+def _tune(fitting: Fitting, pictures: Pictures) -> None:
+    """All stages under both losses, once the head stands; the run's weights are what comes out."""
+    recipe = fitting.recipe
+    known = _known(fitting)
+    found = TuningData(
+        labelled=pictures,
+        weights=fitting.training_weights(pictures),
+        known=known,
+        known_rows=fitting.rows(known, Part.TRAIN),
+        validation_rows=_judged_rows(fitting, pictures),
+    )
+    last = tune(
+        recipe.network,
+        fitting.out / _HEAD,
+        found,
+        recipe.tuning,
+        folder=fitting.out,
+        seed=recipe.seed,
+        progress=fitting.progress,
+    )
+    shutil.copyfile(last, fitting.out / WEIGHTS)
+
+
+def _judged_rows(fitting: Fitting, pictures: Pictures) -> np.ndarray:
+    """Validation slices as they will be served."""
+    rows = fitting.rows(pictures, Part.VALIDATION)
+    return np.asarray(rows[pictures.numbers[rows] == 0])
+
+
+def _logits(fitting: Fitting, pictures: Pictures) -> np.ndarray:
+    """Of every labelled slice as it will be served, by the run's weights; nan for altered looks. float32 (looks,)."""
+    fitting.progress("scoring labelled slices")
+    network = Frozen(_logit_of(_network(fitting)))
+    rows = np.flatnonzero(pictures.numbers == 0)
+    found = np.full(len(pictures.images), np.nan, np.float32)
+    found[rows] = np.concatenate([b["logit"].ravel() for b in network.batches(pictures.images[rows])])
+    return found
+
+
+def _network(fitting: Fitting) -> keras.Model:
+    network = build_network(fitting.recipe.network)
+    load_weights(network, fitting.out / WEIGHTS)
+    return network
+
+
+def _logit_of(network: keras.Model) -> keras.Model:
+    return keras.Model(network.input, {"logit": network.output["logit"]})
 
 
 def _fitness(fitting: Fitting) -> FitnessSpec:
@@ -211,7 +247,10 @@ def _fitness(fitting: Fitting) -> FitnessSpec:
     records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION)]
     fitting.progress(f"features of {len(records)} slices")
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-    kept = fitting.cache.arrays("features", fitting.key, lambda: vars(look_at(records, preprocessor, fitting.backbone)))
+    network = _network(fitting)
+    features = keras.Model(network.input, {"features": network.output["features"]})
+    key = key_of(fitting.key, file_key(fitting.out / WEIGHTS))
+    kept = fitting.cache.arrays("features", key, lambda: vars(look_at(records, preprocessor, Frozen(features))))
     counting = [k for k, r in enumerate(records) if fitting.counts(r)]
     features, spec = fit_limits([records[k] for k in counting], Seen(**kept).of(counting), recipe.fitness)
     features.save(fitting.out / FITNESS_FILE)
@@ -221,7 +260,7 @@ def _fitness(fitting: Fitting) -> FitnessSpec:
 def _check(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> None:
     """The assembled network gives the logits its parts gave: nothing was lost on the way."""
     network = build_network(fitting.recipe.network)
-    load_weights(network, fitting.out / WEIGHTS)
+    load_weights(network, fitting.out / _HEAD)
     some = fitting.rows(pictures, Part.VALIDATION)[:16]
     found = network.predict_on_batch(pictures.images[some][..., None].astype(np.float32))["logit"]
     off = float(np.abs(np.asarray(found) - logits[some]).max())

@@ -53,12 +53,8 @@ class Fitting:
         records = [self.catalog.records[k] for k in pictures.records]
         return np.flatnonzero([r.part is part and self.counts(r) for r in records])
 
-    def labels(self, pictures: Pictures) -> np.ndarray:
-        """int (pictures,), 1 for COVID-19."""
-        return np.array([self.catalog.records[k].label for k in pictures.records])
-
     def training_weights(self, pictures: Pictures) -> np.ndarray:
-        """What each picture counts in the linear part and conv5; 0 outside the training part. float (pictures,)."""
+        """What each picture counts when labels are learned from; 0 outside the training part. float (pictures,)."""
         rows = self.rows(pictures, Part.TRAIN)
         records = [self.catalog.records[k] for k in pictures.records[rows]]
         weights = np.zeros(len(pictures.records))

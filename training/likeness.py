@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import keras
 import numpy as np
 
 from app.ct.fitness import FITNESS_FILE, TrainingFeatures, TrainingSlices
 from app.ct.manifest import FitnessSpec
-from app.ct.network import mean_features
 from app.ct.preprocessing import Preprocessor
 from app.ct.selection import LEAST_AREA, lung_area
 from training.catalog import Part, Record
@@ -67,14 +65,12 @@ class Seen:
         return replace(self, **{name: array[rows] for name, array in vars(self).items()})
 
 
-def look_at(records: Sequence[Record], preprocessor: Preprocessor, backbone: keras.Model) -> Seen:
-    """Read, prepare and look at image records."""
+def look_at(records: Sequence[Record], preprocessor: Preprocessor, network: Frozen) -> Seen:
+    """Read, prepare and look at image records; the network gives ``features`` (see ``app.ct.network.mean_features``)."""
     exams = [record.read() for record in records]
     prepared = [preprocessor(exam.slices[0]) for exam in exams]
-    maps = {int(number): x for number, x in backbone.output.items()}
-    model = Frozen(keras.Model(backbone.input, {"features": mean_features(maps)}))
     return Seen(
-        np.concatenate([batch["features"] for batch in model.batches(np.stack([p.image for p in prepared]))]),
+        np.concatenate([batch["features"] for batch in network.batches(np.stack([p.image for p in prepared]))]),
         np.array([lung_area(exam).max() for exam in exams]),
         np.array([p.lung_share > 0 for p in prepared]),
         np.array([p.masked for p in prepared]),

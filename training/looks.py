@@ -10,6 +10,7 @@ from PIL import Image
 from app.ct.preprocessing import Prepared, Preprocessor
 from training.augmentation import Augmentation
 from training.catalog import Part, Record
+from training.other_disease import OtherDisease
 from training.synthesis import Synthesis
 
 LEAST_LUNG = 0.06
@@ -23,12 +24,14 @@ class Look:
     Attributes:
         image: uint8 (size, size).
         mask: float32 (size, size) coverage by lesions, 0..1; None where it is not known.
+        label: 1 for COVID-19 (or what is drawn like it), 0 for none, healthy or other disease.
         record: place of its record in the catalog.
         number: 0 for the slice as it will be served, 1, 2 ... for altered ones.
     """
 
     image: np.ndarray
     mask: np.ndarray | None
+    label: int
     record: int
     number: int
 
@@ -53,46 +56,61 @@ def teaches_map(record: Record) -> bool:
     return is_healthy(record) or record.mask is not None
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """How many looks of a healthy slice get synthetic disease.
+
+    Attributes:
+        infiltrates: as COVID-19 pneumonia makes them.
+        other: of other disease.
+    """
+
+    infiltrates: int = 2
+    other: int = 1
+
+
 def map_looks(
-    records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, synthetic: int, seed: int
+    records: Sequence[tuple[int, Record]], preprocessor: Preprocessor, *, drawn: Drawn, seed: int
 ) -> Iterator[Look]:
     """Looks with known lesions: healthy slices, the same with synthetic lesions, and slices with masks drawn by people.
 
     Args:
         records: (place in the catalog, record); those without a known mask are passed over.
         preprocessor: the model's.
-        synthetic: looks with synthetic lesions per healthy slice.
+        drawn: looks with synthetic disease.
         seed: the looks of a record depend on it and the record's place alone, not on the order.
     """
     for place, record in records:
         if is_healthy(record):
-            yield from _healthy_looks(place, record, preprocessor, synthetic=synthetic, seed=seed)
+            yield from _healthy_looks(place, record, preprocessor, drawn=drawn, seed=seed)
         elif record.mask is not None:
             yield from _masked_looks(place, record, preprocessor, seed=seed)
 
 
 def _healthy_looks(
-    place: int, record: Record, preprocessor: Preprocessor, *, synthetic: int, seed: int
+    place: int, record: Record, preprocessor: Preprocessor, *, drawn: Drawn, seed: int
 ) -> Iterator[Look]:
     prepared, _ = prepare_record(record, preprocessor)
     if prepared.lung_share < LEAST_LUNG:
         return
     rng = _rng(seed, place)
     none = np.zeros(prepared.image.shape, np.float32)
-    yield Look(prepared.image, none, place, 0)
-    yield _altered(prepared.image, prepared.lung, none, place=place, number=1, rng=rng)
-    for k in range(synthetic):
-        image, mask = Synthesis()(prepared.image, prepared.lung, rng)
-        yield _altered(image, prepared.lung, mask, place=place, number=2 + k, rng=rng)
+    yield Look(prepared.image, none, 0, place, 0)
+    yield _altered(prepared.image, prepared.lung, none, label=0, place=place, number=1, rng=rng)
+    kinds = [(Synthesis(), 1)] * drawn.infiltrates + [(OtherDisease(), 0)] * drawn.other
+    for number, (draw, label) in enumerate(kinds, start=2):
+        image, mask = draw(prepared.image, prepared.lung, rng)
+        yield _altered(image, prepared.lung, mask, label=label, place=place, number=number, rng=rng)
 
 
 def _masked_looks(place: int, record: Record, preprocessor: Preprocessor, *, seed: int) -> Iterator[Look]:
     prepared, gray = prepare_record(record, preprocessor)
     mask = mask_in_box(record, prepared, gray.shape)
-    yield Look(prepared.image, mask, place, 0)
+    yield Look(prepared.image, mask, record.label, place, 0)
     if record.part is Part.TRAIN:
         rng = _rng(seed, place)
-        yield from (_altered(prepared.image, prepared.lung, mask, place=place, number=k, rng=rng) for k in (1, 2))
+        for number in (1, 2):
+            yield _altered(prepared.image, prepared.lung, mask, label=record.label, place=place, number=number, rng=rng)
 
 
 def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> np.ndarray:
@@ -127,19 +145,26 @@ def labelled_looks(
     """
     for place, record in records:
         prepared, _ = prepare_record(record, preprocessor)
-        yield Look(prepared.image, None, place, 0)
+        yield Look(prepared.image, None, record.label, place, 0)
         if record.part is Part.TRAIN:
             rng = _rng(seed, place)
             for number in range(1, altered_of.get(record.dataset, altered) + 1):
                 image, _ = Augmentation()(prepared.image, prepared.lung, None, rng)
-                yield Look(image, None, place, number)
+                yield Look(image, None, record.label, place, number)
 
 
 def _altered(
-    image: np.ndarray, lung: np.ndarray, mask: np.ndarray, *, place: int, number: int, rng: np.random.Generator
+    image: np.ndarray,
+    lung: np.ndarray,
+    mask: np.ndarray,
+    *,
+    label: int,
+    place: int,
+    number: int,
+    rng: np.random.Generator,
 ) -> Look:
-    image, posed = Augmentation()(image, lung, mask, rng)
-    return Look(image, posed, place, number)
+    look, posed = Augmentation()(image, lung, mask, rng)
+    return Look(look, posed, label, place, number)
 
 
 def _rng(seed: int, place: int) -> np.random.Generator:

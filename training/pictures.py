@@ -16,11 +16,13 @@ class Pictures:
     Attributes:
         images: uint8 (looks, size, size).
         coverage: float32 (looks, grid, grid), share of each place that is lesion; 0 where it is not known.
+        labels: int (looks,), see ``training.looks.Look``.
         records, numbers: int (looks,), place in the catalog and number of the look.
     """
 
     images: np.ndarray
     coverage: np.ndarray
+    labels: np.ndarray
     records: np.ndarray
     numbers: np.ndarray
 
@@ -33,9 +35,9 @@ class Pictures:
             coverage.append(
                 np.zeros((grid, grid), np.float32) if look.mask is None else coverage_on_grid(look.mask, grid)
             )
-            places.append((look.record, look.number))
-        records, numbers = np.array(places).T
-        return cls(np.stack(images), np.stack(coverage), records, numbers)
+            places.append((look.label, look.record, look.number))
+        labels, records, numbers = np.array(places).T
+        return cls(np.stack(images), np.stack(coverage), labels, records, numbers)
 
     @classmethod
     def kept(cls, cache: Cache, name: str, key: str, found: Iterable[Look], *, grid: int) -> "Pictures":

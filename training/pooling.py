@@ -19,8 +19,8 @@ def pooling_model(backbone: keras.Model, head: keras.Model, spec: NetworkSpec) -
         spec: the network's.
 
     Returns:
-        Model with the outputs ``pooled`` (batch, channels of all stages + 2): the attention-weighted sums of the
-        standardized maps, of the evidence logit and of 1; ``weights`` (batch, rows, columns): the attention; and ``map4``.
+        Model with the output ``pooled`` (batch, channels of all stages + 2): the attention-weighted sums of the standardized
+        maps, of the evidence logit and of 1.
     """
     maps = {int(k): v for k, v in backbone.output.items()}
     lesion = keras.Model(head.inputs, head.get_layer(EVIDENCE_LAYER).output)(list(maps.values()))
@@ -30,7 +30,7 @@ def pooling_model(backbone: keras.Model, head: keras.Model, spec: NetworkSpec) -
     enlarged = [ToGrid(rows, columns, name=f"pool{k}_to_grid")(x) for k, x in enumerate(standard)]
     everything = ops.concatenate([*enlarged, lesion, ops.ones_like(lesion)], axis=-1)
     pooled = ops.sum(everything * weights, axis=(1, 2))
-    return keras.Model(backbone.inputs, {"pooled": pooled, "weights": weights[..., 0], "map4": maps[4]})
+    return keras.Model(backbone.inputs, {"pooled": pooled})
 
 
 def split_coefficients(coefficients: np.ndarray, channels: dict[int, int]) -> Iterator[tuple[str, np.ndarray]]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from training.drawing import as_picture, branches, raised, septal_net, smooth_noise, soft_edge, visible
+
 GROUND_GLASS, DENSE, HAZE = (70.0, 150.0), (150.0, 200.0), (58.0, 80.0)
 """Gray levels a lesion may have inside."""
 
@@ -22,14 +24,19 @@ class Synthesis:
         most: largest number of lesions on a slice.
         pleural_share: share of lesions near the pleura.
         pleural_depth: pixels from the lung's edge that count as near.
-        ring_share, line_share: shares drawn as rings (reversed halo), and with septal lines (crazy paving).
+        ring_share: share drawn as rings (reversed halo).
+        paving_share: with thickened septa inside (crazy paving).
+        bronchogram_share: dense, with open bronchi inside.
+        halo_share: with a dense core.
     """
 
     most: int = 7
     pleural_share: float = 0.75
     pleural_depth: float = 18.0
     ring_share: float = 0.08
-    line_share: float = 0.15
+    paving_share: float = 0.22
+    bronchogram_share: float = 0.14
+    halo_share: float = 0.06
 
     def __call__(self, image: np.ndarray, lung: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw lesions.
@@ -49,10 +56,7 @@ class Synthesis:
             soft = self._shape(lung, depth, rng)
             drawn = self._fill(drawn, soft, rng)
             coverage = np.maximum(coverage, soft)
-        visible = np.clip((drawn - image) / 12.0, 0.0, 1.0)
-        # What a vessel or wall hid anyway is still inside the lesion; what is outside the lung is not.
-        coverage *= np.maximum(visible, ndimage.grey_closing(visible, size=(7, 7)))
-        return np.clip(np.rint(drawn), 0, 255).astype(np.uint8), coverage
+        return as_picture(drawn), visible(drawn, image, coverage)
 
     def _shape(self, lung: np.ndarray, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Soft mask, float32 (size, size), of one ellipse with edges warped by smooth noise, inside the lung."""
@@ -66,32 +70,41 @@ class Synthesis:
         along = (x - column) * np.cos(turn) + (y - row) * np.sin(turn)
         across = (y - row) * np.cos(turn) - (x - column) * np.sin(turn)
         radius = np.hypot(along / long, across / short)
-        radius = radius + rng.uniform(0.15, 0.55) * _smooth_noise(lung.shape, max(3.0, short / 2), rng)
-        radius = radius + rng.uniform(0.0, 0.3) * _smooth_noise(lung.shape, max(1.5, short / 7), rng)
-        soft = 1 / (1 + np.exp(np.clip((radius - 1) * short / rng.uniform(0.8, 4.0), -30, 30)))
+        radius = radius + rng.uniform(0.15, 0.55) * smooth_noise(lung.shape, max(3.0, short / 2), rng)
+        radius = radius + rng.uniform(0.0, 0.3) * smooth_noise(lung.shape, max(1.5, short / 7), rng)
+        soft = soft_edge((1 - radius) * short, rng.uniform(0.8, 4.0))
         if rng.random() < self.ring_share:
             soft = soft * np.clip((radius - 0.35) / 0.3, 0.15, 1.0)
         return np.asarray(soft * ndimage.gaussian_filter(lung.astype(np.float32), 0.7), dtype=np.float32)
 
     def _fill(self, drawn: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        plain = self._infiltrate(drawn, soft, rng)
+        kind = rng.random()
+        if kind < self.paving_share:
+            net = septal_net(drawn.shape, rng.uniform(7, 13), rng)
+            return raised(plain, np.minimum(plain + soft * net * rng.uniform(25, 70), 215), np.ones_like(soft))
+        if (kind := kind - self.paving_share) < self.bronchogram_share:
+            return _with_bronchi(drawn, raised(plain, rng.uniform(140, 195), soft), soft, rng)
+        if kind - self.bronchogram_share < self.halo_share:
+            return raised(plain, rng.uniform(150, 200), np.clip((soft - 0.75) / 0.2, 0, 1))
+        return plain
+
+    def _infiltrate(self, drawn: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Haze, ground glass or consolidation of one density, with texture."""
         kind = rng.random()
         low, high = DENSE if kind < 0.22 else HAZE if kind < 0.34 else GROUND_GLASS
         level = rng.uniform(low, high)
-        texture = _smooth_noise(drawn.shape, rng.uniform(2.0, 9.0), rng) * rng.uniform(3, 22)
-        texture += _smooth_noise(drawn.shape, 0.8, rng) * rng.uniform(2, 9)
-        if rng.random() < self.line_share:
-            lines = np.abs(_smooth_noise(drawn.shape, rng.uniform(3.0, 5.0), rng)) < 0.12
-            texture += ndimage.gaussian_filter(lines.astype(np.float32), 0.6) * rng.uniform(20, 50)
+        texture = smooth_noise(drawn.shape, rng.uniform(2.0, 9.0), rng) * rng.uniform(3, 22)
+        texture += smooth_noise(drawn.shape, 0.8, rng) * rng.uniform(2, 9)
         inside = np.maximum(level + texture, drawn + 0.35 * (level - 40) * (drawn < 200))
-        return np.asarray(drawn + soft * np.maximum(inside - drawn, 0), dtype=np.float32)
+        return raised(drawn, inside, soft)
 
 
-def _smooth_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise blurred to ``sigma`` pixels, mean 0, deviation 1; drawn coarsely where it is smooth, for speed."""
-    step = max(1, int(sigma / 2))
-    coarse = tuple(-(-s // step) + 4 for s in shape)
-    noise = ndimage.gaussian_filter(rng.standard_normal(coarse, dtype=np.float32), sigma / step)
-    noise = noise / (noise.std() + 1e-6)
-    if step > 1:
-        noise = ndimage.zoom(noise, step, order=1)
-    return np.asarray(noise[: shape[0], : shape[1]])
+def _with_bronchi(before: np.ndarray, dense: np.ndarray, soft: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A consolidation with air left in its bronchi: there it is as dark as it was before."""
+    core = np.argwhere(soft > 0.5)
+    if not len(core):
+        return dense
+    start = tuple(core[rng.integers(len(core))])
+    tubes = branches(before.shape, start, rng, count=int(rng.integers(1, 4)), length=45, width=rng.uniform(0.8, 1.4))
+    return np.asarray(dense * (1 - tubes) + before * tubes, dtype=np.float32)

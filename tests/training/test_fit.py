@@ -16,23 +16,34 @@ from app.ct.network import build_network
 from app.ct.phantom import phantom
 from app.ct.weights import load_weights
 from training.catalog import Catalog, Part, Record
-from training.conv5 import Conv5Settings
 from training.evidence import EvidenceSettings
 from training.fit import fit
+from training.learning import LearningSettings
 from training.likeness import FitnessSettings
+from training.looks import Drawn
 from training.recipe import Recipe
 from training.recipes import recipe_named
 from training.run import Run, RunError
+from training.tuning import TuningSettings
 
 RECIPE = Recipe(
     name="small",
     summary="",
     network=NetworkSpec(head="attention", size=64, stages=(3, 4), evidence_channels=4),
-    synthetic=1,
+    drawn=Drawn(infiltrates=1, other=1),
     altered=1,
     label_weights=MappingProxyType({"covid-ct": 1.0, "luna": 1.0}),
     evidence=EvidenceSettings(epochs=1, batch=4),
     fitness=FitnessSettings(directions=4),
+    tuning=(
+        TuningSettings(
+            size=48,
+            steps=2,
+            labelled=4,
+            known=2,
+            learning=LearningSettings(epochs=2, optimizer="adamw", learning_rate=1e-4, monitor=None, ema_decay=0.5),
+        ),
+    ),
 )
 
 
@@ -130,13 +141,21 @@ def test_the_limits_of_fitness_are_among_what_the_run_decides(run):
     assert features.whole.axes.shape[1] == RECIPE.fitness.directions
 
 
-def test_conv5_becomes_a_part_of_the_network(work, tmp_path):
-    spec = NetworkSpec(head="attention", size=64, stages=(3, 4, 5), evidence_channels=4)
-    recipe = replace(RECIPE, network=spec, conv5=Conv5Settings(epochs=1, batch=4, learning_rate=1e-5))
+def test_fine_tuning_changes_the_late_stages_and_leaves_the_early_ones(run):
+    before, after = load_file(run / "head.safetensors"), load_file(run / "weights.safetensors")
 
-    fit(recipe, work=work, out=tmp_path / "run")
+    changed = {name for name in after if not np.array_equal(before[name], after[name])}
+    assert "conv4_block6_3_conv/kernel" in changed
+    assert "head3_value_conv/kernel" in changed
+    assert not any(name.startswith(("conv1", "conv2")) for name in changed)
+    assert not any(name.startswith("conv") and "_bn/" in name for name in changed)
 
-    assert np.abs(load_file(tmp_path / "run/weights.safetensors")["head5_value_conv/kernel"]).max() > 0
+
+def test_without_fine_tuning_the_backbone_stays_as_it_starts(work, tmp_path):
+    fit(replace(RECIPE, tuning=()), work=work, out=tmp_path / "run")
+
+    before, after = load_file(tmp_path / "run/head.safetensors"), load_file(tmp_path / "run/weights.safetensors")
+    assert all(np.array_equal(before[name], after[name]) for name in after)
 
 
 def test_a_recipe_that_is_not_there_is_refused():
@@ -144,7 +163,6 @@ def test_a_recipe_that_is_not_there_is_refused():
         recipe_named("severed")
 
 
-@pytest.mark.parametrize("name", ["served", "served-conv5"])
-def test_the_recipes_say_what_they_are(name):
-    assert recipe_named(name).name == name
-    assert recipe_named(name).limitations
+def test_the_served_recipe_says_what_it_is():
+    assert recipe_named("served").name == "served"
+    assert recipe_named("served").limitations

@@ -7,7 +7,7 @@ from PIL import Image
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
 from training.catalog import Part, Record
-from training.looks import is_healthy, labelled_looks, map_looks, mask_in_box, prepare_record
+from training.looks import Drawn, is_healthy, labelled_looks, map_looks, mask_in_box, prepare_record
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +36,11 @@ def test_lesions_are_drawn_on_healthy_lungs_only(slice_file):
 
 
 def test_a_healthy_slice_gives_two_clean_looks_and_the_synthetic_ones(slice_file):
-    found = list(map_looks([(7, a_record(slice_file))], LungBox(), synthetic=2, seed=0))
+    found = list(map_looks([(7, a_record(slice_file))], LungBox(), drawn=Drawn(infiltrates=2, other=1), seed=0))
 
-    assert [look.number for look in found] == [0, 1, 2, 3]
-    assert [bool(look.mask.max() > 0.5) for look in found] == [False, False, True, True]
+    assert [look.number for look in found] == [0, 1, 2, 3, 4]
+    assert [bool(look.mask.max() > 0.5) for look in found] == [False, False, True, True, True]
+    assert [look.label for look in found] == [0, 0, 1, 1, 0]
     assert {look.record for look in found} == {7}
 
 
@@ -58,7 +59,7 @@ def test_a_mask_lands_where_the_lesion_is_shown(slice_file, tmp_path):
 def test_a_slice_whose_lesions_nobody_drew_does_not_teach_the_map(slice_file):
     record = a_record(slice_file, dataset="covid-ct", label=1)
 
-    assert not list(map_looks([(0, record)], LungBox(), synthetic=2, seed=0))
+    assert not list(map_looks([(0, record)], LungBox(), drawn=Drawn(infiltrates=2, other=1), seed=0))
 
 
 def test_validation_slices_are_shown_as_served_only(slice_file):
