@@ -1,8 +1,16 @@
 """Pictures that show one slice though cut, scaled, mirrored or windowed otherwise, found by what they show where.
 
 SIFT marks (Lowe, IJCV 60:91, 2004) propose: two pictures are compared where at least ``VOTES`` of 120 marks of one have a
-near neighbor of the same upright angle in the other. An affine map through most of the marks they share decides. Nothing
-here looks at names. Figures: ``duplicates``.
+near neighbor of the same angle in the other. One affine map through most of the marks they share decides, by itself or, where
+it explains fewer, if the gray levels of the overlap agree.
+
+Measured by ``python -m tests.proofs.copies`` on 4,573 slices of thirteen data sets (5 to 20 % cut off every side, half
+mirrored, scaled by .5 to 1.3, JPEG quality 50): found are 100 of 100 copies each of covid-ct, soares and luna and 99 of 100 of
+drenet (in all at least .986, exact 95 % interval). Of 124,750 pairs of different patients in luna none is taken for a copy, of
+264,677 in drenet none, of 146,522 in covid-ct two; these two, and all 25 pairs of groups in other data sets or across them,
+show one patient under two names to the eye: ten of the 16 slices of medseg48 are slices of covidhelper and ieee8023ct,
+cropped. In soares 205 pairs of different blocks are alike, 102 of them not next to each other: patients exported twice
+(negatives, blocks 13 and 15, 14 and 17, 12 and 15, 5 and 7). It takes about four minutes of one core.
 """
 
 from collections import Counter
@@ -28,7 +36,7 @@ LEAST = 10
 """Places of the copy, 4 pixels wide, that the map must explain."""
 SHARE, SHARE_ALIKE = 0.6, 0.5
 """Share of the marks in common that the map must explain: by itself, and where gray levels agree as well."""
-CORRELATION = 0.95
+CORRELATION, MIRRORED_CORRELATION = 0.95, 0.90
 _DIMENSIONS = 48
 _SMALLEST_OVERLAP = 125
 
@@ -97,11 +105,14 @@ def overlaps(marks: Sequence[Marks]) -> Iterator[Overlap]:
     index = _Index(marks)
     found = set()
     for i, j in index.proposed([m.asking() for m in marks]):
-        if (correlation := _agreement(marks[i], marks[j])) is not None:
+        share, correlation = _agreement(marks[i], marks[j])
+        if share >= SHARE or (share >= SHARE_ALIKE and correlation >= CORRELATION):
             found.add((i, j))
             yield Overlap(i, j, mirrored=False, correlation=correlation)
     for i, j in index.proposed([m.asking().mirrored() for m in marks]):
-        if (i, j) not in found and (correlation := _agreement(marks[i], marks[j].mirrored())) is not None:
+        share, correlation = _agreement(marks[i], marks[j].mirrored())
+        # A table and a round field of view are their own mirror images: marks alone do not tell.
+        if (i, j) not in found and share >= SHARE_ALIKE and correlation >= MIRRORED_CORRELATION:
             yield Overlap(i, j, mirrored=True, correlation=correlation)
 
 
@@ -154,20 +165,19 @@ def _turned(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs((a - b + 180) % 360 - 180))
 
 
-def _agreement(a: Marks, b: Marks) -> float | None:
-    """Correlation of the overlap of two pictures that show one slice; None where they do not."""
+def _agreement(a: Marks, b: Marks) -> tuple[float, float]:
+    """Share of the marks in common that one affine map explains, 0 where they are few; correlation of the overlap."""
     i, j = _shared(a, b)
     if len(i) < LEAST:
-        return None
+        return 0.0, 0.0
     cv2.setRNGSeed(0)
     found, explained = cv2.estimateAffine2D(a.places[i], b.places[j], ransacReprojThreshold=REACH)
     if found is None:
-        return None
+        return 0.0, 0.0
     places = len(np.unique(np.rint(a.places[i][explained.ravel() > 0] / 4), axis=0))
-    if places < LEAST or places < SHARE_ALIKE * len(i):
-        return None
-    correlation = _correlation(a.small, b.small, np.asarray(found, dtype=np.float64))
-    return correlation if places >= SHARE * len(i) or correlation >= CORRELATION else None
+    if places < LEAST:
+        return 0.0, 0.0
+    return places / len(i), _correlation(a.small, b.small, np.asarray(found, dtype=np.float64))
 
 
 def _shared(a: Marks, b: Marks) -> tuple[np.ndarray, np.ndarray]:

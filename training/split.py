@@ -97,11 +97,15 @@ class _Plan:
             return Part.TEST
         return Part.VALIDATION if record.group in self.validation else Part.TRAIN
 
-    def _aside(self, record: Record) -> bool:
-        """Held out, of a relative of a folded data set (its patients may be those of the test fold), or officially test."""
+    def drops(self, record: Record) -> bool:
+        """Whether the record's data set is a relative of a folded one: its patients may be those of the test fold."""
         relative = FAMILIES.get(record.dataset) in self.folded
+        return relative and self.part(record) in (Part.TRAIN, Part.VALIDATION)
+
+    def _aside(self, record: Record) -> bool:
+        """Held out, or officially test in a data set whose other parts are folded."""
         blind = record.dataset in self.folded and _OFFICIAL.get(record.split) is Part.TEST
-        return held_out(record, self.holdout) or relative or blind
+        return held_out(record, self.holdout) or blind
 
 
 def split(
@@ -115,14 +119,15 @@ def split(
     to a block that is farther from training are dropped.
 
     With ``fold`` every data set with both labels is split by group into folds, of which one is part test; what is
-    officially its test part, and data sets of its family, are held out. The rest is split into train and validation as
-    ever.
+    officially its test part is held out, and data sets of its family are dropped. The rest is split into train and
+    validation as ever.
     """
     everything = tuple(records)
     kept = [r for r in everything if CONFLICT_FLAG not in r.flags]
     dropped = [Dropped(r, CONFLICT_FLAG) for r in everything if CONFLICT_FLAG in r.flags]
     plan = _plan(kept, holdout, fold, seed)
-    assigned = [replace(r, part=plan.part(r)) for r in kept]
+    dropped += [Dropped(r, "relative-of-a-folded-data-set") for r in kept if plan.drops(r)]
+    assigned = [replace(r, part=plan.part(r)) for r in kept if not plan.drops(r)]
     gap = in_gap(assigned, nearness)
     dropped += [Dropped(r, "gap-beside-held-out-block") for r in assigned if r.file in gap]
     return Split(Catalog(tuple(r for r in assigned if r.file not in gap)), tuple(dropped), tuple(sorted(plan.folded)))

@@ -27,13 +27,13 @@ def a_texture(seed: int = 0, *, height: int = 220, width: int = 260) -> np.ndarr
 def a_crop(gray: np.ndarray, *, top: float = 0, bottom: float = 0, left: float = 0, right: float = 0) -> np.ndarray:
     """A copy with these shares of height and width cut off."""
     height, width = gray.shape
-    rows = slice(round(top * height), height - round(bottom * height))
-    return gray[rows, round(left * width) : width - round(right * width)].copy()
+    rows = slice(int(top * height), height - int(bottom * height))
+    return gray[rows, int(left * width) : width - int(right * width)].copy()
 
 
 def a_recoding(gray: np.ndarray, *, scale: float = 0.7, quality: int = 50) -> np.ndarray:
     """A smaller copy that was a JPEG in between."""
-    size = round(gray.shape[1] * scale), round(gray.shape[0] * scale)
+    size = max(8, int(gray.shape[1] * scale)), max(8, int(gray.shape[0] * scale))
     content = BytesIO()
     Image.fromarray(gray).resize(size, resample=Image.Resampling.BILINEAR).save(content, "JPEG", quality=quality)
     return np.asarray(Image.open(content).convert("L"))

@@ -28,6 +28,7 @@ def a_row_of_blocks(blocks: int = 20, size: int = 60) -> list[Record]:
 
 
 def parts_of(rows: list[Record], number: int = 1) -> dict[Path, Part | None]:
+    """By file, with one fold set aside; what was dropped is missing."""
     return {r.file: r.part for r in split(rows, fold=Fold(number, FOLDS)).catalog.records}
 
 
@@ -95,10 +96,11 @@ def test_data_sets_of_one_label_are_never_tested_in_a_fold() -> None:
     assert {r.part for r in parted.catalog.records if r.dataset == "healthy"} == {Part.TRAIN, Part.VALIDATION}
 
 
-def test_a_relative_of_a_folded_data_set_is_held_out_whole() -> None:
-    rows = [*records("drenet"), *records("sy575demo", groups=4)]
+def test_a_relative_of_a_folded_data_set_is_dropped_whole() -> None:
+    parted = split([*records("drenet"), *records("sy575demo", groups=4)], fold=Fold(1, FOLDS))
 
-    assert {parts_of(rows)[r.file] for r in rows if r.dataset == "sy575demo"} == {Part.HOLDOUT}
+    assert {r.dataset for r in parted.catalog.records} == {"drenet"}
+    assert {d.why for d in parted.dropped} == {"relative-of-a-folded-data-set"}
 
 
 def test_a_relative_alone_is_folded_itself() -> None:
