@@ -8,18 +8,20 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app.cli import is_this_machine, main
-from app.commands.doctor import check_machine, check_python
+from app.commands.doctor import check_machine, check_python, precision_told
 from app.commands.given import exam_files
 from app.commands.predict import predict
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files, write
+from app.ct.precision import EngineSpec, PrecisionSpec
 from app.settings import Settings, model_folder
 from tests.builders import a_zip
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest
 from tests.models import the_served_model
 
 
@@ -325,6 +327,19 @@ def test_the_doctor_says_what_is_wrong_with_the_model(tmp_path: Path) -> None:
     assert "covidct-train release" in checks["model"].says
     assert checks["store"].is_ok
     assert checks["decoder JPEG lossless"].is_ok
+
+
+@pytest.mark.parametrize(
+    ("precision", "told"),
+    [("int8", "int8"), ("f32", "f32 (this processor lacks the instructions for int8)")],
+)
+def test_the_doctor_says_which_precision_will_run_and_why(precision: str, told: str) -> None:
+    choices = {name: PrecisionSpec(file=f"{name}.xml", tolerance=0.01) for name in ("int8", "f32")}
+    manifest = a_manifest().model_copy(update={"engines": {"openvino": EngineSpec.of(choices)}})
+
+    says = precision_told(SimpleNamespace(manifest=manifest, engine_name="openvino", precision=precision))
+
+    assert says == told
 
 
 @pytest.mark.parametrize(

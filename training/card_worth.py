@@ -13,7 +13,9 @@ _ASKED = {
     "specificity": "What share of those without is not called so?",
     "calibration_slope": "Are high and low probabilities as far apart as they should be? (one: yes; less: too far)",
 }
-_AT_A_SOURCE_LEFT_OUT = "The same at a source that gave no data: of one {case} with COVID-19 and one without?"
+_AT_A_SOURCE_LEFT_OUT = (
+    "At a source that gave no data: of one {case} with COVID-19 and one without, how often has the first the higher?"
+)
 
 Row = tuple[str, str, str]
 
@@ -34,6 +36,8 @@ def worth(run: Run, findings: Findings) -> str:
 
 
 def _answers(evaluation: Evaluation) -> Iterator[Row]:
+    if evaluation.positive_class != "COVID-19":
+        return
     for metric, question in _ASKED.items():
         figure = evaluation.metrics.get(metric)
         if figure is not None and figure.value is not None:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -116,7 +116,14 @@ def _chosen(sample: Sample, records: Sequence[Record], *, draws: int, seed: int)
     return {"thresholds": offered(sample), "recalibration": recalibration(sample, draws=draws, seed=seed)}
 
 
-def model_used(scorer: Scorer) -> dict[str, str]:
+class Named(Protocol):
+    """What of a classifier says which it is."""
+
+    manifest: Manifest
+    engine_name: str
+
+
+def model_used(scorer: Named) -> dict[str, str]:
     """Which model an evaluation is made with, as ``metrics.json`` names it."""
     manifest: Manifest = scorer.manifest
     return {

@@ -15,7 +15,8 @@ from training.precision_report import PrecisionReport
 from training.run import EVALUATIONS, REFUSALS, TRANSFERS, Evaluation, RunError, read_evaluations
 
 AUDITS, AUDIT = "audits", "audit.json"
-EXAM_RULES = "exam_rules.json"
+EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
+STUDIES = (EXAM_RULES, AFFECTED)
 COMPARISON = "compare.csv"
 _WEIGHTS = "weights.safetensors"
 
@@ -31,7 +32,7 @@ class Findings:
         transfers: of the same recipe trained without a data set, on that data set.
         refusals: of the run's weights on pictures of anything else, which are to be refused.
         audits: what ``covidct-train audit`` wrote, by title.
-        exam_rules: the study of exam rules; None where there is none.
+        studies: of exam rules and of the share of lung affected, by file name; those there are.
         precision: in which precisions it may be served; None where that was not measured.
         comparison: rows of ``compare.csv``, the first of them its columns; empty where there is none.
     """
@@ -40,7 +41,7 @@ class Findings:
     transfers: tuple[Evaluation, ...] = ()
     refusals: tuple[Evaluation, ...] = ()
     audits: tuple[tuple[str, Document], ...] = ()
-    exam_rules: Document | None = None
+    studies: tuple[tuple[str, Document], ...] = ()
     precision: PrecisionReport | None = None
     comparison: tuple[tuple[str, ...], ...] = ()
 
@@ -52,13 +53,13 @@ class Findings:
             RunError: a file is not what the command that writes it writes.
         """
         audits = sorted((run_folder / AUDITS).glob(f"*/{AUDIT}"))
-        rules = run_folder / EXAM_RULES
+        studies = [run_folder / name for name in STUDIES if (run_folder / name).is_file()]
         return cls(
             evaluations=read_evaluations(run_folder, EVALUATIONS),
             transfers=read_evaluations(run_folder, TRANSFERS),
             refusals=read_evaluations(run_folder, REFUSALS),
             audits=tuple((path.parent.name, _document(path, f"audit {path.parent.name}")) for path in audits),
-            exam_rules=_document(rules, EXAM_RULES) if rules.is_file() else None,
+            studies=tuple((path.name, _document(path, path.name)) for path in studies),
             precision=PrecisionReport.read(run_folder),
             comparison=_rows(run_folder / COMPARISON),
         )
@@ -72,6 +73,8 @@ class Findings:
         weights, judgement = manifest.files[_WEIGHTS], manifest.judgement_sha256
         own = [(e.title, e.model.weights_sha256, e.model.judgement_sha256) for e in (*self.evaluations, *self.refusals)]
         own += [(title, *_model_of(document, title)) for title, document in self.audits]
+        # A study may have led to another judgement; only the weights are the same.
+        own += [(name, _model_of(document, name)[0], judgement) for name, document in self.studies]
         if foreign := [title for title, digest, _ in own if digest != weights]:
             raise RunError(f"Measured with other weights than the run's: {', '.join(foreign)}.")
         if outdated := [title for title, _, digest in own if digest != judgement]:
@@ -86,14 +89,14 @@ def forget(run_folder: Path) -> None:
     """Remove all that was measured on a run, whose weights or thresholds are no longer those."""
     for kind in (EVALUATIONS, TRANSFERS, REFUSALS, AUDITS, precision_report.FOLDER):
         shutil.rmtree(run_folder / kind, ignore_errors=True)
-    for name in (EXAM_RULES, COMPARISON, precision_report.FILE_NAME):
+    for name in (*STUDIES, COMPARISON, precision_report.FILE_NAME):
         (run_folder / name).unlink(missing_ok=True)
 
 
 def _model_of(document: Document, title: str) -> tuple[str, str]:
     model = document.get("model")
     if not isinstance(model, dict):
-        raise RunError(f"The audit {title} does not say which model it is of.")
+        raise RunError(f"{title} does not say which model it is of.")
     return str(model.get("weights_sha256")), str(model.get("judgement_sha256"))
 
 

@@ -6,34 +6,17 @@ What to quantize is found by the graph's structure, for names come from the conv
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import nncf
 import numpy as np
 import openvino
 
 from app.ct.engines import OUTPUTS
-
-
-@contextlib.contextmanager
-def _unseen() -> Iterator[None]:
-    """Without this NNCF tells its makers that it is used, and leaves a file in the user's home; in a CI it does not."""
-    before = os.environ.get("CI")
-    os.environ["CI"] = "true"
-    try:
-        yield
-    finally:
-        os.environ.pop("CI")
-        if before is not None:
-            os.environ["CI"] = before
-
-
-with _unseen():
-    import nncf
 
 Part = Literal["head", "sums", "conv1", "conv2"]
 _CONVOLUTIONS = {"conv1": 1, "conv2": 10}

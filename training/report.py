@@ -13,7 +13,7 @@ from app.ct.precision import EngineSpec
 from training.card_figures import METRICS, figures, maps, refused, title, transfers
 from training.card_precision import precisions
 from training.card_worth import worth
-from training.findings import Findings
+from training.findings import AFFECTED, EXAM_RULES, Findings
 from training.markdown import bullets, number, table
 from training.run import Evaluation, PartCount, Run, Shortcut
 from training.sources import SOURCES, UNKNOWN
@@ -59,7 +59,8 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         "Figures": figures(findings.evaluations),
         "One source predicted from the others": transfers(findings.transfers),
         "Heat maps against lesions drawn by people": maps(findings.evaluations),
-        "Thresholds and the exam rule": _decisions(run) + _study(findings),
+        "Thresholds and the exam rule": _decisions(run) + _study(findings, EXAM_RULES),
+        **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
         **({"Beside other networks": table(*_compared(findings))} if findings.comparison else {}),
@@ -93,8 +94,9 @@ def _shortcuts(rows: Sequence[Shortcut]) -> dict[str, dict[str, float | None]]:
     return found
 
 
-def _study(findings: Findings) -> str:
-    return "" if findings.exam_rules is None else f"\n{as_tables(findings.exam_rules, title='Exam rules compared')}"
+def _study(findings: Findings, name: str) -> str:
+    found = dict(findings.studies).get(name)
+    return "" if found is None else f"\n{as_tables(found, title='Measured')}"
 
 
 def _compared(findings: Findings) -> tuple[Sequence[str], Sequence[Sequence[str]]]:

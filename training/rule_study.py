@@ -15,6 +15,7 @@ from app.ct.exam import Slice
 from app.ct.reading import NamedFile, read_exam
 from training.catalog import CATALOG, Catalog, CatalogError, Part, Record
 from training.decisions import Judged
+from training.evaluate import model_used
 from training.evaluation import DRAWS, as_numbers
 from training.exam_rules import Measured, chosen, in_words, measured, rests_on, separation
 from training.fitting import JUDGED_ON
@@ -74,7 +75,7 @@ def study(
     now = Measured(_SERVED, served, separation(served, mixed, draws=draws, seed=seed), stability(served, whole))
     report = {
         "notice": NOTICE,
-        "model": {"name": scorer.manifest.name, "sha256": scorer.manifest.sha256, "engine": scorer.engine_name},
+        "model": model_used(scorer),
         "patients": len(patients),
         "datasets": sorted({p.dataset for p in patients}),
         "healthy_slices": len(healthy),

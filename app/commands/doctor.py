@@ -120,12 +120,12 @@ def _model(settings: Settings) -> Check:
     return Check(
         "model",
         True,
-        f"{manifest.name} {manifest.sha256[:16]} on {classifier.engine_name} in {_precision(classifier)}, "
+        f"{manifest.name} {manifest.sha256[:16]} on {classifier.engine_name} in {precision_told(classifier)}, "
         "hashes and self-test passed",
     )
 
 
-def _precision(classifier: "Classifier") -> str:
+def precision_told(classifier: "Classifier") -> str:
     """What will run, and why where it is not what the model is served in."""
     served = classifier.manifest.engines.get("openvino")
     if classifier.engine_name != "openvino" or served is None or classifier.precision == served.precision:

@@ -89,6 +89,11 @@ def test_release_of_no_run_fails(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "run.json" in capsys.readouterr().err
 
 
+def test_precision_of_no_run_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("precision", tmp_path, "-w", tmp_path) == 1
+    assert "run.json" in capsys.readouterr().err
+
+
 def test_the_command_line_starts_without_the_slow_libraries() -> None:
     slow = "{'keras', 'tensorflow', 'matplotlib', 'sklearn', 'openvino'}"
     check = f"import sys, training.cli; sys.exit(bool({slow} & sys.modules.keys()))"

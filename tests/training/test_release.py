@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -189,6 +190,14 @@ def test_audits_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
     an_audit(run, "jpeg", weights_sha256="of another model")
 
     with pytest.raises(RunError, match="other weights than the run's: jpeg"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("model", [{"weights_sha256": "of another model"}, None])
+def test_studies_of_other_weights_are_refused(run: Path, tmp_path: Path, model: dict[str, str] | None) -> None:
+    (run / "exam_rules.json").write_text(json.dumps({"model": model}))
+
+    with pytest.raises(RunError, match=r"exam_rules\.json"):
         release(run, name="tiny", store=tmp_path / "store")
 
 

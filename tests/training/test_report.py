@@ -40,6 +40,7 @@ def a_measured_run(folder: Path) -> Path:
     an_audit(folder, "jpeg")
     a_precision(folder, [a_candidate("int8", speed=2.2222, faults=["heat map"]), a_candidate("bf16")])
     (folder / "exam_rules.json").write_text(json.dumps({"rules": [{"name": "mean", "auc": {"value": 0.6789}}]}))
+    (folder / "affected.json").write_text(json.dumps({"measured": {"masks": {"error": {"value": 0.0456}}}}))
     (folder / "compare.csv").write_text("network,auc\nVGG16,0.7654\n")
     return folder
 
@@ -105,6 +106,7 @@ def test_a_number_that_no_file_holds_would_be_found(tmp_path: Path) -> None:
         ("audits/jpeg/audit.json", ("jpeg", "rows", 0, "auc", "before", "value")),
         ("audits/jpeg/audit.json", ("jpeg", "rows", 0, "moves", "largest")),
         ("exam_rules.json", ("rules", 0, "auc", "value")),
+        ("affected.json", ("measured", "masks", "error", "value")),
     ],
 )
 def test_a_figure_that_changes_in_a_file_changes_in_the_card(
