@@ -1,41 +1,13 @@
-"""The frozen part of the backbone as a plain function from images to maps: what can be computed once and kept."""
+"""A network, or a part of one, in inference: many images at a time, as fast as the machine can."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from app.ct.manifest import NetworkSpec
-from app.ct.network import CAFFE_LAYER, backbone
-from training.imagenet import load_backbone_weights
-from training.run import RunError
-
 _BATCH = 16
-
-
-def build_backbone(size: int, stages: Sequence[int], weights: str) -> keras.Model:
-    """Backbone up to the last of ``stages``, with start weights.
-
-    Args:
-        size: rows and columns of the input.
-        stages: of 3, 4.
-        weights: see ``training.imagenet.load_backbone_weights``.
-
-    Raises:
-        RunError: the weights lack a layer.
-
-    Returns:
-        Model from gray (batch, size, size, 1) to one map per stage, under the names "3", "4".
-    """
-    gray = keras.Input((size, size, 1), name="gray")
-    model = keras.Model(gray, {str(k): v for k, v in backbone(gray, stages).items()})
-    taken = load_backbone_weights(model, weights)
-    missing = [layer.name for layer in model.layers if layer.weights and layer.name not in taken]
-    if weights != "none" and [name for name in missing if name != CAFFE_LAYER]:
-        raise RunError(f"The backbone's start weights lack {len(missing)} layers, the first {missing[0]}.")
-    return model
 
 
 class Frozen:
@@ -82,11 +54,6 @@ def _openvino_request(model: keras.Model) -> Any:
 
     settings = {"INFERENCE_PRECISION_HINT": "bf16"}
     return openvino.Core().compile_model(converted(model), "CPU", settings).create_infer_request()
-
-
-def head_inputs(spec: NetworkSpec, maps: dict[str, Any]) -> dict[int, keras.KerasTensor]:
-    """Keras inputs for the frozen stages of ``spec``, shaped as ``maps``."""
-    return {k: keras.Input(maps[str(k)].shape[1:], name=f"map{k}") for k in spec.stages if k < 5}
 
 
 def weights_label(source: str) -> str:

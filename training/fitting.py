@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
-from training.cache import Cache
 from training.catalog import Catalog, Part, Record
 from training.linear import balanced_weights, cell_of
 from training.pictures import Pictures
@@ -25,19 +23,13 @@ class Fitting:
     Attributes:
         recipe: what is trained.
         catalog: the prepared records.
-        cache: what is kept between runs.
         out: folder of the run.
-        backbone: with its start weights; frozen.
-        key: digest of what all kept arrays depend on.
         progress: told what is going on, in words.
     """
 
     recipe: Recipe
     catalog: Catalog
-    cache: Cache
     out: Path
-    backbone: keras.Model
-    key: str
     progress: Callable[[str], None]
 
     def placed(self, *parts: Part) -> list[tuple[int, Record]]:
@@ -53,16 +45,21 @@ class Fitting:
         records = [self.catalog.records[k] for k in pictures.records]
         return np.flatnonzero([r.part is part and self.counts(r) for r in records])
 
-    def training_weights(self, pictures: Pictures) -> np.ndarray:
-        """What each picture counts when labels are learned from; 0 outside the training part. float (pictures,)."""
+    def chances(self, pictures: Pictures) -> np.ndarray:
+        """How often each picture is drawn where labels are learned; 0 outside the training part and for what is drawn.
+
+        Returns:
+            float (pictures,), adds up to 1.
+        """
         rows = self.rows(pictures, Part.TRAIN)
+        rows = rows[~pictures.drawn[rows]]
         records = [self.catalog.records[k] for k in pictures.records[rows]]
         weights = np.zeros(len(pictures.records))
         weights[rows] = balanced_weights(
             [cell_of(r) for r in records],
             np.array([r.label for r in records]),
             groups=[r.group for r in records],
-            one_class_share=self.recipe.linear.one_class_share,
+            one_class_share=self.recipe.one_class_share,
             cell_weights=self.recipe.label_weights,
         )
-        return weights
+        return weights / weights.sum()

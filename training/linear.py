@@ -1,40 +1,13 @@
-"""The linear part: from features pooled over the places with evidence to the logit of COVID-19."""
+"""How much each slice counts, so that no data set, look or patient speaks louder than another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from training.catalog import Record
 
 ENOUGH_GROUPS = 10
 """Patients (or blocks) of a class in a cell below which it counts less: a few patients say little, however many slices."""
-
-
-@dataclass(frozen=True)
-class LinearSettings:
-    """How the linear part is fitted.
-
-    Attributes:
-        strength: inverse of the L2 penalty (scikit-learn's C) with weights of mean 1.
-        one_class_share: weight of a data set that has one class only, against one class of a data set with both.
-    """
-
-    strength: float = 0.003
-    one_class_share: float = 0.25
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """``logit = features @ coefficients + intercept``."""
-
-    coefficients: np.ndarray
-    intercept: float
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """float (records, features) -> float (records,)."""
-        return np.asarray(features @ self.coefficients + self.intercept)
 
 
 def cell_of(record: Record) -> str:
@@ -81,16 +54,3 @@ def balanced_weights(
 
 def _enough(groups: np.ndarray) -> float:
     return min(1.0, len(np.unique(groups)) / ENOUGH_GROUPS)
-
-
-def fit_linear(features: np.ndarray, labels: np.ndarray, weights: np.ndarray, settings: LinearSettings) -> Linear:
-    """Logistic regression with an L2 penalty.
-
-    Args:
-        features: float (records, features), standardized.
-        labels: int (records,), 1 COVID-19.
-        weights: float (records,).
-    """
-    model = LogisticRegression(C=settings.strength, max_iter=1000)
-    model.fit(features, labels, sample_weight=weights)
-    return Linear(model.coef_[0].astype(np.float64), float(model.intercept_[0]))

@@ -1,12 +1,22 @@
-"""Looks as arrays, made once and kept."""
+"""Looks as arrays. Those of a record are made once and kept in a file of their own, named by all they depend on.
 
-from collections.abc import Iterable
+The name holds the digest of the record's bytes, not its place: other splits of the same data share them.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from training.cache import Cache
-from training.looks import Look, coverage_on_grid
+from app.ct.preprocessing import Preprocessor, spec_of
+from training import augmentation, drawing, looks, other_disease, synthesis
+from training.catalog import Record
+from training.keys import file_key, key_of
+from training.looks import Look, LookSettings, coverage_on_grid, looks_of
+
+_TELL_EVERY = 250
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,30 +26,92 @@ class Pictures:
     Attributes:
         images: uint8 (looks, size, size).
         coverage: float32 (looks, grid, grid), share of each place that is lesion; 0 where it is not known.
-        labels: int (looks,), see ``training.looks.Look``.
-        records, numbers: int (looks,), place in the catalog and number of the look.
+        known: bool (looks,), whether the coverage is known.
+        labels, numbers: int (looks,), see ``training.looks.Look``.
+        drawn: bool (looks,), whether disease is synthetic.
+        records: int (looks,), place in the catalog.
     """
 
     images: np.ndarray
     coverage: np.ndarray
+    known: np.ndarray
     labels: np.ndarray
-    records: np.ndarray
     numbers: np.ndarray
+    drawn: np.ndarray
+    records: np.ndarray
 
-    @classmethod
-    def of(cls, found: Iterable[Look], *, grid: int) -> "Pictures":
-        """Collect looks."""
-        images, coverage, places = [], [], []
-        for look in found:
-            images.append(look.image)
-            coverage.append(
-                np.zeros((grid, grid), np.float32) if look.mask is None else coverage_on_grid(look.mask, grid)
+    @property
+    def served(self) -> np.ndarray:
+        """bool (looks,), the slices as they will be served."""
+        return np.asarray(self.numbers == 0)
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Makes the looks of records, and keeps them.
+
+    Attributes:
+        folder: where they are kept.
+        preprocessor: the model's.
+        preprocessing: its name.
+        settings: how many looks.
+        seed: of chance; the looks of a record depend on it and the record's bytes, on no other record.
+    """
+
+    folder: Path
+    preprocessor: Preprocessor
+    preprocessing: str
+    settings: LookSettings
+    seed: int
+
+    def pictures(
+        self, records: Sequence[tuple[int, Record]], progress: Callable[[str], None] = lambda _: None
+    ) -> Pictures:
+        """All looks of the records.
+
+        Args:
+            records: (place in the catalog, record), images.
+            progress: told how many are done.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        code = self._code()
+        found = []
+        for number, (_, record) in enumerate(records, start=1):
+            found.append(self._looks(record, code))
+            if number % _TELL_EVERY == 0 or number == len(records):
+                progress(f"looks of {number} of {len(records)} slices")
+        places = np.repeat([place for place, _ in records], [len(one["labels"]) for one in found])
+        return Pictures(**{k: np.concatenate([one[k] for one in found]) for k in found[0]}, records=places)
+
+    def _code(self) -> str:
+        """Digest of what every look depends on: the code that makes them, the preprocessing, the seed."""
+        modules = (looks, drawing, synthesis, other_disease, augmentation)
+        sources = [file_key(Path(str(module.__file__))) for module in modules]
+        return key_of(sources, spec_of(self.preprocessing, self.preprocessor.size), self.seed)
+
+    def _looks(self, record: Record, code: str) -> dict[str, np.ndarray]:
+        mask = "" if record.mask is None else file_key(record.mask)
+        told = (record.dataset, record.label, self.settings.told(record.dataset))
+        key = key_of(code, file_key(record.file), mask, told)
+        path = self.folder / f"{key}.npz"
+        if not path.is_file():
+            rng = np.random.default_rng(int(key, 16))
+            aside = path.with_suffix(".tmp.npz")
+            np.savez(
+                aside, allow_pickle=False, **self._arrays([*looks_of(record, self.preprocessor, self.settings, rng)])
             )
-            places.append((look.label, look.record, look.number))
-        labels, records, numbers = np.array(places).T
-        return cls(np.stack(images), np.stack(coverage), labels, records, numbers)
+            aside.rename(path)
+        with np.load(path, allow_pickle=False) as file:
+            return {k: file[k] for k in file.files}
 
-    @classmethod
-    def kept(cls, cache: Cache, name: str, key: str, found: Iterable[Look], *, grid: int) -> "Pictures":
-        """As ``of``, made only if the cache does not hold them; ``found`` must be lazy."""
-        return cls(**cache.arrays(name, key, lambda: vars(cls.of(found, grid=grid))))
+    def _arrays(self, made: Sequence[Look]) -> dict[str, np.ndarray]:
+        grid = math.ceil(self.preprocessor.size / 8)
+        none = np.zeros((grid, grid), np.float32)
+        return {
+            "images": np.stack([look.image for look in made]),
+            "coverage": np.stack([none if k.mask is None else coverage_on_grid(k.mask, grid) for k in made]),
+            "known": np.array([look.mask is not None for look in made]),
+            "labels": np.array([look.label for look in made]),
+            "numbers": np.array([look.number for look in made]),
+            "drawn": np.array([look.drawn for look in made]),
+        }

@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.ct.manifest import NetworkSpec
-from training.evidence import EvidenceSettings
 from training.likeness import FitnessSettings
-from training.linear import LinearSettings
-from training.looks import Drawn
+from training.looks import LookSettings
 from training.stated import check_stated
-from training.tuning import TuningSettings
+from training.stretches import Stretch
 
 
 @dataclass(frozen=True)
@@ -21,12 +19,11 @@ class Recipe:
         summary: what it does, in a few sentences, for the model card.
         network: which network.
         preprocessing: "paper" or "lung-box".
-        drawn: looks with synthetic disease per healthy slice.
-        altered: altered looks per labelled slice; ``altered_of`` overrides it for some data sets.
-        label_weights: data set (or "data set/style") -> how much each of its classes counts in the linear part; data sets
-            that are not named do not train it.
-        evidence, linear: settings of the parts of the head, which is trained first, on the backbone as it starts.
-        tuning: stretches of fine-tuning of all there is, in order; none leaves the backbone as it starts.
+        looks: how many looks of each slice there are.
+        label_weights: data set (or "data set/style") -> how often each of its classes is seen; of data sets that are not
+            named the labels are not learned.
+        one_class_share: see ``training.linear.balanced_weights``.
+        stretches: of training, in order.
         fitness: how the limits of what is judged at all are fitted.
         seed: of everything random.
         without: data sets left out whole, to see how one source is predicted from the others.
@@ -38,13 +35,10 @@ class Recipe:
     summary: str
     network: NetworkSpec
     preprocessing: str = "lung-box"
-    drawn: Drawn = field(default_factory=Drawn)
-    altered: int = 2
-    altered_of: MappingProxyType[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    looks: LookSettings = field(default_factory=LookSettings)
     label_weights: MappingProxyType[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
-    linear: LinearSettings = field(default_factory=LinearSettings)
-    tuning: tuple[TuningSettings, ...] = ()
+    one_class_share: float = 0.25
+    stretches: tuple[Stretch, ...] = ()
     fitness: FitnessSettings = field(default_factory=FitnessSettings)
     seed: int = 0
     without: frozenset[str] = frozenset()

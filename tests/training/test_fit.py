@@ -16,32 +16,29 @@ from app.ct.network import build_network
 from app.ct.phantom import phantom
 from app.ct.weights import load_weights
 from training.catalog import Catalog, Part, Record
-from training.evidence import EvidenceSettings
 from training.fit import fit
 from training.learning import LearningSettings
 from training.likeness import FitnessSettings
-from training.looks import Drawn
+from training.looks import LookSettings
 from training.recipe import Recipe
 from training.recipes import recipe_named
 from training.run import Run, RunError
-from training.tuning import TuningSettings
+from training.stretches import Stretch
 
 RECIPE = Recipe(
     name="small",
     summary="",
     network=NetworkSpec(head="attention", size=64, stages=(3, 4), evidence_channels=4),
-    drawn=Drawn(infiltrates=1, other=1),
-    altered=1,
+    looks=LookSettings(altered=1, infiltrates=1, other=1),
     label_weights=MappingProxyType({"covid-ct": 1.0, "luna": 1.0}),
-    evidence=EvidenceSettings(epochs=1, batch=4),
     fitness=FitnessSettings(directions=4),
-    tuning=(
-        TuningSettings(
+    stretches=(
+        Stretch(
             size=48,
-            steps=2,
-            labelled=4,
+            steps=10,
+            labelled=8,
             known=2,
-            learning=LearningSettings(epochs=2, optimizer="adamw", learning_rate=1e-4, monitor=None, ema_decay=0.5),
+            learning=LearningSettings(epochs=2, optimizer="adamw", learning_rate=1e-3, monitor=None, ema_decay=0.5),
         ),
     ),
 )
@@ -141,8 +138,8 @@ def test_the_limits_of_fitness_are_among_what_the_run_decides(run):
     assert features.whole.axes.shape[1] == RECIPE.fitness.directions
 
 
-def test_fine_tuning_changes_the_late_stages_and_leaves_the_early_ones(run):
-    before, after = load_file(run / "head.safetensors"), load_file(run / "weights.safetensors")
+def test_training_changes_the_late_stages_and_leaves_the_early_ones(run):
+    before, after = load_file(run / "start.safetensors"), load_file(run / "weights.safetensors")
 
     changed = {name for name in after if not np.array_equal(before[name], after[name])}
     assert "conv4_block6_3_conv/kernel" in changed
@@ -151,10 +148,10 @@ def test_fine_tuning_changes_the_late_stages_and_leaves_the_early_ones(run):
     assert not any(name.startswith("conv") and "_bn/" in name for name in changed)
 
 
-def test_without_fine_tuning_the_backbone_stays_as_it_starts(work, tmp_path):
-    fit(replace(RECIPE, tuning=()), work=work, out=tmp_path / "run")
+def test_without_a_stretch_the_weights_stay_as_they_start(work, tmp_path):
+    fit(replace(RECIPE, stretches=()), work=work, out=tmp_path / "run")
 
-    before, after = load_file(tmp_path / "run/head.safetensors"), load_file(tmp_path / "run/weights.safetensors")
+    before, after = load_file(tmp_path / "run/start.safetensors"), load_file(tmp_path / "run/weights.safetensors")
     assert all(np.array_equal(before[name], after[name]) for name in after)
 
 

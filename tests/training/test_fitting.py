@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from app.ct.manifest import NetworkSpec
-from training.cache import Cache
 from training.catalog import Catalog, Part, Record
 from training.fitting import Fitting
 from training.pictures import Pictures
@@ -25,12 +24,14 @@ def a_record(number: int, dataset: str, label: int, part: Part) -> Record:
 
 def a_fitting(*records: Record, without: frozenset[str] = frozenset()) -> Fitting:
     recipe = replace(RECIPE, without=without)
-    return Fitting(recipe, Catalog(records), Cache(Path()), Path(), None, "", lambda _: None)  # type: ignore[arg-type]
+    return Fitting(recipe, Catalog(records), Path(), lambda _: None)
 
 
 def pictures_of(count: int) -> Pictures:
     """One picture a record."""
-    return Pictures(np.zeros((count, 1, 1), np.uint8), np.zeros((count, 1, 1)), np.arange(count), np.zeros(count, int))
+    none = np.zeros(count, int)
+    images, coverage = np.zeros((count, 1, 1), np.uint8), np.zeros((count, 1, 1), np.float32)
+    return Pictures(images, coverage, none > 0, none, none, none > 0, np.arange(count))
 
 
 RECORDS = (
@@ -43,21 +44,21 @@ RECORDS = (
 
 
 def test_only_training_records_train():
-    weights = a_fitting(*RECORDS).training_weights(pictures_of(5))
+    weights = a_fitting(*RECORDS).chances(pictures_of(5))
 
     assert weights[2] == 0
     assert (weights[[0, 1, 3]] > 0).all()
 
 
-def test_a_data_set_without_a_weight_does_not_train_the_linear_part():
-    assert a_fitting(*RECORDS).training_weights(pictures_of(5))[4] == 0
+def test_the_labels_of_a_data_set_without_a_weight_are_not_learned():
+    assert a_fitting(*RECORDS).chances(pictures_of(5))[4] == 0
 
 
 def test_with_a_data_set_its_relatives_are_left_out():
     fitting = a_fitting(*RECORDS, without=frozenset({"drenet"}))
 
     assert fitting.rows(pictures_of(5), Part.TRAIN).tolist() == [0, 1, 4]
-    assert fitting.training_weights(pictures_of(5))[3] == 0
+    assert fitting.chances(pictures_of(5))[3] == 0
 
 
 @pytest.mark.parametrize("part", [Part.TRAIN, Part.VALIDATION])
@@ -65,3 +66,10 @@ def test_what_is_there_to_measure_is_never_placed(part):
     measured = a_record(5, "medseg48", 1, Part.MEASURE)
 
     assert 5 not in [k for k, _ in a_fitting(*RECORDS, measured).placed(part)]
+
+
+def test_drawn_disease_is_not_among_the_labels():
+    pictures = replace(pictures_of(5), drawn=np.array([True, False, False, False, False]))
+
+    assert a_fitting(*RECORDS).chances(pictures)[0] == 0
+    assert a_fitting(*RECORDS).chances(pictures).sum() == pytest.approx(1)

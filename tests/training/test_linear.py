@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.catalog import Record
-from training.linear import LinearSettings, balanced_weights, cell_of, fit_linear
+from training.linear import balanced_weights, cell_of
 
 
 def test_every_class_of_every_cell_counts_the_same():
@@ -33,15 +33,3 @@ def test_looks_that_go_with_one_class_are_cells_of_their_own(tmp_path):
     record = Record(tmp_path / "a.png", 1, dataset="drenet", group="g", flags=flags)
 
     assert cell_of(record) == "drenet/plain"
-
-
-def test_the_linear_part_finds_the_direction_that_separates():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, 400)
-    features = rng.standard_normal((400, 5))
-    features[:, 2] += 3.0 * labels
-
-    linear = fit_linear(features, labels, np.ones(400), LinearSettings(strength=1.0))
-
-    assert np.argmax(np.abs(linear.coefficients)) == 2
-    assert ((linear(features) > 0) == labels).mean() > 0.9

@@ -7,7 +7,7 @@ from PIL import Image
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
 from training.catalog import Part, Record
-from training.looks import Drawn, is_healthy, labelled_looks, map_looks, mask_in_box, prepare_record
+from training.looks import LookSettings, is_healthy, looks_of, mask_in_box, prepare_record
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +29,23 @@ def a_mask(folder: Path, *, row: int, column: int) -> Path:
     return folder / "mask.png"
 
 
+def looks(record: Record, **settings):
+    return list(looks_of(record, LungBox(), LookSettings(**settings), np.random.default_rng(0)))
+
+
 def test_lesions_are_drawn_on_healthy_lungs_only(slice_file):
     assert is_healthy(a_record(slice_file, dataset="soares"))
     assert not is_healthy(a_record(slice_file, dataset="soares", label=1))
     assert not is_healthy(a_record(slice_file, dataset="covid-ct"))
 
 
-def test_a_healthy_slice_gives_two_clean_looks_and_the_synthetic_ones(slice_file):
-    found = list(map_looks([(7, a_record(slice_file))], LungBox(), drawn=Drawn(infiltrates=2, other=1), seed=0))
+def test_a_healthy_slice_gives_clean_looks_and_drawn_ones(slice_file):
+    found = looks(a_record(slice_file), altered=1, infiltrates=2, other=1)
 
     assert [look.number for look in found] == [0, 1, 2, 3, 4]
     assert [bool(look.mask.max() > 0.5) for look in found] == [False, False, True, True, True]
     assert [look.label for look in found] == [0, 0, 1, 1, 0]
-    assert {look.record for look in found} == {7}
+    assert [look.drawn for look in found] == [False, False, True, True, True]
 
 
 def test_a_mask_lands_where_the_lesion_is_shown(slice_file, tmp_path):
@@ -56,24 +60,20 @@ def test_a_mask_lands_where_the_lesion_is_shown(slice_file, tmp_path):
     assert column == pytest.approx((80 - left) / (right - left) * 299, abs=2)
 
 
-def test_a_slice_whose_lesions_nobody_drew_does_not_teach_the_map(slice_file):
-    record = a_record(slice_file, dataset="covid-ct", label=1)
-
-    assert not list(map_looks([(0, record)], LungBox(), drawn=Drawn(infiltrates=2, other=1), seed=0))
+def test_where_nobody_drew_the_lesions_the_map_is_not_known(slice_file):
+    assert all(look.mask is None for look in looks(a_record(slice_file, dataset="covid-ct", label=1)))
 
 
-def test_validation_slices_are_shown_as_served_only(slice_file):
-    records = [(0, a_record(slice_file)), (1, a_record(slice_file, part=Part.VALIDATION))]
+def test_a_data_set_may_have_a_number_of_looks_of_its_own(slice_file):
+    settings = {"altered": 1, "altered_of": {"covid-ct": 4}}
 
-    found = [(k.record, k.number) for k in labelled_looks(records, LungBox(), altered=2, altered_of={}, seed=0)]
+    assert len(looks(a_record(slice_file, dataset="covid-ct"), **settings)) == 5
+    assert len(looks(a_record(slice_file, dataset="tcga-luad"), **settings)) == 2
 
-    assert found == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
+def test_masks_drawn_by_people_are_moved_with_the_looks(slice_file, tmp_path):
+    record = a_record(slice_file, dataset="vol20", label=1, mask=a_mask(tmp_path, row=120, column=70))
 
-def test_a_records_looks_do_not_depend_on_the_others(slice_file):
-    records = [(0, a_record(slice_file)), (1, a_record(slice_file))]
+    found = looks(record, altered=2)
 
-    def last(chosen):
-        return list(labelled_looks(chosen, LungBox(), altered=1, altered_of={}, seed=0))[-1].image
-
-    assert (last(records) == last(records[1:])).all()
+    assert all(look.mask is not None and 0 < look.mask.mean() < 0.1 for look in found)
