@@ -131,5 +131,6 @@ def decision_curve(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Deci
         prevalence = (weights @ positive / weights.sum(axis=1))[:, None]
         return np.asarray(prevalence - (1 - prevalence) * odds)
 
-    curves = (banded(x, heights, sample, draws=draws, seed=seed) for heights in (on_score, on_all))
+    groups = len(set(sample.groups.tolist()))
+    curves = (banded(x, heights, sample, groups=groups, draws=draws, seed=seed) for heights in (on_score, on_all))
     return DecisionCurve(*curves)

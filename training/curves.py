@@ -54,7 +54,7 @@ def roc(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Curve | None:
 
     if not has_both(sample):
         return None
-    curve = banded(x, heights, sample, draws=draws, seed=seed)
+    curve = banded(x, heights, sample, groups=_fewest(sample), draws=draws, seed=seed)
     # Near the right end every draw reaches 1 and the exact limit steps in, below its neighbors'; sensitivity cannot fall.
     return replace(curve, low=np.fmax.accumulate(curve.low))
 
@@ -72,7 +72,14 @@ def precision_recall(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Cu
         recall = _shares(positives)
         return np.stack([_first_reaching(r, p, x) for r, p in zip(recall, precision, strict=True)])
 
-    return banded(x, heights, sample, draws=draws, seed=seed) if has_both(sample) else None
+    if not has_both(sample):
+        return None
+    return banded(x, heights, sample, groups=_fewest(sample), draws=draws, seed=seed)
+
+
+def _fewest(sample: Sample) -> int:
+    """Groups of the class that has fewer: what a curve of both rests on."""
+    return min(len(set(sample.groups[sample.labels == label].tolist())) for label in (1, 0))
 
 
 def _called(at_score: np.ndarray) -> np.ndarray:
@@ -97,7 +104,13 @@ def _first_reaching(recall: np.ndarray, precision: np.ndarray, x: np.ndarray) ->
 
 
 def banded(
-    x: np.ndarray, heights: Callable[[np.ndarray], np.ndarray], sample: Sample, *, draws: int, seed: int
+    x: np.ndarray,
+    heights: Callable[[np.ndarray], np.ndarray],
+    sample: Sample,
+    *,
+    groups: int,
+    draws: int,
+    seed: int,
 ) -> Curve:
     """A curve with its band.
 
@@ -105,11 +118,11 @@ def banded(
         x: float64 (points,).
         heights: from weights of the sample's records (draws, records) to heights (draws, points), nan where there is none.
         sample: at least one record.
+        groups: how many the curve rests on; no band with fewer than two.
         draws: bootstrap samples of groups.
         seed: of the bootstrap.
     """
     y = heights(np.ones((1, len(sample.labels))))[0]
-    groups = len(set(sample.groups.tolist()))
     if groups < 2:
         return Curve(x, y, np.full(len(x), np.nan), np.full(len(x), np.nan))
     resampled = bootstrap(heights, sample.groups, draws, seed)

@@ -74,6 +74,14 @@ def test_one_group_has_a_curve_without_a_band() -> None:
     assert all(b.true.low is None for b in reliability(a_sample(groups=1)))
 
 
+def test_a_class_of_one_group_leaves_the_curve_without_a_band() -> None:
+    sample = Sample.of([1, 0, 0, 0], [0.9, 0.1, 0.2, 0.3], threshold=0.5, groups=list("abcd"))
+
+    for curve in (roc(sample, draws=100), precision_recall(sample, draws=100)):
+        assert curve is not None
+        assert not curve.has_band
+
+
 def test_bins_by_hand() -> None:
     sample = Sample.of([0, 1, 1, 1], [0.02, 0.06, 0.5, 1.0], threshold=0.5, groups=list("abcc"))
     bins = reliability(sample, draws=1000)
