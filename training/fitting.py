@@ -62,4 +62,4 @@ class Fitting:
             one_class_share=self.recipe.one_class_share,
             cell_weights=self.recipe.label_weights,
         )
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum())
