@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from app.course import Reading, Scoring
+from app.ct.affected import Affected, affected_of
 from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
-from app.ct.exam import Exam
+from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_likeness, check_lung_area, may_be_told
 from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
@@ -62,12 +63,17 @@ class Diagnosed:
     coverage: Coverage
     scores: SliceScores
     diagnosis: Diagnosis
+    affected: Affected
     timing: Timing
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
         return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores), *_unlike_training(self.scores))
+
+
+def _pixel_mm2(one: Slice) -> float | None:
+    return None if one.pixel_spacing_mm is None else one.pixel_spacing_mm[0] * one.pixel_spacing_mm[1]
 
 
 def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
@@ -122,7 +128,9 @@ class DiagnosisService:
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
             scores = self._score(exam, chosen, on_progress=on_progress)
-        return Diagnosed(exam, coverage, scores, self._judge(exam, coverage, scores), Timing(**clock.seconds))
+        diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
+        affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
+        return Diagnosed(exam, coverage, scores, diagnosis, affected, Timing(**clock.seconds))
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:

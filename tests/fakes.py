@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from app.ct.affected import AffectedSpec, LungAreas
 from app.ct.exam import Exam
 from app.ct.exam_rule import TopShareMean
 from app.ct.fitness import TrainingFeatures, TrainingSlices
@@ -14,7 +15,11 @@ from app.ct.scores import SliceScores
 
 
 def a_manifest(
-    *, image_threshold: float = 0.5, rests_on: str = "Chosen on nothing: a fake.", **limits: float
+    *,
+    image_threshold: float = 0.5,
+    rests_on: str = "Chosen on nothing: a fake.",
+    affected: AffectedSpec | None = None,
+    **limits: float,
 ) -> Manifest:
     return Manifest(
         name="fake-1",
@@ -24,7 +29,14 @@ def a_manifest(
         image=Decision(threshold=image_threshold, band=(image_threshold - 0.1, image_threshold + 0.1)),
         exam_rule=TopShareMean(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
         fitness=a_fitness(**limits),
+        affected=affected,
     )
+
+
+def an_affected_spec(**changes: float) -> AffectedSpec:
+    """Places of evidence one half, taken as they are, within a tenth of a share of one."""
+    plain = {"threshold": 0.5, "slope": 1.0, "slice_error": 0.2, "exam_error": 0.1}
+    return AffectedSpec.model_validate(plain | changes | {"rests_on": "Fitted on nothing: a fake."})
 
 
 def a_fitness(
@@ -98,4 +110,5 @@ class FakeClassifier:
             evidence_in_lung=np.full(len(indices), 0.9, np.float32) * ~lost,
             lung_found=~lost,
             distance=np.where([index in self.unlike for index in indices], 1.5, 0.5).astype(np.float32),
+            areas=None if self.manifest.affected is None else LungAreas(1000.0 * ~lost, 250.0 * ~lost),
         )

@@ -52,6 +52,7 @@ class Prediction:
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
                 f"the slice threshold; strongest: slice {report.strongest_slice}",
                 f"judged by: {report.rests_on}",
+                *([] if report.affected_in_words is None else [f"estimate: {report.affected_in_words}"]),
                 *([] if report.why_held_back is None else [f"held back: {report.why_held_back}"]),
                 *report.input.warnings,
                 f"model {report.model.name} {report.model.sha256[:16]} on {report.model.engine}, "

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from app.ct.affected import LungAreas, lung_areas
 from app.ct.engines import Engine
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
@@ -141,36 +142,43 @@ class Classifier:
         """
         output = self._engine(np.stack([p.image for p in prepared]))
         slope, intercept = self.manifest.calibration
+        boxes = np.array([p.box for p in prepared], dtype=np.int32)
+        found = np.array([p.lung_share > 0 for p in prepared])
+        lung = lung_on_grid(prepared, output.share.shape[1:])
         return SliceScores(
             tuple(range(len(prepared)) if indices is None else indices),
             logits=(slope * output.logit + intercept).astype(np.float32),
             share=(slope * output.share).astype(np.float32),
             evidence=output.evidence,
-            boxes=np.array([p.box for p in prepared], dtype=np.int32),
-            evidence_in_lung=_evidence_in_lung(output.share, prepared),
-            lung_found=np.array([p.lung_share > 0 for p in prepared]),
+            boxes=boxes,
+            evidence_in_lung=_evidence_in_lung(output.share, lung, found),
+            lung_found=found,
             distance=self._training.distance(
                 output.features, np.array([p.masked for p in prepared]), self.manifest.fitness
             ),
+            areas=self._areas(output.evidence, lung, boxes, found),
         )
 
+    def _areas(self, evidence: np.ndarray, lung: np.ndarray, boxes: np.ndarray, found: np.ndarray) -> LungAreas | None:
+        spec = self.manifest.affected
+        return None if spec is None else lung_areas(evidence, lung, boxes, found=found, threshold=spec.threshold)
 
-def _evidence_in_lung(share: np.ndarray, prepared: Sequence[Prepared]) -> np.ndarray:
+
+def lung_on_grid(prepared: Sequence[Prepared], grid: tuple[int, ...]) -> np.ndarray:
+    """Share of each place of a map of ``grid`` rows and columns that is lung, float32 (slices, rows, columns)."""
+    size = (grid[1], grid[0])
+    pictures = (Image.fromarray(p.lung.astype(np.float32)) for p in prepared)
+    return np.stack([np.asarray(picture.resize(size, resample=Image.Resampling.BOX)) for picture in pictures])
+
+
+def _evidence_in_lung(share: np.ndarray, lung: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Share of the positive heat inside the lungs, float32 (slices,).
 
     1 where nothing speaks for COVID-19; 0 where the lungs were not found.
     """
-    size = (share.shape[2], share.shape[1])
-    lung = np.stack(
-        [
-            np.asarray(Image.fromarray(p.lung.astype(np.float32)).resize(size, resample=Image.Resampling.BOX))
-            for p in prepared
-        ]
-    )
     positive = np.maximum(share, 0.0)
     total = positive.sum(axis=(1, 2))
     inside = (positive * lung).sum(axis=(1, 2))
-    found = np.array([p.lung_share > 0 for p in prepared])
     return np.asarray(np.where(total > 0, inside / np.maximum(total, 1e-12), 1.0) * found, dtype=np.float32)
 
 

@@ -8,12 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.ct.affected import AffectedSpec
 from app.ct.errors import BrokenModel
 from app.ct.exam_rule import Decision, ExamRule
 from app.ct.precision import EngineSpec
 
 __all__ = [
     "FILE_NAME",
+    "AffectedSpec",
     "Decision",
     "EngineSpec",
     "ExamRule",
@@ -101,6 +103,7 @@ class Manifest(_Part):
         image: threshold and band for slices and single images.
         exam_rule: how an exam is judged.
         fitness: what is not judged at all.
+        affected: how the share of lung affected is estimated; None where it is not.
         calibration: slope and intercept applied to the network's logit before anything else.
         tolerance: largest allowed difference of a probability of the reference engine on the self-test.
         measured: figures produced by ``covidct-train evaluate``.
@@ -117,6 +120,7 @@ class Manifest(_Part):
     image: Decision
     exam_rule: ExamRule
     fitness: FitnessSpec
+    affected: AffectedSpec | None = Field(default=None, exclude_if=lambda spec: spec is None)
     engines: dict[Literal["openvino"], EngineSpec] = {}
     tolerance: float = Field(default=0.001, gt=0)
     measured: tuple[Measured, ...] = ()
@@ -130,7 +134,7 @@ class Manifest(_Part):
     @property
     def judgement_sha256(self) -> str:
         """Digest over what turns the network's output into an answer, or none: figures hold for one judgement only."""
-        parts = ("network", "preprocessing", "calibration", "image", "exam_rule", "fitness")
+        parts = ("network", "preprocessing", "calibration", "image", "exam_rule", "fitness", "affected")
         training_features = {"training_features": self.files.get(self.fitness.file)}
         return _digest(self.model_dump(mode="json", include=set(parts)) | training_features)
 

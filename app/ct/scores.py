@@ -6,6 +6,8 @@ from typing import Self
 
 import numpy as np
 
+from app.ct.affected import LungAreas
+
 FULL_DENSITY = 100.0
 """A place's share of the logit, times the number of places, that is drawn in full: as if a twentieth of the picture carried
 a logit of 5."""
@@ -26,6 +28,7 @@ class SliceScores:
         evidence_in_lung: float32 (slices,), 0..1, share of the positive heat inside the lungs; 0 where they were not found.
         lung_found: bool (slices,), whether the slice was cropped to its lungs; otherwise it was scored whole.
         distance: float32 (slices,), how far the slice is from those the model was trained on; above 1 it is unlike them.
+        areas: lung shown and affected, one a slice; None where the model does not estimate them.
     """
 
     indices: tuple[int, ...]
@@ -36,6 +39,7 @@ class SliceScores:
     evidence_in_lung: np.ndarray
     lung_found: np.ndarray
     distance: np.ndarray
+    areas: LungAreas | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -63,6 +67,7 @@ class SliceScores:
         def together(name: str) -> np.ndarray:
             return np.concatenate([getattr(p, name) for p in parts])[order]
 
+        areas = [p.areas for p in parts if p.areas is not None]
         indices = tuple(int(i) for i in np.concatenate([p.indices for p in parts])[order])
         return cls(
             indices,
@@ -73,4 +78,5 @@ class SliceScores:
             evidence_in_lung=together("evidence_in_lung"),
             lung_found=together("lung_found"),
             distance=together("distance"),
+            areas=LungAreas.joined(areas).at(order) if len(areas) == len(parts) else None,
         )

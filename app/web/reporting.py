@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from app.course import Course, Reading, Received, Scoring
+from app.ct.affected import Estimate
 from app.ct.exam_rule import ExamRule, TopShareMean
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
@@ -23,6 +24,7 @@ from app.web.schemas import (
     RejectedSeriesReport,
     SeriesReport,
     ServedModel,
+    ShareReport,
     SliceReport,
     TimingReport,
 )
@@ -57,6 +59,7 @@ def served_model(classifier: SliceClassifier) -> ServedModel:
         inconclusive_band=exam.band,
         exam_rule=manifest.exam_rule,
         fitness=manifest.fitness,
+        affected=manifest.affected,
         measured=list(manifest.measured),
         trained_with=manifest.trained_with,
     )
@@ -77,6 +80,7 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
         threshold=diagnosis.threshold,
         inconclusive_band=diagnosis.band,
         image_threshold=classifier.manifest.image.threshold,
+        affected_share=_share(diagnosed.affected.exam),
         heatmap=f"{exam_url(kept.id)}/heatmap.png",
         strongest_slice=strongest,
         findings=[
@@ -107,10 +111,19 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
             plain.lung_found = bool(scores.lung_found[row])
             plain.training_distance = round(float(scores.distance[row]), DIGITS)
             plain.evidence_in_lung = round(float(scores.evidence_in_lung[row]), DIGITS)
+            plain.affected_share = _share(diagnosed.affected.slices[row])
             plain.heatmap = picture_url(exam_id, index, "heatmap")
             plain.overlay = picture_url(exam_id, index, "overlay")
         reports.append(plain)
     return reports
+
+
+def _share(estimate: Estimate | None) -> ShareReport | None:
+    if estimate is None:
+        return None
+    return ShareReport(
+        value=round(estimate.value, DIGITS), low=round(estimate.low, DIGITS), high=round(estimate.high, DIGITS)
+    )
 
 
 def _input(diagnosed: Diagnosed) -> InputReport:
@@ -139,6 +152,7 @@ def _model(classifier: SliceClassifier) -> ModelReport:
         preprocessing_fingerprint=manifest.preprocessing.fingerprint,
         engine=classifier.engine_name,
         exam_rule=_exam_rule(rule),
+        affected_rests_on=None if manifest.affected is None else manifest.affected.rests_on,
     )
 
 

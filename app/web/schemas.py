@@ -8,9 +8,17 @@ from pydantic import BaseModel, Field
 from app import NOTICE, __version__
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
-from app.ct.manifest import ExamRule, FitnessSpec, Measured
+from app.ct.manifest import AffectedSpec, ExamRule, FitnessSpec, Measured
 from app.store import Status
 from app.web.problems import Problem
+
+
+class ShareReport(BaseModel):
+    """An estimated share, 0 to 1, with the band its true value lies in for most exams."""
+
+    value: float
+    low: float
+    high: float
 
 
 class SliceReport(BaseModel):
@@ -26,6 +34,11 @@ class SliceReport(BaseModel):
     )
     evidence_in_lung: float | None = Field(
         default=None, description="Share of the positive evidence inside the lungs; 0 where none were found."
+    )
+    affected_share: ShareReport | None = Field(
+        default=None,
+        description="Share of the lung on this slice that looks affected by any disease; null where the model does not"
+        " estimate it or no lungs were found.",
     )
     training_distance: float | None = Field(
         default=None, description="How far a scored slice is from those the model was trained on; above 1, unlike them."
@@ -85,6 +98,9 @@ class ModelReport(BaseModel):
     engine: str
     version: str = __version__
     exam_rule: ExamRuleReport
+    affected_rests_on: str | None = Field(
+        default=None, description="What the estimated share of lung affected was fitted on; null where there is none."
+    )
 
 
 class TimingReport(BaseModel):
@@ -125,6 +141,11 @@ class ExamReport(BaseModel):
     threshold: float = Field(description="What the verdict was judged by.")
     inconclusive_band: tuple[float, float]
     image_threshold: float = Field(description="A slice at or above it is a finding.")
+    affected_share: ShareReport | None = Field(
+        default=None,
+        description="Share of the lung that looks affected by any disease, on the scored slices together; null where the"
+        " model does not estimate it.",
+    )
     heatmap: str = Field(description="Overlay of the slice with the strongest evidence.")
     strongest_slice: int
     findings: list[FindingReport]
@@ -138,6 +159,15 @@ class ExamReport(BaseModel):
     def why_held_back(self) -> str | None:
         """Why the verdict is inconclusive whatever the probability says, in a whole sentence."""
         return None if self.held_back is None else _WHY_HELD_BACK[self.held_back]
+
+    @property
+    def affected_in_words(self) -> str | None:
+        """The estimated share of lung affected with its error, in a whole sentence; None where there is none."""
+        share = self.affected_share
+        if share is None:
+            return None
+        value, low, high = (f"{100 * x:.0f} %" for x in (share.value, share.low, share.high))
+        return f"About {value} of the lung on the scored slices looks affected, probably between {low} and {high}."
 
     @property
     def rests_on(self) -> str:
@@ -213,6 +243,10 @@ class ServedModel(BaseModel):
     inconclusive_band: tuple[float, float]
     exam_rule: ExamRule
     fitness: FitnessSpec = Field(description="What is refused instead of judged, and what that rests on.")
+    affected: AffectedSpec | None = Field(
+        default=None,
+        description="How the share of lung affected is estimated, and what that rests on; null if it is not.",
+    )
     measured: list[Measured]
     trained_with: dict[str, str]
     notice: str = NOTICE

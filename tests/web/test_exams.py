@@ -11,7 +11,7 @@ import pytest
 
 from app import NOTICE
 from tests.builders import a_dicom_exam, a_jpeg, a_zip
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest, an_affected_spec
 from tests.web.conftest import Serve, Upload
 
 pytestmark = pytest.mark.anyio
@@ -323,3 +323,24 @@ async def test_the_list_is_newest_first_and_leads_on(client: httpx.AsyncClient, 
     assert [one["id"] for one in first["exams"] + rest["exams"]] == sent[::-1]
     assert rest["next"] is None
     assert "verdict" not in first["exams"][0]
+
+
+async def test_a_model_that_estimates_it_tells_how_much_of_the_lung_looks_affected(
+    serve: Serve, upload: Upload
+) -> None:
+    async with serve(load=lambda: FakeClassifier(manifest=a_manifest(affected=an_affected_spec()))) as client:
+        report = (await post(client, upload)).json()
+        model = (await client.get("/api/v1/model")).json()
+
+    share = report["affected_share"]
+    assert share == {"value": 0.25, "low": pytest.approx(0.199, abs=0.001), "high": pytest.approx(0.301, abs=0.001)}
+    assert {one["affected_share"]["value"] for one in report["slices"] if one["scored"]} == {0.25}
+    assert {one["affected_share"] for one in report["slices"] if not one["scored"]} <= {None}
+    assert model["affected"]["rests_on"] == report["model"]["affected_rests_on"] == "Fitted on nothing: a fake."
+
+
+async def test_a_model_that_does_not_estimate_it_leaves_it_open(client: httpx.AsyncClient, upload: Upload) -> None:
+    report = (await post(client, upload)).json()
+
+    assert report["affected_share"] is None
+    assert {one["affected_share"] for one in report["slices"]} == {None}

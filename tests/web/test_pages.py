@@ -12,7 +12,7 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
-from tests.fakes import FakeClassifier, a_manifest
+from tests.fakes import FakeClassifier, a_manifest, an_affected_spec
 from tests.web.conftest import Serve, Upload
 
 pytestmark = pytest.mark.anyio
@@ -176,3 +176,18 @@ async def test_an_exam_can_be_deleted_from_its_page(client: httpx.AsyncClient, u
 
 async def test_the_root_leads_to_the_page(client: httpx.AsyncClient) -> None:
     assert (await client.get("/")).headers["location"] == "/covid"
+
+
+async def test_the_page_tells_the_share_of_lung_affected_with_its_error(serve: Serve, upload: Upload) -> None:
+    async with serve(load=lambda: FakeClassifier(manifest=a_manifest(affected=an_affected_spec()))) as client:
+        page = await result_page(client, upload)
+
+    assert "About 25 % of the lung on the scored slices looks affected, probably between 20 % and 30 %." in page
+    assert "any disease may look so, not COVID-19 alone" in page
+    assert "Fitted on nothing: a fake." in page
+
+
+async def test_the_page_says_nothing_of_lung_affected_where_it_is_not_estimated(
+    client: httpx.AsyncClient, upload: Upload
+) -> None:
+    assert "affected" not in await result_page(client, upload)

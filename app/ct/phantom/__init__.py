@@ -28,15 +28,22 @@ class Phantom:
 
     Attributes:
         hu: int16 (slices, rows, columns), Hounsfield units, head first, patient's right on the left.
-        lesions: bool (slices, rows, columns), where lesions were drawn.
+        lesions: bool (slices, rows, columns), where lesions were drawn; all of it in the lungs.
+        lungs: bool (slices, rows, columns), where the lungs are, with the lesions inside them.
         spacing_mm: (between slices, between rows, between columns).
         seed: what it was drawn from; two phantoms of one seed and size are equal.
     """
 
     hu: np.ndarray
     lesions: np.ndarray
+    lungs: np.ndarray
     spacing_mm: tuple[float, float, float]
     seed: int
+
+    def affected_share(self) -> np.ndarray:
+        """True share of the lung that is lesion on each slice, float64 (slices,); 0 where there is no lung."""
+        lung, lesion = self.lungs.sum(axis=(1, 2)), self.lesions.sum(axis=(1, 2))
+        return np.asarray(lesion / np.maximum(lung, 1))
 
     def exam(self) -> Exam:
         """The exam as reading its DICOM files would give it."""
@@ -48,24 +55,26 @@ class Phantom:
         return Exam.of(slices, kind=InputKind.DICOM)
 
 
-def phantom(*, slices: int = 60, lesions: Lesions = "none", seed: int = 0, size: int = 512) -> Phantom:
+def phantom(*, slices: int = 60, lesions: Lesions | int = "none", seed: int = 0, size: int = 512) -> Phantom:
     """Draw a chest from above the lungs to below them.
 
     Args:
         slices: how many, over 300 mm.
-        lesions: how many ground-glass opacities and consolidations.
+        lesions: how many ground-glass opacities and consolidations, in a word or a number; more on the same seed add to
+            those of fewer.
         seed: of body, vessels, lesions and noise.
         size: rows and columns, over 360 mm.
     """
     rng = np.random.default_rng(seed)
     build = Build.drawn(rng)
     tree = vessels.grow(build, rng)
-    spots = lesion.scatter(build, lesion.COUNTS[lesions], np.random.default_rng((seed, 1)))
+    count = lesions if isinstance(lesions, int) else lesion.COUNTS[lesions]
+    spots = lesion.scatter(build, count, np.random.default_rng((seed, 1)))
     noise, texture = _sheets(size, rng)
     pixel_mm, depth_mm = FIELD_MM / size, LENGTH_MM / max(1, slices - 1)
     axis = (np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)) * np.float32(pixel_mm)
     hu = np.empty((slices, size, size), dtype=np.int16)
-    masks = np.zeros((slices, size, size), dtype=bool)
+    masks, lungs = np.zeros((2, slices, size, size), dtype=bool)
     for i, (cut_noise, cut_texture) in zip(range(slices), _cuts(noise, texture, size, rng), strict=False):
         down = i / max(1, slices - 1) if slices > 1 else 0.45
         at = Place.warped(build, axis, axis[:, np.newaxis], down)
@@ -75,12 +84,13 @@ def phantom(*, slices: int = 60, lesions: Lesions = "none", seed: int = 0, size:
         air = cover(depth, pixel_mm)
         drawn += air * (_PARENCHYMA_HU * cut_texture)
         vessels.draw(tree, drawn, z_mm=down * LENGTH_MM, thickness_mm=min(depth_mm, 5.0), pixel_mm=pixel_mm)
+        lungs[i] = air > 0.5
         masks[i] = lesion.draw(spots, drawn, air, at, cut_texture)
         drawn = ndimage.gaussian_filter(drawn, 0.6, output=drawn) if pixel_mm < 1.5 else drawn
         _draw_table(drawn, axis)
         drawn += _NOISE_HU * cut_noise
         hu[i] = np.clip(np.rint(drawn), -1024, 3071)
-    return Phantom(hu, masks, (depth_mm, pixel_mm, pixel_mm), seed)
+    return Phantom(hu, masks, lungs, (depth_mm, pixel_mm, pixel_mm), seed)
 
 
 def _sheets(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
