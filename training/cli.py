@@ -241,6 +241,26 @@ def cohort(
 
 
 @commands.command()
+def affected(
+    work: Work,
+    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write affected.json and affected.md into.")],
+    measure: Annotated[
+        list[Path] | None, typer.Option(help="Data set with lesion masks to measure on; may be repeated.")
+    ] = None,
+    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Fit the share of lung affected with a model's maps, and measure it on masks and phantoms."""
+    from app.ct.classifier import Classifier
+    from training.affected_study import TABLE, study
+
+    study(Classifier.load(model, engine=engine), work, out, measure=measure or (), draws=draws, seed=seed, say=_say)
+    typer.echo((out / TABLE).read_text(encoding="utf-8"), nl=False)
+
+
+@commands.command()
 def release(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
     name: Annotated[str, typer.Option(help="Of the model.")],
