@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.ct.errors import CovidCTError
-from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
+from app.ct.manifest import AffectedSpec, Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
 
 FILE_NAME = "run.json"
 WEIGHTS = "weights.safetensors"
@@ -84,6 +84,7 @@ class Run(_Part):
         image: threshold and band for slices and single images.
         exam_rule: how an exam is judged, with what it rests on.
         fitness: what is not judged at all, with what that rests on.
+        affected: how the share of lung affected is estimated; None where it is not.
         data: counts of everything the run saw, by data set, label and part.
         shortcut: how far trivial features alone tell the label, of the data sets the run saw.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
@@ -105,6 +106,7 @@ class Run(_Part):
     image: Decision
     exam_rule: ExamRule
     fitness: FitnessSpec
+    affected: AffectedSpec | None = None
     data: tuple[PartCount, ...]
     shortcut: tuple[Shortcut, ...] = ()
     limitations: tuple[str, ...] = ()
