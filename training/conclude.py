@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from app.ct.manifest import FitnessSpec
+from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.preprocessing import spec_of
 from training.catalog import Part
 from training.decisions import Judged, calibrate, decide
@@ -33,6 +33,7 @@ def conclude(
     hours: float,
     start: str,
     logits_of: LogitsOf | None = None,
+    affected: AffectedSpec | None = None,
 ) -> Run:
     """Decide on validation, and say what the run was.
 
@@ -45,6 +46,7 @@ def conclude(
         hours: of this session.
         start: where the backbone's weights came from.
         logits_of: the network's logits of slices, to judge exam rules on phantoms; None judges them on patients alone.
+        affected: how the share of lung affected is estimated; see ``training.affected.fit_on``.
     """
     recipe = fitting.recipe
     judged = _judged(fitting, pictures, logits)
@@ -74,6 +76,7 @@ def conclude(
             [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
         ),
         fitness=fitness,
+        affected=affected,
         data=tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen),
         shortcut=tuple(s for row in prepared["shortcut"] if (s := Shortcut.model_validate(row)).measured_on in seen),
         limitations=recipe.limitations,
