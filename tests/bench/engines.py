@@ -80,7 +80,9 @@ def openvino_entrants(folder: Path, manifest: Manifest) -> list[Entrant]:
         return [Absent(name, "no files in the model") for name in _OPENVINO.values()]
 
     def run(precision: str) -> Run:
-        engine = OpenVinoEngine(folder / spec.file, "bf16" if precision == "bf16" else "f32")
+        # Both run on the graph that is not quantized; a quantized one is served beside it, never alone.
+        graph = next(choice.file for name, choice in reversed(spec.choices.items()) if name != "int8")
+        engine = OpenVinoEngine(folder / graph, "bf16" if precision == "bf16" else "f32")
         return lambda images: engine(images).logit
 
     return [(name, run(precision)) for precision, name in _OPENVINO.items()]
