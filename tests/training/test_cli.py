@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.builders import a_data_set
+from tests.training.compared import a_compared_run
 from tests.training.runs import an_evaluation
 from training.cli import main
 
@@ -55,10 +56,10 @@ def test_evaluate_without_a_model_fails(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_compare_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    an_evaluation(tmp_path / "run", "val")
+    a_compared_run(tmp_path / "run")
 
     assert exit_code("compare", tmp_path / "run", "-o", tmp_path / "out") == 0
-    assert capsys.readouterr().out.startswith("run,evaluation,")
+    assert capsys.readouterr().out.startswith("# Networks compared")
 
 
 def test_matrix_prints_who_was_measured_on_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from app.ct.precision import EngineSpec, PrecisionSpec
 from tests.training.runs import a_candidate, a_precision, a_run, an_audit, an_evaluation
-from training.compare import compare
 from training.findings import Findings
 from training.report import model_card
 from training.run import Run, RunError, read_evaluations
@@ -197,16 +196,6 @@ def test_an_evaluation_that_is_not_one_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="evaluation x"):
         read_evaluations(tmp_path)
-
-
-def test_runs_stand_side_by_side(tmp_path: Path) -> None:
-    for name, auc in (("a", 0.75), ("b", 0.5)):
-        an_evaluation(tmp_path / name, "val", auc=auc)
-
-    table = compare([tmp_path / "a", tmp_path / "b"], tmp_path / "out").read_text().splitlines()
-
-    assert [line.split(",")[0] for line in table] == ["run", "a", "b"]
-    assert table[1].endswith(",0.7500,0.7187,0.8047")
 
 
 def test_chest_ct_that_is_refused_is_listed_without_where_it_lay(tmp_path: Path) -> None:
