@@ -84,6 +84,7 @@ def bare_manifest(name: str, run: Run, folder: Path) -> Manifest:
         image=run.image,
         exam_rule=run.exam_rule,
         fitness=run.fitness,
+        affected=run.affected,
     )
 
 

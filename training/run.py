@@ -9,8 +9,9 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.ct.affected import AffectedSpec
 from app.ct.errors import CovidCTError
-from app.ct.manifest import AffectedSpec, Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
+from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
 
 FILE_NAME = "run.json"
 WEIGHTS = "weights.safetensors"
@@ -89,6 +90,7 @@ class Run(_Part):
         shortcut: how far trivial features alone tell the label, of the data sets the run saw.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
             figures are places to be filled; see ``training.stated``.
+        compare_only: why the run can be compared with others but never released, in a sentence; empty where it can be.
     """
 
     recipe: str
@@ -110,6 +112,7 @@ class Run(_Part):
     data: tuple[PartCount, ...]
     shortcut: tuple[Shortcut, ...] = ()
     limitations: tuple[str, ...] = ()
+    compare_only: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
