@@ -76,13 +76,18 @@ def fit(
         str, typer.Option(help="A folder of arrays, `imagenet` (downloads) or `none`.")
     ] = "none",
     without: Annotated[list[str] | None, typer.Option(help="A data set to leave out whole; may be repeated.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder to share looks in with runs on other splits.")] = None,
+    size: Annotated[int | None, typer.Option(min=32, help="Rows and columns of the paper's recipes' pictures.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random; the recipe's by default.")] = None,
 ) -> None:
     """Train a recipe."""
-    from training.fit import fit as do
-    from training.recipes import recipe_named
+    from training.recipes import at_size, fit_of, recipe_named
 
     chosen = replace(recipe_named(recipe), without=frozenset(without or ()))
-    do(chosen, work=work, out=out, resume=resume, backbone_weights=backbone_weights, progress=_say)
+    chosen = chosen if size is None else at_size(chosen, size)
+    chosen = chosen if seed is None else replace(chosen, seed=seed)
+    do = fit_of(chosen)
+    do(chosen, work=work, out=out, resume=resume, backbone_weights=backbone_weights, cache=cache, progress=_say)
     typer.echo(out)
 
 
@@ -163,13 +168,15 @@ def audit(
 
 @commands.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs that have been evaluated.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the table into.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs on one split.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write tables, report and curves into.")],
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
 ) -> None:
-    """Put the evaluations of several runs side by side."""
+    """Make the paper's table of networks from runs, with paired tests, beside the paper's own rows."""
     from training.compare import compare as do
 
-    typer.echo(do(runs, out).read_text(encoding="utf-8"), nl=False)
+    typer.echo(do(runs, out, draws=draws, seed=seed).read_text(encoding="utf-8"), nl=False)
 
 
 @commands.command("exam-rules")

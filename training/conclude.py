@@ -2,6 +2,7 @@
 
 import json
 import platform
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.preprocessing import spec_of
 from training.catalog import Part
-from training.decisions import Judged, calibrate, decide
+from training.decisions import Judged, calibrate, decide, undecided
 from training.exam_rules import choose_exam_rule
 from training.features import weights_label
 from training.fitting import JUDGED_ON, Fitting
@@ -21,6 +23,27 @@ from training.patients import is_other_healthy
 from training.pictures import Pictures
 from training.run import PartCount, Run, Shortcut
 from training.stability import LogitsOf, phantom_exams
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What validation decides; see ``training.run.Run``."""
+
+    calibration: tuple[float, float]
+    image: Decision
+    exam_rule: ExamRule
+
+
+UNDECIDED = Decided(
+    (1.0, 0.0),
+    undecided(),
+    TopShareMean(
+        top_share=0.3,
+        decision=undecided(),
+        rests_on="Chosen on nothing: the network's scores do not rise with the label on validation.",
+    ),
+)
+"""Of a network that has learned nothing; to be told and compared, not to be served."""
 
 
 def conclude(
@@ -34,6 +57,7 @@ def conclude(
     start: str,
     logits_of: LogitsOf | None = None,
     affected: AffectedSpec | None = None,
+    decided: Decided | None = None,
 ) -> Run:
     """Decide on validation, and say what the run was.
 
@@ -47,12 +71,13 @@ def conclude(
         start: where the backbone's weights came from.
         logits_of: the network's logits of slices, to judge exam rules on phantoms; None judges them on patients alone.
         affected: how the share of lung affected is estimated; see ``training.affected.fit_on``.
+        decided: what to decide with in place of what validation says.
+
+    Raises:
+        ValueError: the logits do not rise with the label on validation, and nothing else is given to decide with.
     """
     recipe = fitting.recipe
-    judged = _judged(fitting, pictures, logits)
-    weights = balanced_weights(judged.cells, judged.labels, one_class_share=recipe.linear.one_class_share)
-    slope, intercept = calibrate(judged.logits, judged.labels, weights)
-    calibrated = Judged(slope * judged.logits + intercept, judged.labels, judged.cells, judged.patients)
+    decided = decided or _decided(fitting, pictures, logits, logits_of)
     left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
     prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
     seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
@@ -68,19 +93,30 @@ def conclude(
         backbone_weights=weights_label(start),
         network=recipe.network,
         preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
-        calibration=(slope, intercept),
-        image=decide(calibrated.logits, calibrated.labels, weights),
-        exam_rule=choose_exam_rule(
-            calibrated,
-            slope * _healthy(fitting, pictures, logits) + intercept,
-            [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
-        ),
+        calibration=decided.calibration,
+        image=decided.image,
+        exam_rule=decided.exam_rule,
         fitness=fitness,
         affected=affected,
         data=tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen),
-        shortcut=tuple(s for row in prepared["shortcut"] if (s := Shortcut.model_validate(row)).measured_on in seen),
+        shortcut=tuple(
+            s for row in prepared.get("shortcut", ()) if (s := Shortcut.model_validate(row)).measured_on in seen
+        ),
         limitations=recipe.limitations,
     )
+
+
+def _decided(fitting: Fitting, pictures: Pictures, logits: np.ndarray, logits_of: LogitsOf | None) -> Decided:
+    judged = _judged(fitting, pictures, logits)
+    weights = balanced_weights(judged.cells, judged.labels, one_class_share=fitting.recipe.one_class_share)
+    slope, intercept = calibrate(judged.logits, judged.labels, weights)
+    calibrated = Judged(slope * judged.logits + intercept, judged.labels, judged.cells, judged.patients)
+    exam_rule = choose_exam_rule(
+        calibrated,
+        slope * _healthy(fitting, pictures, logits) + intercept,
+        [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
+    )
+    return Decided((slope, intercept), decide(calibrated.logits, calibrated.labels, weights), exam_rule)
 
 
 def _judged(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> Judged:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -14,13 +14,14 @@ class Frozen:
     """Runs a model in inference, many images at a time.
 
     Where OpenVINO is installed and Keras runs on TensorFlow without a GPU, it computes: in bfloat16 where the processor has
-    it, several times as fast as Keras, and rounded as the maps are that are served. Otherwise Keras itself does.
+    it, several times as fast as Keras, and rounded as the maps are that are served; in float32 where that is asked for.
+    Otherwise Keras itself does.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, precision: Literal["bf16", "f32"] = "bf16") -> None:
         """The model must take one input, gray (batch, size, size, 1), and give a dictionary."""
         self._model = model
-        self._request = _openvino_request(model)
+        self._request = _openvino_request(model, precision)
 
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Run one batch.
@@ -43,7 +44,7 @@ class Frozen:
             yield self(images[k : k + _BATCH])
 
 
-def _openvino_request(model: keras.Model) -> Any:
+def _openvino_request(model: keras.Model, precision: str) -> Any:
     if keras.backend.backend() != "tensorflow" or keras.distribution.list_devices("gpu"):
         return None
     try:
@@ -52,7 +53,7 @@ def _openvino_request(model: keras.Model) -> Any:
         return None
     from app.ct.engines.openvino import converted
 
-    settings = {"INFERENCE_PRECISION_HINT": "bf16"}
+    settings = {"INFERENCE_PRECISION_HINT": precision}
     return openvino.Core().compile_model(converted(model), "CPU", settings).create_infer_request()
 
 

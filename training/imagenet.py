@@ -1,6 +1,7 @@
 """Start weights for the backbone: a folder of arrays by layer, or Keras's own ImageNet download."""
 
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
@@ -8,29 +9,35 @@ import numpy as np
 from training.run import RunError
 
 
-def load_backbone_weights(network: keras.Model, source: str) -> frozenset[str]:
+def load_backbone_weights(
+    network: keras.Model, source: str, architecture: Literal["resnet50", "vgg16", "googlenet"] = "resnet50"
+) -> frozenset[str]:
     """Set what ``source`` has of the backbone's weights.
 
     Args:
         network: changed in place.
         source: ``none``; ``imagenet`` (Keras's download: needs internet); or a folder with ``<layer>.f16.bin`` (kernel as
             (out, in, rows, columns), then bias, little-endian float16) and ``<layer>.f32.bin`` (gamma, beta, mean, variance).
+        architecture: whose weights ``imagenet`` means.
 
     Returns:
         Names of the layers that were set.
 
     Raises:
-        RunError: the folder is not there.
+        RunError: the folder is not there, or Keras has no such weights.
     """
     if source == "none":
         return frozenset()
     if source == "imagenet":
-        return _from_keras(network)
+        return _from_keras(network, architecture)
     return _from_folder(network, Path(source))
 
 
-def _from_keras(network: keras.Model) -> frozenset[str]:
-    donor = {layer.name: layer for layer in keras.applications.ResNet50(include_top=False).layers}
+def _from_keras(network: keras.Model, architecture: str) -> frozenset[str]:
+    made = {"resnet50": keras.applications.ResNet50, "vgg16": keras.applications.VGG16}.get(architecture)
+    if made is None:
+        raise RunError(f"Keras has no ImageNet weights of {architecture}.")
+    donor = {layer.name: layer for layer in made(include_top=False).layers}
     taken = [layer for layer in network.layers if layer.weights and layer.name in donor]
     for layer in taken:
         layer.set_weights(donor[layer.name].get_weights())

@@ -57,13 +57,15 @@ def release(
         The model's folder.
 
     Raises:
-        RunError: the run is incomplete, was altered or measured with other weights; the precision is not allowed; or
-            the name is not one.
+        RunError: the run is incomplete, there to be compared alone, was altered or measured with other weights; the
+            precision is not allowed; or the name is not one.
         BrokenModel: a weight is not finite as stored, or an engine does not give the scores of the reference.
     """
     if not _NAME.fullmatch(name):
         raise RunError("A model's name is lower-case letters, digits, dots and hyphens.")
     run = Run.read(run_folder)
+    if run.compare_only:
+        raise RunError(run.compare_only)
     check_seal(run_folder)
     findings = Findings.read(run_folder)
     with _aside(store, name) as folder:
