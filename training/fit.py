@@ -5,17 +5,19 @@ Looks are kept in the cache, training in checkpoints: a run that was killed goes
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from app.ct.exam import Slice
 from app.ct.fitness import FITNESS_FILE
-from app.ct.manifest import FitnessSpec
+from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.network import build_network
-from app.ct.preprocessing import make_preprocessor
+from app.ct.preprocessing import Prepared, Preprocessor, make_preprocessor
 from app.ct.weights import load_weights, save_weights, weights_of
+from training.affected import fit_on
 from training.catalog import CATALOG, Catalog, Part
 from training.conclude import conclude
 from training.features import Frozen
@@ -27,6 +29,8 @@ from training.pictures import Pictures, Studio
 from training.recipe import Recipe
 from training.run import WEIGHTS, Run, RunError
 from training.seal import seal
+from training.slice_scores import SliceScores
+from training.stability import LogitsOf
 from training.start import standardize, start_network
 from training.stretches import Material, train
 
@@ -62,16 +66,18 @@ def fit(
     fitting = _start(recipe, work, out, progress)
     pictures = _pictures(fitting, cache or work / "cache")
     _train(fitting, pictures, backbone_weights)
-    logits = _logits(fitting, pictures)
-    fitness = _fitness(fitting)
+    network = _trained(fitting)
+    logits = _logits(fitting, pictures, network)
     run = conclude(
         fitting,
         work,
         pictures,
         logits,
-        fitness=fitness,
+        fitness=_fitness(fitting, network),
         hours=(time.monotonic() - started) / 3600,
         start=backbone_weights,
+        logits_of=_logits_of(fitting, network),
+        affected=_affected(fitting, network),
     )
     _forget_old_figures(out, run)
     run.write(out)
@@ -105,8 +111,7 @@ def _start(recipe: Recipe, work: Path, out: Path, progress: Callable[[str], None
 def _pictures(fitting: Fitting, cache: Path) -> Pictures:
     """All looks of the slices that train or that scores are told of."""
     recipe = fitting.recipe
-    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-    studio = Studio(cache / "looks", preprocessor, recipe.preprocessing, recipe.looks, recipe.seed)
+    studio = Studio(cache / "looks", _preprocessor(fitting), recipe.preprocessing, recipe.looks, recipe.seed)
     return studio.pictures(fitting.placed(Part.TRAIN, Part.VALIDATION, Part.TEST), fitting.progress)
 
 
@@ -136,32 +141,52 @@ def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
     shutil.copyfile(last, out / WEIGHTS)
 
 
-def _logits(fitting: Fitting, pictures: Pictures) -> np.ndarray:
-    """Of every slice as it will be served, by the run's weights; nan for other looks. float32 (looks,)."""
+def _trained(fitting: Fitting) -> Frozen:
+    network = build_network(fitting.recipe.network)
+    load_weights(network, fitting.out / WEIGHTS)
+    return Frozen(network)
+
+
+def _logits(fitting: Fitting, pictures: Pictures, network: Frozen) -> np.ndarray:
+    """Of every slice as it will be served, written down too; nan for other looks. float32 (looks,)."""
     fitting.progress("scoring slices as they will be served")
-    network = _network(fitting)
-    frozen = Frozen(keras.Model(network.input, {"logit": network.output["logit"]}))
     rows = np.flatnonzero(pictures.served)
     found = np.full(len(pictures.images), np.nan, np.float32)
-    found[rows] = np.concatenate([b["logit"].ravel() for b in frozen.batches(pictures.images[rows])])
+    found[rows] = np.concatenate([b["logit"].ravel() for b in network.batches(pictures.images[rows])])
+    SliceScores.of([fitting.catalog.records[k] for k in pictures.records[rows]], found[rows]).write(fitting.out)
     return found
 
 
-def _network(fitting: Fitting) -> keras.Model:
-    network = build_network(fitting.recipe.network)
-    load_weights(network, fitting.out / WEIGHTS)
-    return network
+def _logits_of(fitting: Fitting, network: Frozen) -> LogitsOf:
+    preprocessor = _preprocessor(fitting)
+
+    def logits_of(slices: Sequence[Slice]) -> np.ndarray:
+        images = np.stack([preprocessor(one).image for one in slices])
+        return np.concatenate([batch["logit"].ravel() for batch in network.batches(images)])
+
+    return logits_of
 
 
-def _fitness(fitting: Fitting) -> FitnessSpec:
+def _affected(fitting: Fitting, network: Frozen) -> AffectedSpec | None:
+    """How the share of lung affected is estimated, from masks that people have drawn."""
+    fitting.progress("fitting the share of lung affected")
+    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+
+    def evidence_of(prepared: Sequence[Prepared]) -> np.ndarray:
+        images = np.stack([p.image for p in prepared])
+        return np.concatenate([batch["evidence"] for batch in network.batches(images)])
+
+    return fit_on(records, _preprocessor(fitting), evidence_of)
+
+
+def _preprocessor(fitting: Fitting) -> Preprocessor:
+    return make_preprocessor(fitting.recipe.preprocessing, fitting.recipe.network.size)
+
+
+def _fitness(fitting: Fitting, network: Frozen) -> FitnessSpec:
     """What is not judged at all; the spread of training features goes beside the weights."""
-    recipe = fitting.recipe
     records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
     fitting.progress(f"features of {len(records)} slices")
-    preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
-    network = _network(fitting)
-    features = keras.Model(network.input, {"features": network.output["features"]})
-    seen = look_at(records, preprocessor, Frozen(features))
-    spread, spec = fit_limits(records, seen, recipe.fitness)
+    spread, spec = fit_limits(records, look_at(records, _preprocessor(fitting), network), fitting.recipe.fitness)
     spread.save(fitting.out / FITNESS_FILE)
     return spec
