@@ -229,6 +229,21 @@ def matrix(
 
 
 @commands.command()
+def pool(
+    evaluations: Annotated[list[Path], typer.Argument(metavar="EVALUATION...", help="Folders, one a fold.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write metrics.json into.")],
+    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+) -> None:
+    """Judge the folds of a cross-validation together."""
+    from training.pool import pool as do
+
+    report = do(evaluations, out, draws=draws, seed=seed)
+    typer.echo(f"{report['n']} scored by {report['by']}, {report['positives']} positive, {report['groups']} groups")
+    _echo_figures(report["metrics"])
+
+
+@commands.command()
 def cohort(
     table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="One line a patient: ct, rt_pcr, age, sex ...")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write cohort.json and cohort.md into.")],

@@ -1,0 +1,76 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tests.training.runs import an_evaluation
+from training.pool import pool
+from training.run import Evaluation, RunError
+
+Row = tuple[str, int, float | None, str]
+
+
+def a_fold(folder: Path, name: str, rows: list[Row], *, weights: str, threshold: float = 0.5) -> Path:
+    """Cases (file, label, probability, group) of soares."""
+    an_evaluation(folder, name, kind="folds", weights_sha256=weights)
+    path = folder / "folds" / name
+    told = json.loads((path / "metrics.json").read_text()) | {"threshold": threshold, "positive_class": "COVID-19"}
+    (path / "metrics.json").write_text(json.dumps(told))
+    with (path / "scores.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "label", "probability", "refused", "dataset", "group"))
+        writer.writerows((f, y, "" if p is None else p, int(p is None), "soares", g) for f, y, p, g in rows)
+    return path
+
+
+FIRST: list[Row] = [("a", 1, 0.9, "p"), ("b", 0, 0.2, "q"), ("c", 0, None, "q")]
+SECOND: list[Row] = [("d", 1, 0.4, "r"), ("e", 0, 0.3, "s"), ("f", 0, 0.6, "s")]
+
+
+def test_folds_are_judged_together_each_by_its_own_threshold(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb", threshold=0.35)]
+
+    report = pool(folds, tmp_path / "out")
+
+    assert (report["n"], report["cases"], report["refused"], report["unscored"]) == (5, 6, 1, 1)
+    assert report["metrics"]["auc"]["value"] == pytest.approx(roc_auc_score([1, 0, 1, 0, 0], [0.9, 0.2, 0.4, 0.3, 0.6]))
+    assert report["metrics"]["sensitivity"]["value"] == 1
+    assert report["metrics"]["specificity"]["value"] == pytest.approx(2 / 3)
+    assert [fold["n"] for fold in report["folds"]] == [2, 3]
+
+
+def test_what_is_written_is_an_evaluation(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+
+    pool(folds, tmp_path / "out")
+
+    told = Evaluation.model_validate_json((tmp_path / "out/metrics.json").read_bytes())
+    assert told.model.name == "2 models, one a fold"
+    assert told.per_source["soares"].n == 5
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights", "why"),
+    [
+        (SECOND, "aa", "same weights"),
+        ([("a", 1, 0.4, "r")], "bb", "record is in two"),
+        ([("d", 1, 0.4, "p")], "bb", "group is in two"),
+    ],
+)
+def test_what_are_no_folds_is_refused(tmp_path, rows, weights, why):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", rows, weights=weights)]
+
+    with pytest.raises(RunError, match=why):
+        pool(folds, tmp_path / "out")
+
+
+def test_one_evaluation_is_no_cross_validation(tmp_path):
+    with pytest.raises(RunError, match="no cross-validation"):
+        pool([a_fold(tmp_path, "1", FIRST, weights="aa")], tmp_path / "out")
+
+
+def test_a_folder_without_an_evaluation_is_named(tmp_path):
+    with pytest.raises(RunError, match="empty is no evaluation"):
+        pool([tmp_path / "empty", a_fold(tmp_path, "1", FIRST, weights="aa")], tmp_path / "out")
