@@ -214,12 +214,17 @@ def _facts(report: dict[str, Any]) -> dict[str, str]:
 
 
 def _name(record: Record, data: Sequence[Path]) -> str:
-    """The file as its manifest names it, where it lies in a folder of the data."""
+    """The file as its manifest names it, where it lies in a folder of the data; else from its data set's folder on.
+
+    Never the whole path, which would carry the user's folders into what is passed on.
+    """
     for path in data:
         folder = (path if path.is_dir() else path.parent).resolve()
         if record.file.is_relative_to(folder):
             return record.file.relative_to(folder).as_posix()
-    return str(record.file)
+    parts = record.file.parts
+    start = max((k for k, part in enumerate(parts[:-1]) if part == record.dataset), default=len(parts) - 1)
+    return "/".join(parts[start:])
 
 
 def _write_scores(path: Path, cases: Sequence[Scored], data: Sequence[Path]) -> None:

@@ -90,6 +90,21 @@ def test_scores_name_files_as_the_manifest_does(tmp_path: Path) -> None:
     assert [(s["file"], s["label"]) for s in scores(tmp_path / "out")] == [("000.png", "0"), ("001.png", "1")]
 
 
+def test_no_folder_of_the_user_is_named_where_the_catalog_lies_elsewhere(tmp_path: Path) -> None:
+    rows = [{"dataset": "ab", "file": f"{folder}/{k}.png"} for k, folder in enumerate(("ab", "ab/more", "other"))]
+    data = a_data_set(tmp_path / "data", rows)
+    (data / "ab/0.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "work").mkdir()
+    Catalog.read(data).write(tmp_path / "work/catalog.csv")
+
+    report = run(tmp_path / "work", tmp_path / "out")
+
+    assert [s["file"] for s in scores(tmp_path / "out")] == ["ab/0.png", "ab/more/1.png", "2.png"]
+    assert {"file": "ab/0.png", "why": "unreadable"} in report["refusals"]  # type: ignore[operator]
+    written = [p.read_text() for p in (tmp_path / "out").iterdir() if p.suffix != ".png"]
+    assert not any(str(tmp_path) in text for text in written)
+
+
 def test_what_serving_would_refuse_is_scored_all_the_same(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{}, {}])
     Image.new("L", (64, 48), 255).save(data / "001.png")
