@@ -41,7 +41,7 @@ _BY_SOURCE = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specif
 _MAPS = {
     "pointing_game": "pointing game",
     "energy_in_lesion": "energy in lesion",
-    "lesion_share": "… by chance: lesion's share of the slice",
+    "lesion_share": "… by chance: lesion's share of the map",
     "average_precision": "average precision",
     "dice": "Dice at the fixed threshold",
     "energy_in_lung": "energy in lung",

@@ -67,12 +67,19 @@ def energy_in_lung_or_lesion(mapped: Mapped) -> float:
     return np.nan if mapped.lung is None else _energy(mapped.weight, mapped.lung | mapped.lesion)
 
 
+def lesion_share(mapped: Mapped) -> float:
+    """Share of what the map covers that is lesion, 0..1: where a map that knows nothing would point."""
+    return _covered(mapped, mapped.lesion)
+
+
 def lung_share(mapped: Mapped) -> float:
     """Share of what the map covers that is lung, 0..1; nan where the lungs were not found."""
-    if mapped.lung is None:
-        return np.nan
-    top, left, bottom, right = mapped.box or (0, 0, *mapped.lung.shape)
-    return float(mapped.lung[top:bottom, left:right].mean())
+    return np.nan if mapped.lung is None else _covered(mapped, mapped.lung)
+
+
+def _covered(mapped: Mapped, inside: np.ndarray) -> float:
+    top, left, bottom, right = mapped.box or (0, 0, *inside.shape)
+    return float(inside[top:bottom, left:right].mean())
 
 
 def _energy(weight: np.ndarray, inside: np.ndarray) -> float:
@@ -102,15 +109,14 @@ def measure_maps(maps: list[Mapped], *, draws: int = DRAWS, seed: int = 0) -> di
     Returns:
         pointing_game, energy_in_lesion, dice (at ``DICE_THRESHOLD``), average_precision, energy_in_lung and
         energy_in_lung_or_lesion (over the slices whose lungs were found); and what a map that knows nothing would score:
-        lesion_share, the mean share of the slice that is lesion, for the first two, and lung_share, of what the map covers
-        that is lung, for energy_in_lung.
+        of what the map covers lesion_share is lesion, for the first two, and lung_share is lung, for energy_in_lung.
     """
     figures = {
         "pointing_game": points_at_lesion,
         "energy_in_lesion": energy_in_lesion,
         "dice": dice,
         "average_precision": average_precision,
-        "lesion_share": lambda m: float(m.lesion.mean()),
+        "lesion_share": lesion_share,
         "energy_in_lung": energy_in_lung,
         "energy_in_lung_or_lesion": energy_in_lung_or_lesion,
         "lung_share": lung_share,

@@ -63,6 +63,15 @@ def test_energy_in_lung_and_what_a_blind_map_would_score_by_hand() -> None:
     assert energy_in_lung(mapped) == 0.75
     assert energy_in_lung_or_lesion(mapped) == 1.0
     assert lung_share(mapped) == 0.5
+    assert measure_maps([mapped], draws=10)["lesion_share"].value == 0.5
+
+
+def test_a_blind_map_points_at_lesions_as_often_as_they_fill_what_it_covers() -> None:
+    weight, lesion = np.zeros((4, 4), np.float32), np.zeros((4, 4), dtype=bool)
+    weight[1:3, 1:3] = lesion[1, 1:3] = 1
+    found = measure_maps([Mapped(weight, lesion, "g", box=(1, 1, 3, 3))], draws=10)
+
+    assert found["lesion_share"].value == found["energy_in_lesion"].value == 0.5
 
 
 def test_energy_in_lung_is_of_the_slices_whose_lungs_were_found() -> None:
