@@ -13,12 +13,12 @@ import numpy as np
 from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.preprocessing import spec_of
+from training.balance import balanced_weights, cell_of
 from training.catalog import Part
 from training.decisions import Judged, calibrate, decide, undecided
 from training.exam_rules import choose_exam_rule
 from training.features import weights_label
 from training.fitting import JUDGED_ON, Fitting
-from training.linear import balanced_weights, cell_of
 from training.patients import is_other_healthy
 from training.pictures import Pictures
 from training.run import PartCount, Run, Shortcut

@@ -23,7 +23,7 @@ class Judged:
     Attributes:
         logits: float (slices,), of the network.
         labels: int (slices,).
-        cells: data set, or one style of it (see ``training.linear.cell_of``), one a slice.
+        cells: data set, or one style of it (see ``training.balance.cell_of``), one a slice.
         patients: one a slice; empty where it is not known to be one patient's.
     """
 

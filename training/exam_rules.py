@@ -16,9 +16,9 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from app.ct.exam_rule import Decision, ExamRule, TopShareMean
+from training.balance import balanced_weights
 from training.decisions import Judged, calibrate, decide, softened, undecided
 from training.evaluation import DRAWS, Interval, group_weights, interval
-from training.linear import balanced_weights
 from training.patients import Patient, patients_of, with_healthy
 from training.stability import Stability, WholeExam, stability
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.balance import balanced_weights, cell_of
 from training.catalog import Catalog, Part, Record
-from training.linear import balanced_weights, cell_of
 from training.pictures import Pictures
 from training.recipe import Recipe
 from training.split import held_out

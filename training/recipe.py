@@ -22,7 +22,7 @@ class Recipe:
         looks: how many looks of each slice there are.
         label_weights: data set (or "data set/style") -> how often each of its classes is seen; of data sets that are not
             named the labels are not learned.
-        one_class_share: see ``training.linear.balanced_weights``.
+        one_class_share: see ``training.balance.balanced_weights``.
         stretches: of training, in order.
         fitness: how the limits of what is judged at all are fitted.
         seed: of everything random.

@@ -13,13 +13,13 @@ import numpy as np
 from app import NOTICE
 from app.ct.exam import Slice
 from app.ct.reading import NamedFile, read_exam
+from training.balance import cell_of
 from training.catalog import CATALOG, Catalog, CatalogError, Part, Record
 from training.decisions import Judged
 from training.evaluate import model_used
 from training.evaluation import DRAWS, as_numbers
 from training.exam_rules import Measured, chosen, in_words, measured, rests_on, separation
 from training.fitting import JUDGED_ON
-from training.linear import cell_of
 from training.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
 from training.scoring import By, Scorer, score
 from training.stability import SCORED, LogitsOf, WholeExam, phantom_exams, slices_with_lung, stability
