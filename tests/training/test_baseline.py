@@ -102,14 +102,13 @@ def test_a_run_is_not_written_over(run, work):
         baseline.fit(TINY, work=work, out=run)
 
 
-def test_a_network_that_is_not_served_is_scored_resumed_and_never_released(work, tmp_path):
+def test_a_network_that_is_not_served_is_scored_and_never_released(work, tmp_path):
     recipe = replace(TINY, name="paper-googlenet", architecture="googlenet")
 
-    baseline.fit(recipe, work=work, out=tmp_path / "run")
-    before = SliceScores.read(tmp_path / "run").logits
+    (tmp_path / "run/tensorboard").mkdir(parents=True)  # of a run that was killed in its first epoch
     baseline.fit(recipe, work=work, out=tmp_path / "run", resume=True)
 
-    np.testing.assert_array_equal(SliceScores.read(tmp_path / "run").logits, before)
+    assert len(SliceScores.read(tmp_path / "run").logits) == 30
     assert "auxiliary1_loss" in (tmp_path / "run/history.csv").read_text()
     with pytest.raises(RunError, match="compared"):
         release(tmp_path / "run", name="x", store=tmp_path / "store")
