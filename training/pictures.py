@@ -4,6 +4,7 @@ The name holds the digest of the record's bytes, not its place: other splits of 
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ class Studio:
         path = self.folder / f"{key}.npz"
         if not path.is_file():
             rng = np.random.default_rng(int(key, 16))
-            aside = path.with_suffix(".tmp.npz")
+            # Of this process alone: another run may be making the same looks, and write them at the same time.
+            aside = path.with_suffix(f".{os.getpid()}.tmp.npz")
             np.savez(
                 aside, allow_pickle=False, **self._arrays([*looks_of(record, self.preprocessor, self.settings, rng)])
             )

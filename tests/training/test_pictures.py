@@ -63,3 +63,16 @@ def test_a_file_with_other_bytes_is_another_slice(studio, records):
     Image.open(records[1].file).save(records[0].file)
 
     assert not np.array_equal(studio.pictures([(0, records[0])]).images[0], before.images[0])
+
+
+def test_what_another_run_is_just_writing_is_left_alone(studio, records):
+    studio.pictures([(0, records[0])])
+    (made,) = studio.folder.iterdir()
+    made.unlink()
+    half_written = made.with_suffix(".tmp.npz")
+    half_written.write_bytes(b"half of another run's")
+
+    studio.pictures([(0, records[0])])
+
+    assert half_written.read_bytes() == b"half of another run's"
+    assert {p.name for p in studio.folder.iterdir()} == {made.name, half_written.name}
