@@ -20,6 +20,8 @@ from training.features import Frozen
 from training.run import RunError
 
 _LEAST_SCALE = 1e-3
+_AT_ONCE = 64
+"""Slices that are read before the network sees them."""
 _RESTS_ON = (
     "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limits, one"
     " for slices shown whole and one for those with blackened surroundings."
@@ -66,7 +68,15 @@ class Seen:
 
 
 def look_at(records: Sequence[Record], preprocessor: Preprocessor, network: Frozen) -> Seen:
-    """Read, prepare and look at image records; the network gives ``features`` (see ``app.ct.network.mean_features``)."""
+    """Read, prepare and look at image records; the network gives ``features`` (see ``app.ct.network.mean_features``).
+
+    A few at a time: no more pictures are held than go through the network at once.
+    """
+    parts = [_look_at(records[k : k + _AT_ONCE], preprocessor, network) for k in range(0, len(records), _AT_ONCE)]
+    return Seen(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+
+
+def _look_at(records: Sequence[Record], preprocessor: Preprocessor, network: Frozen) -> Seen:
     exams = [record.read() for record in records]
     prepared = [preprocessor(exam.slices[0]) for exam in exams]
     return Seen(

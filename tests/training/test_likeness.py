@@ -1,12 +1,17 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from app.ct.exam import Slice
+from app.ct.phantom import phantom
+from app.ct.preprocessing import LungBox, Prepared
 from app.ct.selection import LEAST_AREA
 from training.catalog import Part, Record
-from training.likeness import FitnessSettings, Seen, fit_features, fit_limits
+from training.likeness import FitnessSettings, Seen, fit_features, fit_limits, look_at
 from training.run import RunError
 
 
@@ -105,3 +110,25 @@ def test_too_few_slices_to_fit_limits_are_said():
 
     with pytest.raises(RunError, match="more than 2 training slices"):
         fit_limits(records, seen, SETTINGS)
+
+
+def test_few_slices_are_held_while_many_are_looked_at(tmp_path):
+    Image.fromarray(phantom(slices=7, seed=0, size=64).exam().slices[3].gray).save(tmp_path / "a.png")
+    record = Record(tmp_path / "a.png", 0, "a", group="a", part=Part.TRAIN)
+    preprocessor, waiting, most = LungBox(size=32), [], []
+
+    def prepared(ct_slice: Slice) -> Prepared:
+        waiting.append(preprocessor(ct_slice))
+        return waiting[-1]
+
+    class Looking:
+        def batches(self, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+            most.append(len(waiting))
+            waiting.clear()
+            yield {"features": np.arange(sum(most) - len(images), sum(most), dtype=np.float32)[:, None]}
+
+    seen = look_at([record] * 150, prepared, Looking())
+
+    assert seen.features[:, 0].tolist() == list(range(150))
+    assert len(seen.lung_area) == len(seen.masked) == 150
+    assert max(most) <= 64
