@@ -38,9 +38,9 @@ class Frozen:
         self._request.infer({"gray": gray})
         return {k: self._request.get_tensor(k).data.copy() for k in self._model.output}
 
-    def batches(self, images: np.ndarray, start: int = 0) -> Iterator[dict[str, np.ndarray]]:
-        """Batches of the outputs for ``images[start:]``."""
-        for k in range(start, len(images), _BATCH):
+    def batches(self, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        """Batches of the outputs for ``images``."""
+        for k in range(0, len(images), _BATCH):
             yield self(images[k : k + _BATCH])
 
 
