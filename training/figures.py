@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. Matplotlib is imported only when one is drawn. Every picture carries the notice."""
+"""Pictures of an evaluation."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from app import NOTICE
 from training.benefit import DecisionCurve, PredictiveValues
+from training.canvas import canvas, save
 from training.curves import Bin, Curve
 from training.evaluation import Interval, Sample
 
-_DPI = 120
 _INK, _OTHER, _PALE = "#1f4e79", "#c0504d", "0.75"
 _BAND = "95 % band by group"
 
@@ -25,7 +24,7 @@ def draw_roc(curve: Curve, area: Interval, sample: Sample, path: Path) -> None:
     axes.plot(called[~positive].mean(), called[positive].mean(), "o", color=_OTHER, label="at the threshold")
     axes.set_title(f"AUC {words(area)}\n{_counts(sample)}", fontsize=10)
     axes.legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_precision_recall(curve: Curve, area: Interval, sample: Sample, path: Path) -> None:
@@ -36,12 +35,12 @@ def draw_precision_recall(curve: Curve, area: Interval, sample: Sample, path: Pa
     _plot(axes, curve)
     axes.set_title(f"average precision {words(area)}\n{_counts(sample)}", fontsize=10)
     axes.legend(loc="lower left", fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_reliability(bins: Sequence[Bin], slope: Interval, sample: Sample, path: Path) -> None:
     """Share of positives against the probability given, bin by bin, over how often each probability was given."""
-    figure, (axes, below) = _figure(2, height_ratios=(4, 1))
+    figure, ((axes,), (below,)) = canvas(2, size=(5, 6.5), height_ratios=(4, 1))
     axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is positive")
     axes.plot((0, 1), (0, 1), color=_PALE, linewidth=1, label="perfect")
     given, true = [b.given for b in bins], [b.true.value for b in bins]
@@ -58,15 +57,15 @@ def draw_reliability(bins: Sequence[Bin], slope: Interval, sample: Sample, path:
     axes.legend(loc="upper left", fontsize=8)
     axes.set_title(f"calibration slope {words(slope)}\n{_counts(sample)}", fontsize=10)
     _histogram(below, sample, None)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_probabilities(sample: Sample, threshold: float, path: Path) -> None:
     """How often each probability was given, by class: what there is to see also of one class."""
-    figure, (axes,) = _figure(1, height_ratios=(1,), size=(6, 3.5))
+    figure, ((axes,),) = canvas(size=(6, 3.5))
     _histogram(axes, sample, threshold)
     axes.set_title(_counts(sample), fontsize=10)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def _histogram(axes: Any, sample: Sample, threshold: float | None) -> None:
@@ -74,7 +73,7 @@ def _histogram(axes: Any, sample: Sample, threshold: float | None) -> None:
     axes.hist(parts, bins=np.linspace(0, 1, 21), color=(_OTHER, _INK), label=("positive", "negative"))
     if threshold is not None:
         axes.axvline(threshold, color="black", linestyle="--", linewidth=1, label=f"threshold {threshold:.2f}")
-    axes.set(xlim=(0, 1), xlabel=f"probability given\n{NOTICE}", ylabel="cases")
+    axes.set(xlim=(0, 1), xlabel="probability given", ylabel="cases")
     axes.legend(fontsize=8)
 
 
@@ -93,7 +92,7 @@ def draw_prevalence(rows: Sequence[PredictiveValues], path: Path) -> None:
     axes.minorticks_off()
     axes.set_title("at the threshold, if sensitivity and specificity carry over; 95 % bands by group", fontsize=9)
     axes.legend(loc="center right", fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_decision(curve: DecisionCurve, sample: Sample, path: Path) -> None:
@@ -106,22 +105,21 @@ def draw_decision(curve: DecisionCurve, sample: Sample, path: Path) -> None:
     axes.set(xlim=(0, 1), ylim=(-0.15, 1.1 * prevalence + 0.02))
     axes.set_title(f"at this set's prevalence, {prevalence:.2f}\n{_counts(sample)}", fontsize=10)
     axes.legend(loc="upper right", fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
-def draw_forest(figures: Mapping[str, Interval], path: Path, *, x: str, chance: float | None = None) -> None:
-    """One line a row: a figure and its interval; rows without the figure are left out."""
+def draw_forest(figures: Mapping[str, Interval], path: Path, *, x: str, chance: float) -> None:
+    """One line a row: a figure and its interval, and what chance gives; rows without the figure are left out."""
     shown = {name: f for name, f in figures.items() if f.value is not None}
     figure, axes = _axes(x=x, y="", size=(7, 1.4 + 0.35 * len(shown)))
     for row, found in enumerate(reversed(shown.values())):
         axes.plot(found.value, row, "o", color=_INK)
         axes.hlines(row, _nan(found.low), _nan(found.high), color=_INK)
         axes.annotate(words(found), (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=8)
-    if chance is not None:
-        axes.axvline(chance, color=_PALE, linewidth=1)
+    axes.axvline(chance, color=_PALE, linewidth=1)
     axes.set(xlim=(0, 1.02), ylim=(-0.6, len(shown) - 0.4))
     axes.set_yticks(range(len(shown)), list(reversed(shown)), fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def words(found: Interval) -> str:
@@ -155,18 +153,9 @@ def _square(*, x: str, y: str) -> tuple[Any, Any]:
 
 
 def _axes(*, x: str, y: str, size: tuple[float, float]) -> tuple[Any, Any]:
-    figure, (axes,) = _figure(1, height_ratios=(1,), size=size)
-    axes.set(xlabel=f"{x}\n{NOTICE}", ylabel=y)
+    figure, ((axes,),) = canvas(size=size)
+    axes.set(xlabel=x, ylabel=y)
     return figure, axes
-
-
-def _figure(rows: int, *, height_ratios: tuple[float, ...], size: tuple[float, float] = (5, 6.5)) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, 1, height_ratios=height_ratios, squeeze=False)[:, 0]
 
 
 def draw_matrix(grid: Mapping[str, Mapping[str, Interval]], seen: set[tuple[str, str]], path: Path, *, x: str) -> None:
@@ -192,4 +181,4 @@ def draw_matrix(grid: Mapping[str, Mapping[str, Interval]], seen: set[tuple[str,
     axes.set_xticks(range(len(columns)), [c.replace(" (", "\n(").replace(", ", "\n") for c in columns], fontsize=8)
     axes.set_yticks(range(len(grid)), [name.replace(", ", "\n", 1) for name in grid], fontsize=8)
     axes.set_title("* other records of this data set trained the model", fontsize=9)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import numpy as np
 
-from app import NOTICE
+from training.canvas import canvas, save
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -63,21 +63,17 @@ class History:
 
     def draw(self, path: Path) -> None:
         """Curves of training and validation, a panel for each value, with the best epoch marked."""
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
         names = [k for k in self.rows[0] if k not in _ONCE_AN_EPOCH and not k.startswith("val_")]
-        figure = Figure(figsize=(5 * len(names), 4), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure, panels = canvas(columns=len(names), size=(5 * len(names), 4))
         epochs = [row["epoch"] for row in self.rows]
-        for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for axes, name in zip(panels[0], names, strict=True):
             for column, label in ((name, "training"), (f"val_{name}", "validation")):
                 if column in self.rows[0]:
                     axes.plot(epochs, [row[column] for row in self.rows], label=label, marker=".")
             axes.axvline(self.best_epoch, color="0.7", linestyle=":", label="kept")
-            axes.set(xlabel=f"epoch\n{NOTICE}", ylabel=name)
+            axes.set(xlabel="epoch", ylabel=name)
             axes.legend()
-        figure.savefig(path, dpi=100)
+        save(figure, path)
 
 
 class EventLog:

@@ -1,16 +1,15 @@
-"""One picture an audit. Matplotlib is imported only when one is drawn."""
+"""One picture an audit."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app import NOTICE
 from training.audits.changes import Row
 from training.audits.goals import CHANCE
 from training.audits.randomized import Stage
+from training.canvas import canvas, save
 from training.evaluation import Interval
 
-_DPI = 120
 _ROW = 0.22
 _MOST_SERIES = 10
 
@@ -28,7 +27,7 @@ def draw_aucs(rows: Sequence[Row], path: Path) -> None:
     for place, name in enumerate(names):
         _whisker(axes, points[name], place)
     axes.set_yticks(range(len(names)), names, fontsize=8)
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_moves(rows: Sequence[Row], path: Path, *, goal: float | None = None) -> None:
@@ -50,7 +49,7 @@ def draw_moves(rows: Sequence[Row], path: Path, *, goal: float | None = None) ->
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.legend(fontsize=8, loc="lower right")
     axes.invert_yaxis()
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def draw_cascade(stages: Sequence[Stage], path: Path) -> None:
@@ -70,7 +69,7 @@ def draw_cascade(stages: Sequence[Stage], path: Path) -> None:
     axes.set_yticks(range(len(stages)), [stage.randomized for stage in stages], fontsize=8)
     axes.legend(fontsize=7)
     axes.invert_yaxis()
-    figure.savefig(path, dpi=_DPI)
+    save(figure, path)
 
 
 def _whisker(axes: Any, found: Interval, place: float, *, color: str = "C0", label: str | None = None) -> None:
@@ -82,11 +81,6 @@ def _whisker(axes: Any, found: Interval, place: float, *, color: str = "C0", lab
 
 
 def _axes(rows: int, *, x: str) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 2 + _ROW * max(rows, 8)), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set(xlabel=f"{x}\n{NOTICE}")
+    figure, ((axes,),) = canvas(size=(8, 2 + _ROW * max(rows, 8)))
+    axes.set(xlabel=x)
     return figure, axes
