@@ -3,7 +3,6 @@
 The rule was written down before anything was measured by it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy as np
 from app.ct.exam_rule import Decision
 from app.ct.precision import Agreement, Alike
 from app.ct.scores import SliceScores
-from training.evaluation import DRAWS, auc, group_weights
+from training.evaluation import DRAWS
+from training.paired_areas import paired_areas
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,15 @@ def agreement(
     before, after = reference.probabilities, found.probabilities
     change = np.abs(after - before)
     sides = _side(before, decision), _side(after, decision)
-    one, other = auc(cases.labels, before), auc(cases.labels, after)
-    low, high = _loss_interval(cases, before, after, draws=draws, seed=seed)
+    ranked = paired_areas(cases.labels, before, after, cases.groups, draws=draws, seed=seed)
     return Agreement(
         slices=len(before),
         groups=len(np.unique(cases.groups)),
-        auc=other,
-        reference_auc=one,
-        auc_loss=None if one is None or other is None else one - other,
-        auc_loss_low=low,
-        auc_loss_high=high,
+        auc=ranked.second.value,
+        reference_auc=ranked.first.value,
+        auc_loss=ranked.difference.value,
+        auc_loss_low=ranked.difference.low,
+        auc_loss_high=ranked.difference.high,
         largest_change=float(change.max()),
         median_change=float(np.median(change)),
         opposite=int((sides[0] * sides[1] < 0).sum()),
@@ -130,31 +129,10 @@ def _side(probabilities: np.ndarray, decision: Decision) -> np.ndarray:
 
 
 def _alike(reference: np.ndarray, found: np.ndarray) -> Alike:
-    """Over slices whose maps both have more than one value."""
+    """Over slices of which at least one map has more than one value; where only one has, nothing is alike."""
     pairs = zip(reference.reshape(len(reference), -1), found.reshape(len(found), -1), strict=True)
-    values = [float(np.corrcoef(a, b)[0, 1]) for a, b in pairs if np.ptp(a) > 0 and np.ptp(b) > 0]
+    spreads = [(a, b, np.ptp(a) > 0, np.ptp(b) > 0) for a, b in pairs]
+    values = [float(np.corrcoef(a, b)[0, 1]) if one and other else 0.0 for a, b, one, other in spreads if one or other]
     if not values:
         return Alike(median=None, worst_decile=None)
     return Alike(median=float(np.median(values)), worst_decile=float(np.quantile(values, 0.1)))
-
-
-def _loss_interval(
-    cases: Cases, before: np.ndarray, after: np.ndarray, *, draws: int, seed: int
-) -> tuple[float | None, float | None]:
-    """95 % interval of the loss of AUC: both are measured on the same resampled groups."""
-    losses = list(_losses(cases, before, after, draws=draws, seed=seed))
-    if len(losses) < max(1, draws / 2):
-        return None, None
-    low, high = np.percentile(losses, (2.5, 97.5))
-    return float(low), float(high)
-
-
-def _losses(cases: Cases, before: np.ndarray, after: np.ndarray, *, draws: int, seed: int) -> Iterator[float]:
-    from sklearn.metrics import roc_auc_score
-
-    names, owner = np.unique(cases.groups, return_inverse=True)
-    for weights in group_weights(len(names), draws=draws, seed=seed)[:, owner] if len(names) > 1 else ():
-        drawn = weights > 0
-        if len(np.unique(cases.labels[drawn])) == 2:
-            of = {"y_true": cases.labels[drawn], "sample_weight": weights[drawn]}
-            yield float(roc_auc_score(y_score=before[drawn], **of) - roc_auc_score(y_score=after[drawn], **of))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.curves import Curve, banded, has_both
-from training.evaluation import DRAWS, Interval, Sample, bootstrap, interval, ratio
+from training.curves import Curve, banded
+from training.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, percentiles
+from training.ranking import ratio
 
 PREVALENCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """From screening people without complaints to a ward of suspected cases."""
@@ -37,7 +38,7 @@ def predictive_values(
     Returns:
         One a prevalence; none without both classes. No interval where either class is of one group.
     """
-    if not has_both(sample):
+    if not has_both(sample.labels):
         return []
     value = _rates(sample, np.ones((1, len(sample.labels))))
     groups = [len(set(sample.groups[sample.labels == label].tolist())) for label in (1, 0)]
@@ -82,7 +83,7 @@ def _at(prevalence: float, value: np.ndarray, drawn: np.ndarray | None) -> Predi
 def _around(value: float, resampled: np.ndarray) -> Interval:
     """An interval that holds its value, also where ``_never_certain`` drew on one side of it."""
     # Drawn only where both classes are of two groups or more.
-    found = interval(value, resampled, groups=2)
+    found = percentiles(value, resampled, groups=2)
     if found.value is None or found.low is None or found.high is None:
         return found
     return Interval(found.value, low=min(found.low, found.value), high=max(found.high, found.value))
@@ -116,7 +117,7 @@ def decision_curve(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Deci
 
     Source: Vickers and Elkin, Medical Decision Making 26:565 (2006).
     """
-    if not has_both(sample):
+    if not has_both(sample.labels):
         return None
     x = np.linspace(0.01, 0.99, 99)
     odds, positive = x / (1 - x), sample.labels == 1
@@ -131,6 +132,10 @@ def decision_curve(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Deci
         prevalence = (weights @ positive / weights.sum(axis=1))[:, None]
         return np.asarray(prevalence - (1 - prevalence) * odds)
 
-    groups = len(set(sample.groups.tolist()))
-    curves = (banded(x, heights, sample, groups=groups, draws=draws, seed=seed) for heights in (on_score, on_all))
+    # Net benefit is no share: where nobody is called it is 0 in every draw, and no limit of hits among groups applies.
+    groups = fewest_groups(sample.labels, sample.groups)
+    curves = (
+        banded(x, heights, sample, groups=groups, draws=draws, seed=seed, limits=percentiles)
+        for heights in (on_score, on_all)
+    )
     return DecisionCurve(*curves)

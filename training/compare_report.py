@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app import NOTICE
-from training.evaluation import Interval, auc
+from training.canvas import canvas, save
+from training.evaluation import Interval
 from training.markdown import bullets, number, table, with_interval
 from training.operating import operating_points
 from training.published import HEADINGS, METRICS, PARTS, REMARKS, TABLE_3
+from training.ranking import auc
 from training.run import Figure
 
 if TYPE_CHECKING:
@@ -117,21 +119,17 @@ def _cell(found: Interval) -> str:
 
 def draw_curves(candidates: Sequence["Candidate"], path: Path) -> None:
     """ROC curve of each run on test, or on validation where there is no test part; nothing is drawn for one class."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Picture
-
     part = "test" if len(candidates[0].sample("test").labels) else "validation"
     if len(set(candidates[0].sample(part).labels.tolist())) < 2:
         return
-    figure = Picture(figsize=(6, 6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, ((axes,),) = canvas(size=(6, 6))
     axes.plot((0, 1), (0, 1), color="0.8", linewidth=1)
     for c in candidates:
         sample = c.sample(part)
         _, sensitivity, specificity = operating_points(sample.labels, sample.probabilities)
         area = number(auc(sample.labels, sample.probabilities))
-        axes.step(1 - specificity, sensitivity, where="post", label=f"{c.title}, AUC {area}")
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=f"1 - specificity\n{NOTICE}", ylabel="sensitivity", title=f"on {part}")
+        # Straight between points: where scores are tied, steps would draw more area than the AUC counts.
+        axes.plot(1 - specificity, sensitivity, label=f"{c.title}, AUC {area}")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="1 - specificity", ylabel="sensitivity", title=f"on {part}")
     axes.legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=120)
+    save(figure, path)

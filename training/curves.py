@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.calibration import BINS, bins_of
-from training.evaluation import DRAWS, Interval, Sample, bootstrap, by_score, interval, ratio
+from training.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, interval
+from training.ranking import by_score, ratio
 
 _POINTS = 101
 # Shares of whole numbers are compared with places on the axis.
@@ -38,23 +39,18 @@ class Curve:
         return bool(np.isfinite(self.low).any())
 
 
-def has_both(sample: Sample) -> bool:
-    """Whether there are positives and negatives."""
-    return len(set(sample.labels.tolist())) == 2
-
-
 def roc(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Curve | None:
     """Sensitivity at each 1 - specificity: the largest that does not cost more false alarms; None without both classes."""
     x = np.linspace(0, 1, _POINTS)
 
     def heights(weights: np.ndarray) -> np.ndarray:
-        positives, negatives = (_called(part) for part in by_score(sample, weights))
+        positives, negatives = (_called(part) for part in by_score(sample.labels, sample.probabilities, weights))
         false, true = _shares(negatives), _shares(positives)
         return np.stack([_last_within(f, t, x) for f, t in zip(false, true, strict=True)])
 
-    if not has_both(sample):
+    if not has_both(sample.labels):
         return None
-    curve = banded(x, heights, sample, groups=_fewest(sample), draws=draws, seed=seed)
+    curve = banded(x, heights, sample, groups=fewest_groups(sample.labels, sample.groups), draws=draws, seed=seed)
     # Near the right end every draw reaches 1 and the exact limit steps in, below its neighbors'; sensitivity cannot fall.
     return replace(curve, low=np.fmax.accumulate(curve.low))
 
@@ -67,19 +63,14 @@ def precision_recall(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> Cu
     x = np.linspace(1 / (_POINTS - 1), 1, _POINTS - 1)
 
     def heights(weights: np.ndarray) -> np.ndarray:
-        positives, negatives = (_called(part) for part in by_score(sample, weights))
+        positives, negatives = (_called(part) for part in by_score(sample.labels, sample.probabilities, weights))
         precision = ratio(positives, positives + negatives)
         recall = _shares(positives)
         return np.stack([_first_reaching(r, p, x) for r, p in zip(recall, precision, strict=True)])
 
-    if not has_both(sample):
+    if not has_both(sample.labels):
         return None
-    return banded(x, heights, sample, groups=_fewest(sample), draws=draws, seed=seed)
-
-
-def _fewest(sample: Sample) -> int:
-    """Groups of the class that has fewer: what a curve of both rests on."""
-    return min(len(set(sample.groups[sample.labels == label].tolist())) for label in (1, 0))
+    return banded(x, heights, sample, groups=fewest_groups(sample.labels, sample.groups), draws=draws, seed=seed)
 
 
 def _called(at_score: np.ndarray) -> np.ndarray:
@@ -111,6 +102,7 @@ def banded(
     groups: int,
     draws: int,
     seed: int,
+    limits: Callable[..., Interval] = interval,
 ) -> Curve:
     """A curve with its band.
 
@@ -121,12 +113,13 @@ def banded(
         groups: how many the curve rests on; no band with fewer than two.
         draws: bootstrap samples of groups.
         seed: of the bootstrap.
+        limits: ``interval`` for heights that are shares, else ``percentiles``.
     """
     y = heights(np.ones((1, len(sample.labels))))[0]
     if groups < 2:
         return Curve(x, y, np.full(len(x), np.nan), np.full(len(x), np.nan))
     resampled = bootstrap(heights, sample.groups, draws, seed)
-    found = [interval(float(value), resampled[:, k], groups=groups) for k, value in enumerate(y)]
+    found = [limits(float(value), resampled[:, k], groups=groups) for k, value in enumerate(y)]
     low, high = (np.array([np.nan if v is None else v for v in ends]) for ends in _ends(found))
     return Curve(x, y, low, high)
 

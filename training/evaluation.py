@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from training.calibration import calibration_errors, calibration_lines
+from training.ranking import areas, by_score, ratio
 
 DRAWS = 2000
 _MOST_WEIGHTS = 4_000_000
@@ -66,22 +67,6 @@ class Sample:
         return replace(self, labels=1 - self.labels, probabilities=1 - self.probabilities, predicted=~self.predicted)
 
 
-def auc(labels: np.ndarray, scores: np.ndarray) -> float | None:
-    """Area under the ROC curve by the rank formula, ties at mid-ranks; None without both classes.
-
-    Args:
-        labels: int (records,), 1 positive.
-        scores: float (records,), larger is more positive.
-    """
-    positive = np.asarray(labels) == 1
-    m, n = int(positive.sum()), int((~positive).sum())
-    if m == 0 or n == 0:
-        return None
-    _, place, count = np.unique(scores, return_inverse=True, return_counts=True)
-    mid_ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    return float((mid_ranks[positive].sum() - m * (m + 1) / 2) / (m * n))
-
-
 def measure(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Interval]:
     """All metrics of a sample by name.
 
@@ -127,6 +112,16 @@ def share(hits: np.ndarray, groups: np.ndarray, *, draws: int = DRAWS, seed: int
     return interval(value, bootstrap(lambda w: ratio(w @ hits, w.sum(axis=1)), groups, draws, seed), groups=count)
 
 
+def has_both(labels: np.ndarray) -> bool:
+    """Whether there are positives and negatives: int (records,)."""
+    return len(set(labels.tolist())) == 2
+
+
+def fewest_groups(labels: np.ndarray, groups: np.ndarray) -> int:
+    """Groups of the class that has fewer, which is what a figure of both rests on: int and str (records,)."""
+    return min(len(set(groups[labels == label].tolist())) for label in (1, 0))
+
+
 def _groups_behind(sample: Sample) -> dict[str, int]:
     """How many groups a figure rests on, where not on all of them."""
 
@@ -135,7 +130,8 @@ def _groups_behind(sample: Sample) -> dict[str, int]:
 
     positive, negative = groups(sample.labels == 1), groups(sample.labels == 0)
     of_positives = dict.fromkeys(("sensitivity", "iou", "f1"), positive)
-    of_both = dict.fromkeys(("auc", "average_precision", "balanced_accuracy"), min(positive, negative))
+    both = ("auc", "average_precision", "balanced_accuracy", "calibration_slope", "calibration_intercept")
+    of_both = dict.fromkeys(both, min(positive, negative))
     called = {"ppv": groups(sample.predicted), "npv": groups(~sample.predicted)}
     return of_positives | of_both | called | {"specificity": negative}
 
@@ -176,11 +172,8 @@ def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray,
     return np.concatenate([statistic(weights) for weights in resamples(groups, draws=draws, seed=seed)])
 
 
-def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
+def percentiles(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     """The figure with the 2.5 and 97.5 percentiles of its bootstrap values.
-
-    Where nothing went wrong (or all did), resampling cannot imagine that anything could: 16 hits of 16 would be "1.000 to
-    1.000". There the exact binomial interval is given, with groups as trials.
 
     Args:
         value: nan where it does not exist.
@@ -188,13 +181,23 @@ def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
         groups: how many groups the figure rests on; one says nothing of how groups differ, and gives no interval.
     """
     exists = resampled[np.isfinite(resampled)]
-    if not np.isfinite(value) or groups < 2 or len(exists) < len(resampled) / 2:
+    if not np.isfinite(value) or groups < 2 or len(exists) < max(1, len(resampled) / 2):
         return Interval(_finite(value))
     low, high = np.percentile(exists, (2.5, 97.5))
-    if low == high and value in (0.0, 1.0):
-        certain = float(0.025 ** (1 / groups))
-        return Interval(value, low=certain, high=1.0) if value else Interval(value, low=0.0, high=1 - certain)
     return Interval(float(value), low=float(low), high=float(high))
+
+
+def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
+    """The interval of a share: as ``percentiles`` gives it, but never certain.
+
+    Where nothing went wrong (or all did), resampling cannot imagine that anything could: 16 hits of 16 would be "1.000 to
+    1.000". There the exact binomial interval is given, with groups as trials.
+    """
+    found = percentiles(value, resampled, groups=groups)
+    if found.low is None or found.low != found.high or value not in (0.0, 1.0):
+        return found
+    certain = float(0.025 ** (1 / groups))
+    return replace(found, low=certain) if value else replace(found, high=1 - certain)
 
 
 def reflected(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
@@ -242,50 +245,18 @@ def _values(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """``part / whole``, nan where ``whole`` is 0; both float of one shape."""
-    found: np.ndarray = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-    return found
-
-
-def by_score(sample: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weight of the positives and of the negatives at each distinct probability, lowest first.
-
-    Args:
-        sample: of n records.
-        weights: float (draws, n).
-
-    Returns:
-        Two float64 (draws, distinct probabilities).
-    """
-    if not len(sample.labels):
-        return np.zeros((len(weights), 0)), np.zeros((len(weights), 0))
-    order = np.argsort(sample.probabilities, kind="stable")
-    scores, positive = sample.probabilities[order], (sample.labels == 1)[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(scores) > 0])
-    in_order = weights[:, order]
-    return (
-        np.add.reduceat(in_order * positive, starts, axis=1),
-        np.add.reduceat(in_order * ~positive, starts, axis=1),
-    )
-
-
 def _ranked(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
     """What rests on the order of scores alone.
 
-    AUC: of each pair of a positive and a negative, how often the positive scores higher; ties count half. Average precision:
-    the mean over positives of the precision at their own score; None without both classes, where it says nothing.
+    Average precision: the mean over positives of the precision at their own score; None without both classes, where it says
+    nothing.
     """
-    positives, negatives = by_score(sample, weights)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    pairs = positives.sum(axis=1) * negatives.sum(axis=1)
+    positives, negatives = by_score(sample.labels, sample.probabilities, weights)
+    area = areas(positives, negatives)
     called = np.cumsum(positives[:, ::-1], axis=1)[:, ::-1], np.cumsum(negatives[:, ::-1], axis=1)[:, ::-1]
     precision = np.nan_to_num(ratio(called[0], called[0] + called[1]))
     found = ratio((positives * precision).sum(axis=1), positives.sum(axis=1))
-    return {
-        "auc": ratio((positives * below).sum(axis=1), pairs),
-        "average_precision": np.where(pairs > 0, found, np.nan),
-    }
+    return {"auc": area, "average_precision": np.where(np.isfinite(area), found, np.nan)}
 
 
 def as_numbers(metrics: dict[str, Interval]) -> dict[str, dict[str, float | None]]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.ct.errors import CovidCTError
 from training.catalog import Part, Record
-from training.evaluation import Sample
+from training.evaluation import Sample, has_both
 
 _SPECIFICITIES = (0.8, 0.9, 0.95)
 
@@ -57,7 +57,7 @@ def offered(sample: Sample) -> dict[str, float]:
 
 def on_validation(sample: Sample, records: Sequence[Record]) -> bool:
     """Whether something may be chosen here: every record is of part validation, and both classes are there."""
-    return all(r.part is Part.VALIDATION for r in records) and len(set(sample.labels.tolist())) == 2
+    return all(r.part is Part.VALIDATION for r in records) and has_both(sample.labels)
 
 
 def taken_over(metrics: Path, name: str, *, model: dict[str, str], by: str) -> OperatingPoint:

@@ -5,8 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from training.evaluation import DRAWS, Interval, Sample, auc, bootstrap, by_score, ratio
+from training.evaluation import DRAWS, Interval, Sample, bootstrap, percentiles
 from training.paired import Paired
+from training.paired_areas import paired_areas
+from training.ranking import ratio
 
 
 @dataclass(frozen=True)
@@ -61,46 +63,22 @@ def compare_two(first: tuple[str, Sample], second: tuple[str, Sample], *, draws:
         neither=int((~right & ~other_right).sum()),
     )
 
-    def differences(weights: np.ndarray) -> np.ndarray:
-        areas = _areas(one, weights) - _areas(other, weights)
-        hits = ratio(weights @ right, weights.sum(axis=1)) - ratio(weights @ other_right, weights.sum(axis=1))
-        return np.stack([areas, hits], axis=1)
-
-    several = len(set(one.groups.tolist())) > 1
-    drawn = bootstrap(differences, one.groups, draws, seed) if several else np.full((0, 2), np.nan)
-    areas = auc(one.labels, one.probabilities), auc(other.labels, other.probabilities)
-    difference = None if areas[0] is None or areas[1] is None else areas[0] - areas[1]
+    scores = one.probabilities, other.probabilities
+    ranked = paired_areas(one.labels, *scores, one.groups, draws=draws, seed=seed)
     return Comparison(
         title,
         other_title,
-        auc=_interval(difference, drawn[:, 0]),
-        auc_p=_two_sided(drawn[:, 0]),
-        accuracy=_interval(float(right.mean() - other_right.mean()), drawn[:, 1]),
+        auc=ranked.difference,
+        auc_p=ranked.p,
+        accuracy=_less_right(right, other_right, one.groups, draws=draws, seed=seed),
         only_first=calls.first_only,
         only_second=calls.second_only,
         mcnemar_p=calls.mcnemar,
     )
 
 
-def _areas(sample: Sample, weights: np.ndarray) -> np.ndarray:
-    """AUC of each row of weights, ties counting half; nan without both classes. float (draws,)."""
-    positives, negatives = by_score(sample, weights)
-    below = np.cumsum(negatives, axis=1) - negatives / 2
-    return ratio((positives * below).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
-
-
-def _interval(value: float | None, drawn: np.ndarray) -> Interval:
-    exists = drawn[np.isfinite(drawn)]
-    if value is None or len(exists) < max(1, len(drawn) / 2):
-        return Interval(value)
-    low, high = np.percentile(exists, (2.5, 97.5))
-    return Interval(value, low=float(low), high=float(high))
-
-
-def _two_sided(drawn: np.ndarray) -> float | None:
-    """Twice the share of draws on the far side of no difference; never below what so many draws can show."""
-    exists = drawn[np.isfinite(drawn)]
-    if len(exists) < max(1, len(drawn) / 2):
-        return None
-    beyond = min((exists <= 0).sum(), (exists >= 0).sum())
-    return float(min(1.0, 2 * (beyond + 1) / (len(exists) + 1)))
+def _less_right(right: np.ndarray, other_right: np.ndarray, groups: np.ndarray, *, draws: int, seed: int) -> Interval:
+    """Difference of accuracy: bool (records,) twice, and their groups."""
+    less = right.astype(np.float64) - other_right
+    drawn = bootstrap(lambda weights: ratio(weights @ less, weights.sum(axis=1)), groups, draws, seed)
+    return percentiles(float(less.mean()), drawn, groups=len(set(groups.tolist())))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from training.catalog import Part, Record
-from training.evaluation import Interval, Sample, auc, bootstrap, by_score, interval, ratio
+from training.evaluation import Interval
+from training.paired_areas import area
 
 FEATURES: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"all": (0, 1, 2, 3, 4), "size": (0, 1), "gray level": (2,), "border": (3,), "sharpness": (4,)}
@@ -121,7 +122,7 @@ def _carried(name: str, found: _Measured, other: str, target: _Measured) -> dict
 def _row(
     fitted_on: str, measured_on: str, part: str, features: str, measured: _Measured, scores: np.ndarray | None
 ) -> dict[str, Any]:
-    figure = Interval(None) if scores is None else _auc(measured, scores)
+    figure = Interval(None) if scores is None else area(measured.labels, scores, measured.groups, draws=DRAWS, seed=0)
     return {
         "fitted_on": fitted_on,
         "measured_on": measured_on,
@@ -133,25 +134,6 @@ def _row(
         "low": _rounded(figure.low),
         "high": _rounded(figure.high),
     }
-
-
-def _auc(measured: _Measured, scores: np.ndarray) -> Interval:
-    value = auc(measured.labels, scores)
-    labels = {g: set(measured.labels[measured.groups == g].tolist()) for g in set(measured.groups.tolist())}
-    if value is None or len(labels) < 2:
-        return Interval(value)
-    _, ranks = np.unique(scores, return_inverse=True)
-    sample = Sample.of(
-        measured.labels.tolist(), (ranks / len(ranks)).tolist(), threshold=1.0, groups=measured.groups.tolist()
-    )
-
-    def resampled(weights: np.ndarray) -> np.ndarray:
-        positives, negatives = by_score(sample, weights)
-        below = np.cumsum(negatives, axis=1) - negatives / 2
-        return ratio((positives * below).sum(axis=1), positives.sum(axis=1) * negatives.sum(axis=1))
-
-    fewest = min(sum(label in found for found in labels.values()) for label in (0, 1))
-    return interval(value, bootstrap(resampled, measured.groups, DRAWS, 0), groups=fewest)
 
 
 def _cross_validated(train: _Measured) -> np.ndarray | None:

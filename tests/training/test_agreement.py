@@ -70,12 +70,26 @@ def test_one_class_has_no_auc_and_so_no_permission() -> None:
 
 
 def test_maps_of_one_value_do_not_correlate() -> None:
-    flat = np.zeros((2, 4, 4), np.float32)
+    flat, given = np.zeros((4, 4, 4), np.float32), (0.2, 0.8, 0.3, 0.7)
 
-    found = compared(some_scores(0.2, 0.8), some_scores(0.2, 0.8, share=flat))
+    found = compared(some_scores(*given), some_scores(*given, share=flat))
 
-    assert found.share.median is None
+    assert found.share.median == 0
     assert Rule().faults(found) == ("heat map",)
+
+
+def test_maps_that_are_lost_on_some_slices_speak_against_a_precision() -> None:
+    given = (0.2, 0.8, 0.3, 0.7)
+    lost = some_scores(*given).share.copy()
+    lost[0] = 0
+
+    assert compared(some_scores(*given), some_scores(*given, share=lost)).share.worst_decile == pytest.approx(0.3)
+
+
+def test_maps_that_are_of_one_value_in_both_say_nothing() -> None:
+    flat = some_scores(0.2, 0.8, 0.3, 0.7, share=np.zeros((4, 4, 4), np.float32))
+
+    assert compared(flat, flat).share.median is None
 
 
 def test_the_worst_decile_of_maps_is_told_beside_the_median() -> None:

@@ -83,3 +83,18 @@ def test_acting_on_everybody_from_the_lowest_threshold_is_the_same() -> None:
     assert curve is not None
     assert curve.by_score.y[0] == pytest.approx(curve.all_treated.y[0], abs=0.01)
     assert (curve.by_score.low <= curve.by_score.high).all()
+
+
+def test_where_nobody_is_called_the_net_benefit_is_nothing_for_certain() -> None:
+    curve = decision_curve(calls(hits=8, misses=2, clears=9, alarms=1), draws=1000)
+
+    assert curve is not None
+    assert (curve.by_score.y[-1], curve.by_score.low[-1], curve.by_score.high[-1]) == (0.0, 0.0, 0.0)
+
+
+def test_a_class_of_one_group_leaves_the_decision_curve_without_a_band() -> None:
+    sample = Sample.of([1, 1, 0, 0], [0.9, 0.2, 0.1, 0.8], threshold=0.5, groups=["a", "a", "b", "c"])
+    curve = decision_curve(sample, draws=100)
+
+    assert curve is not None
+    assert not curve.by_score.has_band

@@ -170,3 +170,15 @@ def test_slices_of_one_group_say_less_than_as_many_groups():
 def test_the_papers_rows_are_whole():
     assert [row.network for row in TABLE_3] == ["VGG16", "GoogLeNet", "ResNet50"]
     assert all(len(figures) == len(METRICS) for row in TABLE_3 for figures in row.figures.values())
+
+
+def test_a_class_of_one_group_tells_no_difference_of_auc_apart_from_chance():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 40)
+    groups = ["one"] * 40 + [f"g{k}" for k in range(40)]
+    one, other = (Sample.of(labels, rng.random(80), threshold=0.5, groups=groups) for _ in range(2))
+
+    found = compare_two(("a", one), ("b", other), draws=1000, seed=0)
+
+    assert found.auc.value is not None
+    assert found.auc.low is found.auc_p is None

@@ -8,11 +8,11 @@ from sklearn.linear_model import LogisticRegression
 from training.evaluation import (
     Interval,
     Sample,
-    auc,
     measure,
     resamples,
     share,
 )
+from training.ranking import auc
 
 
 def a_sample(count: int = 200, *, groups: int = 40, threshold: float = 0.5, seed: int = 0) -> Sample:
@@ -198,3 +198,15 @@ def test_the_bootstrap_auc_of_the_whole_is_the_auc() -> None:
 def test_probabilities_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.\.1"):
         Sample.of([1], [1.5], threshold=0.5, groups=["a"])
+
+
+def test_calibration_of_a_class_of_one_group_has_no_interval() -> None:
+    sample = a_sample(groups=40)
+    lone = Sample(
+        sample.labels, sample.probabilities, sample.predicted, np.where(sample.labels == 1, "a", sample.groups)
+    )
+
+    found = measure(lone, draws=1000)
+
+    assert found["calibration_slope"].value is not None
+    assert found["calibration_slope"].low is found["calibration_intercept"].low is None

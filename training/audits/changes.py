@@ -8,7 +8,8 @@ import numpy as np
 from app.ct.diagnosis import verdict
 from training.audits.alterations import Alteration
 from training.audits.trial import Pair
-from training.evaluation import Interval, auc, group_weights, interval, share
+from training.evaluation import Interval, share
+from training.paired_areas import paired_areas
 from training.scoring import By
 
 NONE = Interval(None)
@@ -174,54 +175,6 @@ def _moves(scored: _Scored, bootstrap: Bootstrap) -> Moves:
 def auc_pair(
     labels: np.ndarray, before: np.ndarray, after: np.ndarray, groups: np.ndarray, bootstrap: Bootstrap
 ) -> Aucs:
-    """AUC before, AUC after, and after less before, each resampled with the same groups.
-
-    Args:
-        labels: int (records,), 0 or 1.
-        before, after: float (records,), scores.
-        groups: str (records,).
-        bootstrap: of the intervals; none with one class or fewer than two groups of either.
-    """
-    values = auc(labels, before), auc(labels, after)
-    if values[0] is None or values[1] is None:
-        return Aucs()
-    names, owner = np.unique(groups, return_inverse=True)
-    behind = min(len(set(groups[labels == label].tolist())) for label in (0, 1))
-    change = values[1] - values[0]
-    if behind < 2:
-        return Aucs(Interval(values[0]), Interval(values[1]), Interval(change))
-    weights = group_weights(len(names), draws=bootstrap.draws, seed=bootstrap.seed)
-    drawn = [_resampled(labels, scores, owner, weights) for scores in (before, after)]
-    return Aucs(
-        interval(values[0], drawn[0], groups=behind),
-        interval(values[1], drawn[1], groups=behind),
-        percentiles(change, drawn[1] - drawn[0]),
-    )
-
-
-def _resampled(labels: np.ndarray, scores: np.ndarray, owner: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """AUC of each draw, float64 (draws,); nan where a draw holds one class.
-
-    Pairs of a positive and a negative are won between groups once, then only weighted.
-    """
-    positive = labels == 1
-    higher = np.sign(np.subtract.outer(scores[positive], scores[~positive])) / 2 + 0.5
-    of_group = np.eye(weights.shape[1])[owner]
-    won = of_group[positive].T @ higher @ of_group[~positive]
-    pairs = (weights @ of_group[positive].sum(axis=0)) * (weights @ of_group[~positive].sum(axis=0))
-    total = ((weights @ won) * weights).sum(axis=1)
-    return np.asarray(np.divide(total, pairs, out=np.full(len(weights), np.nan), where=pairs > 0))
-
-
-def percentiles(value: float, drawn: np.ndarray) -> Interval:
-    """A figure with the percentiles of its bootstrap values, for figures that are no share of cases.
-
-    Args:
-        value: the figure.
-        drawn: float (draws,), nan where a draw has none; no interval where that is half of them.
-    """
-    exists = drawn[np.isfinite(drawn)]
-    if len(exists) < len(drawn) / 2:
-        return Interval(value)
-    low, high = np.percentile(exists, (2.5, 97.5))
-    return Interval(value, low=float(low), high=float(high))
+    """AUC before, AUC after, and after less before, each resampled with the same groups; as ``paired_areas``."""
+    found = paired_areas(labels, after, before, groups, draws=bootstrap.draws, seed=bootstrap.seed)
+    return Aucs(found.second, found.first, found.difference)

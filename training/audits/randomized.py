@@ -15,8 +15,9 @@ from scipy import stats
 
 from app.ct.heatmap import enlarged
 from app.ct.manifest import NetworkSpec
-from training.audits.changes import NONE, Bootstrap, percentiles
-from training.evaluation import Interval, group_weights
+from training.audits.changes import NONE, Bootstrap
+from training.evaluation import Interval, percentiles
+from training.evaluation import bootstrap as resample
 from training.localization import Mapped, measure_maps, relative
 
 if TYPE_CHECKING:
@@ -183,9 +184,6 @@ def _mean(values: Sequence[float], groups: Sequence[str], bootstrap: Bootstrap) 
     """The mean with an interval by group; None of nothing."""
     if not values:
         return NONE
-    names, owner = np.unique(groups, return_inverse=True)
-    mean = float(np.mean(values))
-    if len(names) < 2:
-        return Interval(mean)
-    weights = group_weights(len(names), draws=bootstrap.draws, seed=bootstrap.seed)[:, owner]
-    return percentiles(mean, weights @ np.array(values) / weights.sum(axis=1))
+    found, names = np.array(values), np.array(groups, dtype=np.str_)
+    drawn = resample(lambda weights: weights @ found / weights.sum(axis=1), names, bootstrap.draws, bootstrap.seed)
+    return percentiles(float(found.mean()), drawn, groups=len(set(groups)))
