@@ -14,8 +14,8 @@ from app import NOTICE
 from training.cohort_table import Patient, Reference, read_cohort
 from training.evaluation import Interval, as_numbers
 from training.figures import words
+from training.markdown import table as markdown_table
 from training.paired import Paired, proportion
-from training.tables import markdown_table
 
 NUMBERS, TABLES = "cohort.json", "cohort.md"
 _BANDS = ((0, 17), (18, 39), (40, 59), (60, 79), (80, 129))

@@ -11,7 +11,7 @@ from app.ct.errors import CovidCTError
 _POSITIVE, _NEGATIVE = frozenset({"1", "positive", "pos", "+"}), frozenset({"0", "negative", "neg", "-"})
 _MALE, _FEMALE = frozenset({"m", "male"}), frozenset({"f", "female"})
 _UNKNOWN = frozenset({"", "na", "n/a", "unknown"})
-_OLDEST = 130
+_OLDEST = 129
 Reference = Literal["column", "all"]
 
 

@@ -19,6 +19,7 @@ from training.illustrate import (
     ROC,
     SOURCES,
 )
+from training.markdown import table
 
 MARKDOWN, PAGE = "report.md", "report.html"
 _METRICS = {
@@ -236,7 +237,6 @@ def _markdown(title: str, sections: Sequence[Section]) -> str:
 def _markdown_section(section: Section) -> str:
     parts = [f"## {section.title}\n", *(f"{paragraph}\n" for paragraph in section.words)]
     if section.rows:
-        lines = [section.columns, ("---",) * len(section.columns), *section.rows]
-        parts.append("".join("| " + " | ".join(c.replace("|", "/") for c in line) + " |\n" for line in lines))
+        parts.append(table(section.columns, section.rows))
     parts += [f"![{name.removesuffix('.png')}]({name})\n" for name in section.figures]
     return "\n".join(parts)

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from app import NOTICE
 from training.evaluation import Interval
 from training.figures import draw_matrix, words
+from training.markdown import table as markdown_table
 from training.run import EVALUATIONS, FILE_NAME, METRICS, TRANSFERS, Evaluation, Figure, Run, RunError, Source
-from training.tables import markdown_table
 
 TABLE, TEXT, FIGURE = "matrix.csv", "matrix.md", "matrix.png"
 

@@ -1,11 +1,12 @@
 """An audit as Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from training.audits.changes import Row
 from training.audits.goals import reached
 from training.audits.randomized import Stage
 from training.evaluation import Interval
+from training.markdown import table
 
 _CHANGES = (
     "altered",
@@ -38,12 +39,12 @@ _STAGES = (
 
 def changes_table(rows: Iterable[Row]) -> str:
     """One line a row."""
-    return _table(_CHANGES, [_of_row(row) for row in rows])
+    return table(_CHANGES, [_of_row(row) for row in rows])
 
 
 def stages_table(stages: Iterable[Stage]) -> str:
     """One line a stage."""
-    return _table(_STAGES, [_of_stage(stage) for stage in stages])
+    return table(_STAGES, [_of_stage(stage) for stage in stages])
 
 
 def _of_row(row: Row) -> tuple[str, ...]:
@@ -99,8 +100,3 @@ def figure(found: Interval, *, signed: str = "") -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    rule = ["---"] * len(header)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *lines))
