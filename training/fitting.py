@@ -10,6 +10,7 @@ from training.balance import balanced_weights, cell_of
 from training.catalog import Catalog, Part, Record
 from training.pictures import Pictures
 from training.recipe import Recipe
+from training.run import RunError
 from training.split import held_out
 
 JUDGED_ON = ("covid-ct", "soares", "drenet")
@@ -50,10 +51,18 @@ class Fitting:
 
         Returns:
             float (pictures,), adds up to 1.
+
+        Raises:
+            RunError: there is nothing whose label is learned.
         """
         rows = self.rows(pictures, Part.TRAIN)
         rows = rows[~pictures.drawn[rows]]
         records = [self.catalog.records[k] for k in pictures.records[rows]]
+        if not any(self.recipe.label_weights.get(cell_of(r)) for r in records):
+            learned = ", ".join(self.recipe.label_weights)
+            raise RunError(
+                f"The recipe learns the labels of {learned}: none of them has training slices in the catalog."
+            )
         weights = np.zeros(len(pictures.records))
         weights[rows] = balanced_weights(
             [cell_of(r) for r in records],

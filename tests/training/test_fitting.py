@@ -12,6 +12,7 @@ from training.catalog import Catalog, Part, Record
 from training.fitting import Fitting
 from training.pictures import Pictures
 from training.recipe import Recipe
+from training.run import RunError
 
 RECIPE = Recipe(
     "r", "", NetworkSpec(head="attention"), label_weights=MappingProxyType({"covid-ct": 1.0, "sy575demo": 1.0})
@@ -66,6 +67,13 @@ def test_what_is_there_to_measure_is_never_placed(part):
     measured = a_record(5, "medseg48", 1, Part.MEASURE)
 
     assert 5 not in [k for k, _ in a_fitting(*RECORDS, measured).placed(part)]
+
+
+def test_a_catalog_without_a_label_that_the_recipe_learns_is_refused():
+    unnamed = a_record(0, "our-hospital", 1, Part.TRAIN), a_record(1, "our-hospital", 0, Part.TRAIN)
+
+    with pytest.raises(RunError, match="learns the labels of covid-ct, sy575demo"):
+        a_fitting(*unnamed).chances(pictures_of(2))
 
 
 def test_drawn_disease_is_not_among_the_labels():
