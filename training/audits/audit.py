@@ -24,7 +24,7 @@ from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
 from training.audits.trial import Case, Pair, pairs, try_all
 from training.catalog import Record
-from training.run import ModelUsed
+from training.evaluate import model_used
 
 REPORT, TABLES = "audit.json", "audit.md"
 
@@ -60,6 +60,10 @@ def audit(
     """
     records = plan.records()
     out.mkdir(parents=True, exist_ok=True)
+    for name in Audit:
+        # Those of an earlier audit there would stand beside figures that they do not show.
+        (out / f"{name}.png").unlink(missing_ok=True)
+        (out / f"{name}.csv").unlink(missing_ok=True)
     trials = {
         Audit.SHORTCUT: blankings(model.manifest.preprocessing.name),
         Audit.JPEG: jpeg.exports(),
@@ -74,7 +78,7 @@ def audit(
         sections.append(_cascade(records, model, folder, plan, out=out))
     report = _head(model, plan, len(records)) | {section.name: section.figures for section in sections}
     (out / REPORT).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    (out / TABLES).write_text(_text(model, sections), encoding="utf-8")
+    (out / TABLES).write_text(_text(report, sections), encoding="utf-8")
     return report
 
 
@@ -156,7 +160,7 @@ def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
     bootstrap = plan.bootstrap
     return {
         "notice": NOTICE,
-        "model": _model_used(model).model_dump(),
+        "model": model_used(model),
         "data": [path.resolve().name for path in plan.data],
         "where": list(plan.where),
         "by": [str(by) for by in plan.levels],
@@ -166,17 +170,13 @@ def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
     }
 
 
-def _model_used(model: Auditable) -> ModelUsed:
-    manifest = model.manifest
-    return ModelUsed(
-        name=manifest.name,
-        sha256=manifest.sha256,
-        weights_sha256=manifest.files[WEIGHTS_FILE],
-        judgement_sha256=manifest.judgement_sha256,
-        engine=model.engine_name,
+def _text(report: dict[str, Any], sections: Sequence[_Section]) -> str:
+    used, bootstrap, most = report["model"], report["bootstrap"], report["sample_of_each_source_and_label"]
+    what = (
+        f"Weights {used['weights_sha256'][:12]}, engine {used['engine']}. {report['records']} records of "
+        f"{' and '.join(report['data'])}, {', '.join(report['where']) or 'whatever they are'}"
+        f"{'' if most is None else f', at most {most} of each source and label'}. Intervals are 95 %, bootstrap of groups, "
+        f"{bootstrap['draws']} draws, seed {bootstrap['seed']}.\n"
     )
-
-
-def _text(model: Auditable, sections: Sequence[_Section]) -> str:
     parts = (f"## {section.name}\n\n{section.text}" for section in sections)
-    return "\n".join((f"# Audit of {model.manifest.name}\n\n{NOTICE}\n", *parts))
+    return "\n".join((f"# Audit of {used['name']}\n\n{NOTICE}\n", what, *parts))

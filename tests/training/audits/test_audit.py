@@ -101,6 +101,16 @@ def test_an_audit_leaves_a_table_and_a_picture(given_away: Path, tmp_path: Path)
     text = (tmp_path / "audit.md").read_text()
     assert NOTICE in text
     assert "| lungs blanked | phantoms | slice | 2 (2) |" in text
+    assert "2 records of away, whatever they are, at most 1 of each source and label." in text
+    assert "300 draws, seed 0" in text
+
+
+def test_pictures_of_an_earlier_audit_do_not_stay(given_away: Path, tmp_path: Path) -> None:
+    (tmp_path / "jpeg.png").write_bytes(b"of another model")
+
+    run(lungs, given_away, tmp_path, Audit.SHORTCUT, sample=1)
+
+    assert not (tmp_path / "jpeg.png").exists()
 
 
 def test_every_pair_is_written_down(given_away: Path, tmp_path: Path) -> None:
