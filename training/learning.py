@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import keras
 import numpy as np
 
+from training.averaging import averaged
 from training.checkpoint import FILE_NAME, load_state, load_weights_of, read_told, save_state, save_weights_of
 from training.history import CURVES, EVENTS, Bar, EventLog, History, progress_bar
 from training.run import RunError
@@ -180,7 +181,7 @@ def learn(
         while len(history.rows) < settings.epochs and not history.waited(settings.patience):
             started = time.monotonic()
             row = _train(model, training, epoch=len(history.rows), settings=settings, bar=bar)
-            with _averaged(model, settings):
+            with averaged(model, settings.ema_decay):
                 row |= _validate(model, validation, bar) | dict(judge() if judge else {})
                 history = history.with_row(row | {"seconds": round(time.monotonic() - started, 1)})
                 _keep_best(model, folder, history)
@@ -270,29 +271,6 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield batch
-
-
-@contextmanager
-def _averaged(model: keras.Model, settings: LearningSettings) -> Iterator[None]:
-    """Inside, the weights are their moving average, where there is one; afterwards what they were."""
-    if settings.ema_decay is None:
-        yield
-        return
-    weights = _copies(model)
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    # Copies, for JAX takes back the memory of what it was given, and the averages are still needed.
-    _assign(model, _copies(model))
-    yield
-    _assign(model, weights)
-
-
-def _copies(model: keras.Model) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in model.trainable_variables]
-
-
-def _assign(model: keras.Model, weights: list[np.ndarray]) -> None:
-    for variable, value in zip(model.trainable_variables, weights, strict=True):
-        variable.assign(value)
 
 
 def _best(folder: Path, history: History) -> Path:
