@@ -1,6 +1,7 @@
 """Maps of scored slices against the lesions that their data sets' masks show."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,21 @@ def _lesion(case: Scored, maps: SliceMap) -> np.ndarray:
     """bool (height, width) of the slice."""
     if case.record.mask is None:
         raise ValueError("a slice without a mask has no maps kept")
+    return read_mask(case.record.mask, maps.shape)
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Where a mask shows lesions: bool of ``shape``, which is the height and width of its slice.
+
+    Raises:
+        CatalogError: the mask has another size, or cannot be read.
+    """
     try:
-        with Image.open(case.record.mask, formats=("PNG", "JPEG")) as picture:
+        with Image.open(path, formats=("PNG", "JPEG")) as picture:
             lesion = np.asarray(picture.convert("L")) > 0
     except OSError as error:
         raise CatalogError("A mask cannot be read as PNG or JPEG.") from error
-    if lesion.shape != maps.shape:
+    if lesion.shape != shape:
         raise CatalogError("A mask has another size than its image.")
     return np.asarray(lesion)
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from app.ct.errors import ExamError
 from app.ct.exam import Exam
 from training.audits.judging import Auditable
 from training.audits.randomized import Picture
-from training.catalog import CatalogError, Record
+from training.catalog import Record
+from training.masks import read_mask
 from training.scoring import slices_to_score
 
 _MOST = 64
@@ -26,7 +26,7 @@ def pictures_of(records: Sequence[Record], model: Auditable, *, seed: int) -> li
         seed: of the choice among equals.
 
     Raises:
-        CatalogError: a mask has another size than its image.
+        CatalogError: a mask has another size than its image, or cannot be read.
     """
     chance = np.random.default_rng(seed).permutation(len(records))
     order = sorted(range(len(records)), key=lambda k: (records[k].mask is None, -records[k].label, chance[k]))
@@ -53,8 +53,5 @@ def _lesion(record: Record, exam: Exam) -> np.ndarray | None:
     """Where people drew lesions, bool (height, width); None where they drew none."""
     if record.mask is None or len(exam.slices) > 1:
         return None
-    with Image.open(record.mask, formats=("PNG", "JPEG")) as picture:
-        lesion = np.asarray(picture.convert("L")) > 0
-    if lesion.shape != exam.slices[0].gray.shape:
-        raise CatalogError("A mask has another size than its image.")
+    lesion = read_mask(record.mask, (exam.slices[0].height, exam.slices[0].width))
     return lesion if lesion.any() else None

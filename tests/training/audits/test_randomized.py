@@ -99,6 +99,14 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     assert len(pictures_of(records, LooksAt(lungs), seed=0)) == 2
 
 
+def test_a_mask_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    records = masked(tmp_path / "data").records
+    (tmp_path / "data/mask.png").write_bytes(b"no picture")
+
+    with pytest.raises(CatalogError, match="cannot be read"):
+        pictures_of(records, LooksAt(lungs), seed=0)
+
+
 def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="another size"):
         pictures_of(masked(tmp_path / "data", size=(10, 10)).records, LooksAt(lungs), seed=0)
