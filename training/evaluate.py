@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,7 @@ def evaluate(
         "trained_with": dict(scorer.manifest.trained_with),
         "data": [path.resolve().name for path in data],
         "where": list(where),
+        "parts": dict(Counter(str(record.part or "not said") for record in records)),
         "by": str(by),
         "positive_class": positive,
         "threshold": point.threshold,

@@ -103,6 +103,7 @@ def _what(report: Mapping[str, Any]) -> Section:
         "trained on": trained.get("data", "not said"),
         "data": " and ".join(report["data"]),
         "where": ", ".join(report["where"]) or "all records",
+        "parts": _parts(report["parts"]),
         "one case is a": report["by"],
         "positive class": report["positive_class"],
         "threshold": f"{report['threshold']:.3f} on the probability of COVID-19, chosen {report['threshold_chosen']}",
@@ -113,6 +114,14 @@ def _what(report: Mapping[str, Any]) -> Section:
         f"seed {report['bootstrap']['seed']}",
     }
     return Section("What was measured", rows=tuple(facts.items()), columns=("", ""))
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    """Records of each part, with what part train means: its figures are of what the model has learned by heart."""
+    told = ", ".join(f"{part} {count}" for part, count in counts.items())
+    return (
+        f"{told}. Records of part train may have trained this model: the figures flatter" if "train" in counts else told
+    )
 
 
 def _metrics(report: Mapping[str, Any]) -> Section:

@@ -301,6 +301,17 @@ def test_thresholds_are_offered_on_validation_only(tmp_path: Path) -> None:
     assert run(data, tmp_path / "out")["thresholds"] is None
 
 
+def test_records_that_may_have_trained_are_said_to_flatter(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"part": part} for part in ("train", "train", "test", "")])
+
+    counts = run(data, tmp_path / "out")["parts"]
+
+    assert counts == {"train": 2, "test": 1, "not said": 1}
+    assert "the figures flatter" in (tmp_path / "out/report.md").read_text()
+    run(data, tmp_path / "out", where=["part=test"])
+    assert "flatter" not in (tmp_path / "out/report.md").read_text()
+
+
 def test_recalibration_is_fitted_on_validation_only(tmp_path: Path) -> None:
     rows = [{"label": i % 2, "part": "validation" if i < 12 else "test"} for i in range(24)]
     data = a_data_set(tmp_path / "data", rows)
