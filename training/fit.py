@@ -119,16 +119,14 @@ def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
     """The run's weights."""
     recipe, out = fitting.recipe, fitting.out
     chances = fitting.chances(pictures)
+    training, validation = (fitting.rows(pictures, part) for part in (Part.TRAIN, Part.VALIDATION))
+    known = training[pictures.known[training]]
+    if not len(known):
+        raise RunError("No training slice has a lesion mask, or is healthy so that lesions can be drawn on it.")
     network = start_network(recipe.network, backbone_weights)
     standardize(network, pictures.images, chances=chances, seed=recipe.seed)
     save_weights(weights_of(network), out / _START)
-    training, validation = (fitting.rows(pictures, part) for part in (Part.TRAIN, Part.VALIDATION))
-    material = Material(
-        pictures,
-        chances,
-        known=training[pictures.known[training]],
-        validation=validation[pictures.served[validation]],
-    )
+    material = Material(pictures, chances, known=known, validation=validation[pictures.served[validation]])
     last = train(
         recipe.network,
         out / _START,

@@ -114,6 +114,11 @@ def test_a_data_set_that_is_left_out_decides_nothing(work, tmp_path):
         fit(replace(RECIPE, without=frozenset({"covid-ct"})), work=work, out=tmp_path / "run")
 
 
+def test_training_needs_a_slice_whose_lesions_are_known(work, tmp_path):
+    with pytest.raises(RunError, match="lesion mask"):
+        fit(replace(RECIPE, without=frozenset({"luna"})), work=work, out=tmp_path / "run")
+
+
 def test_a_data_set_to_leave_out_must_be_there(work, tmp_path):
     with pytest.raises(RunError, match="no data set sores"):
         fit(replace(RECIPE, without=frozenset({"sores"})), work=work, out=tmp_path / "run")
