@@ -18,7 +18,7 @@ from PIL import Image
 from app.ct.manifest import NetworkSpec
 from app.ct.network import EVIDENCE_LAYER, build_network
 from app.ct.weights import load_weights, save_weights, weights_of
-from training.keys import file_key, key_of
+from training.keys import array_key, file_key, key_of
 from training.learning import Batch, LearningSettings, building, learn
 from training.pictures import Pictures
 
@@ -90,6 +90,12 @@ class Material:
     known: np.ndarray
     validation: np.ndarray
 
+    @property
+    def key(self) -> str:
+        """Digest of all of it."""
+        own = (self.chances, self.known, self.validation)
+        return array_key(*own, *vars(self.pictures).values())
+
 
 class MixedBatches:
     """Batches of both kinds, drawn with repetition; an epoch is a function of seed and number alone."""
@@ -99,8 +105,10 @@ class MixedBatches:
         self._material, self._stretch, self._grid = material, stretch, grid
         pictures = material.pictures
         lesions = pictures.coverage.reshape(len(pictures.images), -1).max(axis=1) > _SOME
-        # A drawn lesion's label is an opinion; a healthy slice's is a fact that the labelled ones of its source tell too.
-        self._counts = np.where(pictures.drawn & lesions, stretch.drawn_weight, np.where(lesions, 0.0, 0.5))
+        # A drawn lesion's label is an opinion, and none where it cannot be seen; a healthy slice's is a fact that the
+        # labelled ones of its source tell too.
+        kinds = [pictures.drawn & lesions, pictures.drawn | lesions]
+        self._counts = np.select(kinds, [stretch.drawn_weight, 0.0], default=0.5)
 
     @property
     def steps(self) -> int:
@@ -265,16 +273,9 @@ def _train(
         loss={LOGIT: keras.losses.BinaryCrossentropy(from_logits=True), MAP: MapLoss(stretch.positive_weight)},
         loss_weights={LOGIT: 1.0, MAP: stretch.map_weight},
         folder=folder,
-        key=key_of(file_key(start), stretch, _told(material)),
+        key=key_of(file_key(start), spec, stretch, material.key),
         progress=progress,
     )
     trained = folder / "weights.safetensors"
     save_weights(weights_of(model), trained)
     return trained
-
-
-def _told(material: Material) -> str:
-    """Digest of what is learned from."""
-    pictures = material.pictures
-    arrays = (material.chances, material.known, material.validation, pictures.labels, pictures.images[:, ::16, ::16])
-    return key_of(*(array.tobytes() for array in arrays))

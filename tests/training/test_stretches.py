@@ -1,6 +1,7 @@
 import csv
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from app.ct.network import build_network
 from app.ct.weights import load_weights, save_weights, weights_of
 from training.learning import LearningSettings
 from training.pictures import Pictures
+from training.run import RunError
 from training.stretches import LOGIT, MAP, MapLoss, Material, MixedBatches, Stretch, train, training_network
 
 STRETCH = Stretch(size=32, steps=3, labelled=4, known=3, learning=LearningSettings(epochs=1, monitor=None))
@@ -70,6 +72,15 @@ def test_healthy_slices_count_half_drawn_disease_what_the_recipe_says(material, 
     assert weights[LOGIT][4:] == pytest.approx([counts] * 3)
 
 
+def test_drawn_disease_that_cannot_be_seen_says_nothing_of_the_label(material):
+    pictures = replace(material.pictures, coverage=np.zeros((8, 8, 8), np.float32))
+    source = MixedBatches(replace(material, pictures=pictures, known=np.array([5])), STRETCH, grid=4)
+
+    _, _, weights = next(source.batches(0))
+
+    assert weights[LOGIT][4:] == pytest.approx([0.0] * 3)
+
+
 def test_picture_and_map_are_mirrored_and_cut_together(material):
     marked = np.zeros((64, 64), np.uint8)
     marked[16:32, 40:56] = 255
@@ -114,6 +125,47 @@ def test_a_stretch_begins_with_the_weights_of_the_one_before(material, tmp_path)
 
     assert (tmp_path / "two/stretch-1/weights.safetensors").read_bytes() == one.read_bytes()
     assert two.read_bytes() != one.read_bytes()
+
+
+def test_a_run_killed_between_stretches_comes_out_as_one_that_was_not(material, tmp_path):
+    start = tmp_path / "start.safetensors"
+    save_weights(weights_of(build_network(SPEC)), start)
+    whole = train(SPEC, start, material, (STRETCH, STRETCH), folder=tmp_path, seed=0).read_bytes()
+    rmtree(tmp_path / "stretch-2")
+    (tmp_path / "stretch-1/weights.safetensors").write_bytes(b"half of them")
+
+    again = train(SPEC, start, material, (STRETCH, STRETCH), folder=tmp_path, seed=0)
+
+    assert again.read_bytes() == whole
+
+
+def coverage_known_better(material: Material) -> Material:
+    return replace(material, pictures=replace(material.pictures, coverage=material.pictures.coverage / 2))
+
+
+def more_of_it_drawn(material: Material) -> Material:
+    return replace(material, pictures=replace(material.pictures, drawn=np.ones(8, bool)))
+
+
+def one_pixel_changed(material: Material) -> Material:
+    images = material.pictures.images.copy()
+    images[0, 1, 1] ^= 1
+    return replace(material, pictures=replace(material.pictures, images=images))
+
+
+@pytest.mark.parametrize("changed", [coverage_known_better, more_of_it_drawn, one_pixel_changed])
+def test_other_material_has_another_key(material, changed):
+    assert changed(material).key != material.key
+
+
+def test_a_stretch_of_another_network_with_the_same_weights_is_not_gone_on_with(material, tmp_path):
+    start = tmp_path / "start.safetensors"
+    save_weights(weights_of(build_network(SPEC)), start)
+    train(SPEC, start, material, (STRETCH,), folder=tmp_path, seed=0)
+
+    for changed in ({"dropout": 0.1}, {"null_evidence": 0.5}):
+        with pytest.raises(RunError, match="other settings"):
+            train(SPEC.model_copy(update=changed), start, material, (STRETCH,), folder=tmp_path, seed=0)
 
 
 def test_the_logged_loss_is_the_loss(material, tmp_path):
