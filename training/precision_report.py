@@ -120,13 +120,16 @@ class PrecisionReport(_Part):
             weights_sha256: of its weights as they are served.
 
         Raises:
-            RunError: measured with other weights, thresholds or preprocessing, or a graph is missing or altered.
+            RunError: measured with other weights, thresholds or preprocessing, allowed though the rule forbids it, or a
+                graph is missing or altered.
         """
         if self.weights_sha256 != weights_sha256:
             raise RunError(f"{FILE_NAME} was measured with other weights than the run's.")
         if (self.preprocessing, self.calibration, self.image) != (run.preprocessing, run.calibration, run.image):
             raise RunError(f"{FILE_NAME} was measured with other thresholds or preprocessing than the run's.")
         for candidate in self.allowed().values():
+            if Rule().faults(candidate.measured):
+                raise RunError(f"{FILE_NAME} allows {candidate.name}, which the rule of a release does not.")
             for name, digest in candidate.files.items():
                 path = run_folder / FOLDER / name
                 if Path(name).name != name or not path.is_file() or file_sha256(path) != digest:

@@ -255,6 +255,16 @@ def test_a_precision_that_the_rule_forbids_is_refused(run: Path, released: Path,
         release(run, name="tiny", store=tmp_path / "store", precision="bf16")
 
 
+def test_a_precision_that_is_told_to_be_allowed_against_the_rule_is_refused(
+    run: Path, released: Path, tmp_path: Path
+) -> None:
+    weights = read_manifest(released).files["weights.safetensors"]
+    a_precision(run, [a_candidate("bf16", largest_change=0.5), a_candidate("f32")], weights_sha256=weights)
+
+    with pytest.raises(RunError, match="allows bf16"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
 def test_nothing_is_released_where_not_even_float32_is_near_enough(run: Path, released: Path, tmp_path: Path) -> None:
     weights = read_manifest(released).files["weights.safetensors"]
     a_precision(run, [a_candidate("f32", faults=["change of probability"])], weights_sha256=weights)
