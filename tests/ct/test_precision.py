@@ -30,7 +30,9 @@ def test_a_model_released_before_precisions_were_measured_runs_in_its_own() -> N
 
 
 @pytest.mark.parametrize("change", [{"precision": "f32"}, {"file": "other.xml"}, {"tolerance": 0.1}])
-def test_a_manifest_that_serves_another_precision_than_the_first_allowed_is_not_valid(change: dict[str, object]) -> None:
+def test_a_manifest_that_serves_another_precision_than_the_first_allowed_is_not_valid(
+    change: dict[str, object],
+) -> None:
     spec = EngineSpec.of({"int8": INT8, "f32": F32})
 
     with pytest.raises(ValidationError, match="not the first allowed"):
