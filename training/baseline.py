@@ -19,6 +19,7 @@ from app.ct.weights import save_weights, weights_of
 from training.catalog import CATALOG, Catalog, Part, Record
 from training.conclude import UNDECIDED, conclude
 from training.features import Frozen, weights_label
+from training.findings import forget_if_changed
 from training.fitting import JUDGED_ON, Fitting
 from training.imagenet import load_backbone_weights
 from training.keys import key_of
@@ -94,6 +95,7 @@ def fit(
     run = _concluded(fitting, recipe, work, pictures, logits, _fitness(fitting, network))
     told = {"command": _command(recipe, backbone_weights), "backbone_weights": start}
     run = run.model_copy(update=told | {"hours": (time.monotonic() - started) / 3600})
+    forget_if_changed(out, run)
     run.write(out)
     seal(out)
     return run

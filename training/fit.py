@@ -21,9 +21,8 @@ from training.affected import fit_on
 from training.catalog import CATALOG, Catalog, Part
 from training.conclude import conclude
 from training.features import Frozen
-from training.findings import forget
+from training.findings import forget_if_changed
 from training.fitting import JUDGED_ON, Fitting
-from training.keys import file_key, key_of
 from training.likeness import fit_limits, look_at
 from training.pictures import Pictures, Studio
 from training.recipe import Recipe
@@ -79,21 +78,10 @@ def fit(
         logits_of=_logits_of(fitting, network),
         affected=_affected(fitting, network),
     )
-    _forget_old_figures(out, run)
+    forget_if_changed(out, run)
     run.write(out)
     seal(out)
     return run
-
-
-def _forget_old_figures(out: Path, run: Run) -> None:
-    """Figures of weights or thresholds that are no longer the run's must not be released with it."""
-    digest = key_of(
-        file_key(out / WEIGHTS), file_key(out / FITNESS_FILE), run.calibration, run.image, run.exam_rule, run.fitness
-    )
-    told = out / "figures.key"
-    if told.is_file() and told.read_text(encoding="utf-8") != digest:
-        forget(out)
-    told.write_text(digest, encoding="utf-8")
 
 
 def _start(recipe: Recipe, work: Path, out: Path, progress: Callable[[str], None]) -> Fitting:

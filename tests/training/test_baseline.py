@@ -201,3 +201,12 @@ def test_what_a_run_starts_from_is_told_layer_by_layer(tmp_path):
     told = baseline._set_start(network, "resnet50", str(tmp_path))
 
     assert told.endswith("1 of 1 layers, the others random")
+
+
+def test_figures_of_other_weights_are_forgotten(run, work):
+    (run / "evaluations/old").mkdir(parents=True)
+    (run / "figures.key").write_text("of other weights")
+
+    baseline.fit(TINY, work=work, out=run, resume=True)
+
+    assert not (run / "evaluations").exists()

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from training.audits import jpeg
 from training.audits.blanking import BOX_BLANKED, LUNGS_BLANKED, OUTSIDE_BLANKED
 from training.audits.changes import Row
+from training.evaluation import Interval
 
 CHANCE = 0.5
+STILL_CHANCE = 0.7
+"""An interval that holds chance and reaches beyond this shows nothing: with so few slices any model would reach the goal."""
 LARGEST_LOSS = 0.02
 """Of AUC, when all but the lungs is blanked."""
 
@@ -14,13 +17,13 @@ LARGEST_LOSS = 0.02
 def reached(row: Row) -> bool | None:
     """Whether a row reaches its goal; None where it has none, or not the figures for it.
 
-    Lungs blanked: chance lies within the interval of the AUC. All but the lungs blanked: the AUC falls by at most
-    ``LARGEST_LOSS``. JPEG of quality 75 and more: no probability moves by more than 0.02, no verdict outside the band flips.
+    Lungs blanked: chance lies within the interval of the AUC; none is told where that is too wide. All but the lungs
+    blanked: the AUC falls by at most ``LARGEST_LOSS``. JPEG of quality 75 and more: no probability moves by more than 0.02,
+    no verdict outside the band flips.
     """
     match row.alteration:
         case _ if row.alteration in (LUNGS_BLANKED, BOX_BLANKED):
-            low, high = row.auc.after.low, row.auc.after.high
-            return None if low is None or high is None else low <= CHANCE <= high
+            return at_chance(row.auc.after)
         case _ if row.alteration == OUTSIDE_BLANKED:
             change = row.auc.change.value
             return None if change is None else change >= -LARGEST_LOSS
@@ -29,6 +32,15 @@ def reached(row: Row) -> bool | None:
             return None if largest is None else largest <= jpeg.GOAL and not row.moves.flips_outside
         case _:
             return None
+
+
+def at_chance(auc: Interval) -> bool | None:
+    """Whether an AUC cannot be told from chance; None where it hardly could be, whatever it is."""
+    if auc.low is None or auc.high is None:
+        return None
+    if not auc.low <= CHANCE <= auc.high:
+        return False
+    return True if auc.high <= STILL_CHANCE else None
 
 
 def words(goals: Sequence[bool | None]) -> str:
