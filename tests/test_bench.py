@@ -13,6 +13,7 @@ import pytest
 from app.ct.classifier import Classifier
 from app.ct.engines import NetworkOutput
 from app.ct.manifest import Manifest
+from app.ct.precision import Precision
 from app.exam_folder import Wish
 from app.service import DiagnosisService
 from app.uploads import Limits
@@ -36,6 +37,7 @@ class FakeEngine:
     """Says the same of every slice."""
 
     name, on_gpu = "fake", False
+    precision: Precision = "f32"
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         maps = np.zeros((len(images), 4, 4), np.float32)

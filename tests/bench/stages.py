@@ -16,6 +16,7 @@ from app.ct.errors import EngineUnavailable
 from app.ct.fitness import TrainingSlices
 from app.ct.heatmap import overlay_png
 from app.ct.manifest import Manifest
+from app.ct.precision import Precision
 from app.ct.selection import CPU_SLICES
 from app.exam_folder import ExamFolder, Wish
 from app.service import Diagnosed, DiagnosisService
@@ -81,9 +82,11 @@ class TimedEngine:
     seconds: float = 0.0
     name: str = field(init=False)
     on_gpu: bool = field(init=False)
+    precision: Precision = field(init=False)
 
     def __post_init__(self) -> None:
-        self.name, self.on_gpu = self.engine.name, self.engine.on_gpu
+        engine = self.engine
+        self.name, self.on_gpu, self.precision = engine.name, engine.on_gpu, engine.precision
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         """Run it."""

@@ -102,6 +102,8 @@ def some_records(folder: Path) -> list[Record]:
 class GrayMaps:
     """Sees evidence wherever the prepared picture is brighter than lung and darker than tissue."""
 
+    engine_name = "keras"
+
     def __init__(self, **spec: float) -> None:
         self.manifest = a_manifest(affected=an_affected_spec(**spec) if spec else None)
 
