@@ -16,11 +16,11 @@ from app.ct.fitness import FITNESS_FILE
 from app.ct.manifest import FitnessSpec
 from app.ct.preprocessing import make_preprocessor
 from app.ct.weights import save_weights, weights_of
-from training.catalog import CATALOG, Catalog, Part, Record
+from training.catalog import Part, Record
 from training.conclude import UNDECIDED, conclude
 from training.features import Frozen, weights_label
 from training.findings import forget_if_changed
-from training.fitting import JUDGED_ON, Fitting
+from training.fitting import Fitting, begin
 from training.imagenet import load_backbone_weights
 from training.keys import key_of
 from training.learning import Batch, LearningSettings, building, learn, shuffled
@@ -79,10 +79,7 @@ def fit(
             not fit.
     """
     started = time.monotonic()
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise RunError("The run's folder is not empty; give --resume to go on, or another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    fitting = _start(recipe, work, out, progress)
+    fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
     with building(replace(recipe.learning, seed=recipe.seed)):
         network = build(recipe.architecture, recipe.network)
     start = _set_start(network, recipe.architecture, backbone_weights)
@@ -115,18 +112,6 @@ def _set_start(network: keras.Model, architecture: Architecture, source: str) ->
         raise RunError(f"The start weights have no layer of {architecture}.")
     rest = f", {len(taken)} of {len(layers)} layers, the others random" if source != "none" else ""
     return weights_label(source) + rest
-
-
-def _start(recipe: Baseline, work: Path, out: Path, progress: Callable[[str], None]) -> Fitting:
-    catalog = Catalog.read(work / CATALOG)
-    unknown = recipe.without - {r.dataset for r in catalog.training()}
-    if unknown:
-        raise RunError(f"The catalog has no data set {', '.join(sorted(unknown))} to leave out.")
-    fitting = Fitting(recipe, catalog, out, progress)
-    judged = [r for _, r in fitting.placed(Part.VALIDATION) if r.dataset in JUDGED_ON and fitting.counts(r)]
-    if {r.label for r in judged} != {0, 1}:
-        raise RunError(f"No validation slices of both classes of {', '.join(JUDGED_ON)}: nothing to judge on.")
-    return fitting
 
 
 def both_classes(records: Sequence[Record]) -> frozenset[str]:

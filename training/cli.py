@@ -20,6 +20,10 @@ commands = typer.Typer(
 )
 
 Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="Folders with manifest.csv, or of exams.")]
+Model = Annotated[Path, typer.Option(help="Folder of a released model.")]
+RunBy = Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")]
+Draws = Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")]
+Seed = Annotated[int, typer.Option(help="Of the bootstrap.")]
 Work = Annotated[Path, typer.Option("-w", "--work", help="Folder that `prepare` wrote.")]
 
 
@@ -94,20 +98,20 @@ def fit(
 @commands.command()
 def evaluate(
     data: Data,
-    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    model: Model,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder to write metrics.json, scores.csv and figures into.")
     ],
     where: Annotated[list[str] | None, typer.Option(help="column=value or column!=value; may be repeated.")] = None,
     by: Annotated[Literal["slice", "patient", "exam"], typer.Option(help="What is one case.")] = "slice",
     positive: Annotated[Literal["COVID-19", "non-COVID-19"], typer.Option(help="The positive class.")] = "COVID-19",
-    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    engine: RunBy = "auto",
     threshold_from: Annotated[
         Path | None, typer.Option(help="metrics.json of this model on validation, to take a threshold from.")
     ] = None,
     threshold: Annotated[str, typer.Option(help="Which one of it, such as specificity_0.90.")] = "youden",
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    draws: Draws = 2000,
+    seed: Seed = 0,
 ) -> None:
     """Score labelled data as the service would, and measure it."""
     from app.ct.classifier import Classifier
@@ -135,14 +139,14 @@ def evaluate(
 @commands.command()
 def audit(
     data: Data,
-    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write audit.json, audit.md and pictures into.")],
     where: Annotated[list[str] | None, typer.Option(help="column=value or column!=value; may be repeated.")] = None,
     only: Annotated[list[Audit] | None, typer.Option(help="An audit to do; may be repeated. All by default.")] = None,
-    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
+    engine: RunBy = "auto",
     by: Annotated[Literal["slice", "exam"] | None, typer.Option(help="What is counted; both by default.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Most records of each source and label.")] = None,
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="Of the sample, of noise, of new weights and of the bootstrap.")] = 0,
 ) -> None:
     """Try what should not matter: blank the lungs or all else, export as JPEG, disturb, forget what was learned."""
@@ -170,8 +174,8 @@ def audit(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs on one split.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write tables, report and curves into.")],
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    draws: Draws = 2000,
+    seed: Seed = 0,
 ) -> None:
     """Make the paper's table of networks from runs, with paired tests, beside the paper's own rows."""
     from training.compare import compare as do
@@ -182,13 +186,13 @@ def compare(
 @commands.command("exam-rules")
 def exam_rules(
     work: Work,
-    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write exam_rules.json and exam_rules.md into.")],
     exam: Annotated[
         list[Path] | None, typer.Option(help="Folder of a whole exam, to judge stability on too; may be repeated.")
     ] = None,
-    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    engine: RunBy = "auto",
+    draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="Of draws.")] = 0,
 ) -> None:
     """Measure how slices may add up to an exam: which rule tells validation patients apart, and is steady."""
@@ -203,7 +207,7 @@ def exam_rules(
 def precision(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
     work: Work,
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
+    draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the slices that int8 is calibrated on.")] = 0,
 ) -> None:
     """Measure in which precisions the CPU engine may serve the run's weights; writes RUN/precision.json."""
@@ -232,8 +236,8 @@ def matrix(
 def pool(
     evaluations: Annotated[list[Path], typer.Argument(metavar="EVALUATION...", help="Folders, one a fold.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write metrics.json into.")],
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    draws: Draws = 2000,
+    seed: Seed = 0,
 ) -> None:
     """Judge the folds of a cross-validation together."""
     from training.pool import pool as do
@@ -265,14 +269,14 @@ def cohort(
 @commands.command()
 def affected(
     work: Work,
-    model: Annotated[Path, typer.Option(help="Folder of a released model.")],
+    model: Model,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write affected.json and affected.md into.")],
     measure: Annotated[
         list[Path] | None, typer.Option(help="Data set with lesion masks to measure on; may be repeated.")
     ] = None,
-    engine: Annotated[Literal["auto", "keras", "openvino"], typer.Option(help="What runs the network.")] = "auto",
-    draws: Annotated[int, typer.Option(min=1000, help="Bootstrap samples.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    engine: RunBy = "auto",
+    draws: Draws = 2000,
+    seed: Seed = 0,
 ) -> None:
     """Fit the share of lung affected with a model's maps, and measure it on masks and phantoms."""
     from app.ct.classifier import Classifier

@@ -1,13 +1,10 @@
 """The end of a run: calibration, thresholds and the exam rule from validation, and run.json."""
 
 import json
-import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from app.ct.exam_rule import Decision, ExamRule, TopShareMean
@@ -19,6 +16,7 @@ from training.decisions import Judged, calibrate, decide, undecided
 from training.exam_rules import choose_exam_rule
 from training.features import weights_label
 from training.fitting import JUDGED_ON, Fitting
+from training.hardware import trained_on, versions
 from training.patients import is_other_healthy
 from training.pictures import Pictures
 from training.run import PartCount, Run, Shortcut
@@ -88,8 +86,8 @@ def conclude(
         seed=recipe.seed,
         date=datetime.now(UTC).date(),
         hours=hours,
-        hardware=_hardware(),
-        versions={name: version(name) for name in ("keras", "numpy", "scikit-learn")},
+        hardware=trained_on(),
+        versions=versions("keras", "numpy", "scikit-learn"),
         backbone_weights=weights_label(start),
         network=recipe.network,
         preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
@@ -135,8 +133,3 @@ def _healthy(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> np.nda
     """Logits of validation slices of healthy people; not of data sets that patients are taken from. float (slices,)."""
     records = [(k, fitting.catalog.records[pictures.records[k]]) for k in fitting.rows(pictures, Part.VALIDATION)]
     return logits[[k for k, r in records if pictures.numbers[k] == 0 and is_other_healthy(r)]]
-
-
-def _hardware() -> str:
-    where = "a GPU" if keras.distribution.list_devices("gpu") else "the CPU"
-    return f"{where} ({platform.machine()}), Keras on {keras.backend.backend()}"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from app.ct.exam import Slice
@@ -18,11 +17,11 @@ from app.ct.network import build_network
 from app.ct.preprocessing import Prepared, Preprocessor, make_preprocessor
 from app.ct.weights import load_weights, save_weights, weights_of
 from training.affected import fit_on
-from training.catalog import CATALOG, Catalog, Part
+from training.catalog import Part
 from training.conclude import conclude
 from training.features import Frozen
 from training.findings import forget_if_changed
-from training.fitting import JUDGED_ON, Fitting
+from training.fitting import Fitting, begin
 from training.likeness import fit_limits, look_at
 from training.pictures import Pictures, Studio
 from training.recipe import Recipe
@@ -59,10 +58,7 @@ def fit(
         progress: told what is going on, in words.
     """
     started = time.monotonic()
-    if out.exists() and any(out.iterdir()) and not resume:
-        raise RunError("The run's folder is not empty; give --resume to go on, or another folder.")
-    out.mkdir(parents=True, exist_ok=True)
-    fitting = _start(recipe, work, out, progress)
+    fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
     pictures = _pictures(fitting, cache or work / "cache")
     _train(fitting, pictures, backbone_weights)
     network = _trained(fitting)
@@ -82,18 +78,6 @@ def fit(
     run.write(out)
     seal(out)
     return run
-
-
-def _start(recipe: Recipe, work: Path, out: Path, progress: Callable[[str], None]) -> Fitting:
-    keras.utils.set_random_seed(recipe.seed)
-    catalog = Catalog.read(work / CATALOG)
-    unknown = recipe.without - {r.dataset for r in catalog.training()}
-    if unknown:
-        raise RunError(f"The catalog has no data set {', '.join(sorted(unknown))} to leave out.")
-    fitting = Fitting(recipe, catalog, out, progress)
-    if not any(r.dataset in JUDGED_ON and fitting.counts(r) for _, r in fitting.placed(Part.VALIDATION)):
-        raise RunError(f"No validation slices of {', '.join(JUDGED_ON)}: nothing to choose thresholds on.")
-    return fitting
 
 
 def _pictures(fitting: Fitting, cache: Path) -> Pictures:

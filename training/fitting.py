@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from training.balance import balanced_weights, cell_of
-from training.catalog import Catalog, Part, Record
+from training.catalog import CATALOG, Catalog, Part, Record
 from training.pictures import Pictures
 from training.recipe import Recipe
 from training.run import RunError
@@ -72,3 +73,31 @@ class Fitting:
             cell_weights=self.recipe.label_weights,
         )
         return np.asarray(weights / weights.sum())
+
+
+def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Callable[[str], None]) -> Fitting:
+    """A run about to be trained: its folder made, its catalog read and checked.
+
+    Args:
+        recipe: what is trained, and without which data.
+        work: folder that ``prepare`` wrote.
+        out: folder of the run; must be empty unless ``resume``.
+        resume: go on where a killed run stopped.
+        progress: told what is going on, in words.
+
+    Raises:
+        RunError: the folder is not empty, a data set to leave out is not there, or there is nothing to judge on.
+    """
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise RunError("The run's folder is not empty; give --resume to go on, or another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
+    catalog = Catalog.read(work / CATALOG)
+    unknown = recipe.without - {r.dataset for r in catalog.training()}
+    if unknown:
+        raise RunError(f"The catalog has no data set {', '.join(sorted(unknown))} to leave out.")
+    fitting = Fitting(recipe, catalog, out, progress)
+    judged = [r for _, r in fitting.placed(Part.VALIDATION) if r.dataset in JUDGED_ON and fitting.counts(r)]
+    if {r.label for r in judged} != {0, 1}:
+        raise RunError(f"No validation slices of both classes of {', '.join(JUDGED_ON)}: nothing to judge on.")
+    return fitting

@@ -19,3 +19,11 @@ def processor() -> str:
 def versions(*packages: str) -> dict[str, str]:
     """Installed versions by name."""
     return {name: version(name) for name in packages}
+
+
+def trained_on() -> str:
+    """The device and the backend that Keras trains with."""
+    import keras
+
+    device = "a GPU" if keras.distribution.list_devices("gpu") else processor()
+    return f"{device}, Keras on {keras.backend.backend()}"

@@ -167,7 +167,7 @@ class _Shown:
 
 
 class AsServed:
-    """Slices as they will be served, by their label alone; every epoch the same."""
+    """Slices as they will be served, by their label and, where it is known, their map; every epoch the same."""
 
     def __init__(self, material: Material, stretch: Stretch, *, grid: int) -> None:
         """As ``MixedBatches``."""
@@ -186,8 +186,8 @@ class AsServed:
             rows = self._rows[start : start + self._batch]
             gray = np.stack([_resized(self._pictures.images[k], self._size) for k in rows])[..., None]
             labels = self._pictures.labels[rows].astype(np.float32)[:, None]
-            maps = np.zeros((len(rows), self._grid, self._grid, 1), np.float32)
-            counts = {LOGIT: np.ones(len(rows), np.float32), MAP: np.zeros(len(rows), np.float32)}
+            maps = np.stack([_resized(self._pictures.coverage[k], self._grid) for k in rows])[..., None]
+            counts = {LOGIT: np.ones(len(rows), np.float32), MAP: self._pictures.known[rows].astype(np.float32)}
             yield gray.astype(np.float32), {LOGIT: labels, MAP: maps}, counts
 
 

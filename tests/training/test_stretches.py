@@ -12,7 +12,7 @@ from app.ct.weights import load_weights, save_weights, weights_of
 from training.learning import LearningSettings
 from training.pictures import Pictures
 from training.run import RunError
-from training.stretches import LOGIT, MAP, MapLoss, Material, MixedBatches, Stretch, train, training_network
+from training.stretches import LOGIT, MAP, AsServed, MapLoss, Material, MixedBatches, Stretch, train, training_network
 
 STRETCH = Stretch(size=32, steps=3, labelled=4, known=3, learning=LearningSettings(epochs=1, monitor=None))
 SPEC = NetworkSpec(head="attention", size=32, stages=(3, 4), evidence_channels=4)
@@ -91,6 +91,16 @@ def test_picture_and_map_are_mirrored_and_cut_together(material):
         for gray, lesions in zip(images[4:], targets[MAP][4:], strict=True):
             shown = gray.reshape(8, 4, 8, 4).mean(axis=(1, 3)) / 255
             assert np.corrcoef(shown.ravel(), lesions.ravel())[0, 1] > 0.9
+
+
+def test_validation_measures_the_map_where_it_is_known(material):
+    both = replace(material, validation=np.array([2, 7]))
+
+    ((_, targets, weights),) = AsServed(both, STRETCH, grid=8).batches(0)
+
+    assert weights[MAP].tolist() == [0, 1]
+    assert weights[LOGIT].tolist() == [1, 1]
+    assert np.array_equal(targets[MAP][1, ..., 0], material.pictures.coverage[7])
 
 
 def test_the_map_loss_of_a_picture_is_the_mean_cross_entropy_of_its_places():
