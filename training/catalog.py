@@ -102,6 +102,11 @@ class Record:
         width, height = self.value("orig_width"), self.value("orig_height")
         return (int(width), int(height)) if width.isdigit() and height.isdigit() else None
 
+    @property
+    def row(self) -> str:
+        """Where the record stands among neighbors: its group, or column ``row`` where groups were merged. See ``rows``."""
+        return self.value("row") or self.group
+
     def read(self) -> Exam:
         """Read the image or the exam as the service would.
 

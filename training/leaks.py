@@ -1,8 +1,8 @@
 """Records that are alike: what leaks between the parts, what contradicts itself, what is merely there twice."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,14 @@ class Alike:
         first, second: in the order of the catalog.
         kind: as ``duplicates.Pair`` has it, or ``group``.
         correlation: of the pictures most alike; None for ``group``.
+        merged: whether their groups were two before they were seen to share a picture.
     """
 
     first: Record
     second: Record
     kind: str
     correlation: float | None = None
+    merged: bool = False
 
     @property
     def leaks(self) -> bool:
@@ -50,7 +52,8 @@ class Alike:
     @property
     def expected(self) -> bool:
         """Whether it is no news: two slices of one group, on one side, that are not the very same picture."""
-        return self.first.group == self.second.group and not (self.leaks or self.contradicts or self.kind == "exact")
+        news = self.merged or self.leaks or self.contradicts or self.kind == "exact"
+        return self.first.group == self.second.group and not news
 
     @property
     def nearer_to_training(self) -> Record:
@@ -58,9 +61,13 @@ class Alike:
         return min(self.first, self.second, key=nearness)
 
 
-def alike(looks: Sequence[Look]) -> list[Alike]:
-    """All records that are alike, by their pictures and by their groups; two exams once, by the pictures most alike."""
-    return [*_alike_pictures(looks), *_split_groups(looks)]
+def alike(pictures: Iterable[Alike], records: Iterable[Record]) -> list[Alike]:
+    """All of the records that are alike: those that ``same_pictures`` found before the split, and groups that are split."""
+    kept = {record.file: record for record in records}
+    shown = list(_as_split(pictures, kept))
+    told = {frozenset((pair.first.file, pair.second.file)) for pair in shown}
+    split = _split_groups(kept.values())
+    return [*shown, *(pair for pair in split if frozenset((pair.first.file, pair.second.file)) not in told)]
 
 
 def to_drop(leaks: Sequence[Alike], records: Sequence[Record]) -> frozenset[Path]:
@@ -75,7 +82,8 @@ def to_drop(leaks: Sequence[Alike], records: Sequence[Record]) -> frozenset[Path
     return frozenset(files)
 
 
-def _alike_pictures(looks: Sequence[Look]) -> Iterator[Alike]:
+def same_pictures(looks: Sequence[Look]) -> Iterator[Alike]:
+    """Records that hold the same picture; two exams once, by the pictures most alike."""
     owners = [number for number, look in enumerate(looks) for _ in look.fingerprints]
     best: dict[tuple[int, int], Alike] = {}
     for pair in pairs([f for look in looks for f in look.fingerprints]):
@@ -87,11 +95,19 @@ def _alike_pictures(looks: Sequence[Look]) -> Iterator[Alike]:
     yield from best.values()
 
 
-def _split_groups(looks: Sequence[Look]) -> Iterator[Alike]:
+def _as_split(pictures: Iterable[Alike], kept: Mapping[Path, Record]) -> Iterator[Alike]:
+    for found in pictures:
+        if found.first.file in kept and found.second.file in kept:
+            first, second = kept[found.first.file], kept[found.second.file]
+            merged = first.group == second.group and found.first.group != found.second.group
+            yield replace(found, first=first, second=second, merged=merged)
+
+
+def _split_groups(records: Iterable[Record]) -> Iterator[Alike]:
     """Every record that is nearer to training than another of its group, with that other."""
     groups: dict[str, list[Record]] = defaultdict(list)
-    for look in looks:
-        groups[look.record.group].append(look.record)
+    for record in records:
+        groups[record.group].append(record)
     for members in groups.values():
         farthest = max(members, key=nearness)
         yield from (Alike(r, farthest, kind="group") for r in members if nearness(r) < nearness(farthest))

@@ -1,7 +1,8 @@
 """``covidct-train prepare``: read, check, split, refuse to go on over a leak, and write down what was decided."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from PIL import Image
 from app.ct.errors import ExamError, Unreadable
 from training.catalog import CATALOG, Catalog, CatalogError, Record
 from training.duplicates import Fingerprint
-from training.leaks import Look, alike, to_drop
+from training.leaks import Look, alike, same_pictures, to_drop
+from training.merging import merged
 from training.prepared import Prepared, as_numbers
 from training.prepared_page import page
 from training.shortcuts import trivial_features
@@ -59,18 +61,20 @@ def prepare(
     (work / CATALOG).unlink(missing_ok=True)
     catalog = Catalog.read(*data)
     _know(holdout, catalog)
-    parted = split(catalog.records, holdout=holdout, fold=fold, seed=seed)
-    looks, unreadable = _look_at(parted.catalog.records, progress)
+    looks, unreadable = _look_at(catalog.records, progress)
     progress("looking for duplicates and leaks")
-    found = alike(looks)
+    pictures = list(same_pictures(looks))
+    readable = merged([look.record for look in looks], pictures)
+    parted = split(readable, holdout=holdout, fold=fold, seed=seed)
+    records = parted.catalog.records
+    found = alike(pictures, records)
     leaks = [a for a in found if a.leaks]
-    leaking = to_drop(leaks, [look.record for look in looks]) if drop_leaks else frozenset()
-    kept = [look for look in looks if look.record.file not in leaking]
-    dropped = [*parted.dropped, *unreadable]
-    dropped += [Dropped(look.record, "leak") for look in looks if look.record.file in leaking]
+    leaking = to_drop(leaks, records) if drop_leaks else frozenset()
+    kept = _of([r for r in records if r.file not in leaking], looks)
+    dropped = [*parted.dropped, *unreadable, *(Dropped(r, "leak") for r in records if r.file in leaking)]
     progress("measuring the shortcut baseline")
     decided = {"seed": seed, "holdout": sorted(holdout), "test_fold": str(fold or ""), "folded": list(parted.folded)}
-    report = as_numbers(Prepared(tuple(kept), tuple(dropped), tuple(found), decided))
+    report = as_numbers(Prepared(kept, tuple(dropped), tuple(found), decided))
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (work / PAGE).write_text(page(report), encoding="utf-8")
     if leaks and not drop_leaks:
@@ -83,6 +87,12 @@ def _know(holdout: Collection[str], catalog: Catalog) -> None:
     unknown = set(holdout) - {r.dataset for r in catalog.records}
     if unknown:
         raise CatalogError(f"There is no data set {', '.join(sorted(unknown))} to hold out.")
+
+
+def _of(records: Iterable[Record], looks: Iterable[Look]) -> tuple[Look, ...]:
+    """What was seen of the records, with the groups and parts they have now."""
+    seen = {look.record.file: look for look in looks}
+    return tuple(replace(seen[record.file], record=record) for record in records)
 
 
 def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tuple[list[Look], list[Dropped]]:

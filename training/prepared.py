@@ -73,7 +73,9 @@ def _meaning(alike: Alike) -> str:
         return "leak and label conflict" if alike.contradicts else "leak"
     if alike.contradicts:
         return "label conflict"
-    return "same group" if alike.first.group == alike.second.group else "duplicate"
+    if alike.merged:
+        return "groups merged"
+    return "same group" if alike.first.group == alike.second.group else "neighboring blocks"
 
 
 def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
@@ -81,7 +83,8 @@ def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
     loose = [r for r in records if not r.is_exam]
     grouped = {r.dataset for r in loose if r.patient or not r.group.endswith(r.file.name)}
     alone = sorted({r.dataset for r in loose} - grouped)
-    linked = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}
+    merged = len({a.first.group for a in found if a.merged})
+    beside = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}
     said = [
         f"{exams} records are whole exams: they are for measuring (part {Part.MEASURE}), never for training."
         if exams
@@ -90,8 +93,13 @@ def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
         "patients unseen and intervals are too narrow. Write a manifest with the column group."
         if alone
         else "",
-        f"{len(linked)} pairs of groups share a picture, so they are probably one patient under two names."
-        if linked
+        f"{merged} times several groups share a picture, so they are one patient under several names: each time they are one "
+        "group here."
+        if merged
+        else "",
+        f"{len(beside)} pairs of neighboring blocks share a picture, the patient at their border: what of it lies on both sides "
+        "of the split is a leak."
+        if beside
         else "",
     ]
     return [sentence for sentence in said if sentence]

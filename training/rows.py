@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from training.catalog import Record
@@ -20,10 +21,15 @@ def rows_of(records: Iterable[Record]) -> Iterator[list[Record]]:
     """The rows, each in order; records of other groups are left out."""
     rows: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
-        if block := _BLOCK.match(record.group):
+        if block := _BLOCK.match(record.row):
             rows[record.dataset, block["row"]].append(record)
     for members in rows.values():
         yield sorted(members, key=_place)
+
+
+def next_to_each_other(records: Iterable[Record]) -> frozenset[frozenset[str]]:
+    """Pairs of groups of which one begins in a row where the other ends."""
+    return frozenset(frozenset((a.group, b.group)) for row in rows_of(records) for a, b in pairwise(row))
 
 
 def in_gap(records: Iterable[Record], nearness: Callable[[Record], int]) -> frozenset[Path]:
@@ -51,6 +57,6 @@ def _with_neighbors(row: Sequence[Record]) -> Iterator[tuple[Record, Sequence[Re
 
 
 def _place(record: Record) -> tuple[int, int, str]:
-    block = _BLOCK.match(record.group)
+    block = _BLOCK.match(record.row)
     number = re.findall(r"\d+", record.file.stem)
     return int(block["number"]) if block else 0, int(number[-1]) if number else 0, record.file.name

@@ -10,8 +10,9 @@ from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
 from training.catalog import Catalog, Part, Record
 from training.duplicates import Fingerprint, pairs
 from training.leaks import Alike, to_drop
+from training.merging import merged
 from training.prepare import LeakError, prepare
-from training.rows import GAP
+from training.rows import GAP, same_patient
 from training.split import CONFLICT_FLAG, Fold, split
 
 MANY = [{"dataset": "d", "label": i % 2, "group": f"g{i // 4}"} for i in range(80)]
@@ -216,8 +217,8 @@ def test_copies_within_a_part_are_reported_and_refuse_nothing(tmp_path: Path) ->
 
     assert report["leaks"] == report["label_conflicts"] == []
     assert [(Path(p["first"]["file"]).name, p["kind"]) for p in report["duplicates"]] == [("c.png", "cropped")]
-    assert {(row["meaning"], row["pairs"]) for row in report["alike"]} == {("same group", 1), ("duplicate", 1)}
-    assert any("1 pairs of groups share a picture" in remark for remark in report["remarks"])
+    assert {(row["meaning"], row["pairs"]) for row in report["alike"]} == {("same group", 1), ("groups merged", 1)}
+    assert any("1 times several groups share a picture" in remark for remark in report["remarks"])
 
 
 def test_one_picture_under_two_labels_within_a_part_is_reported(tmp_path: Path) -> None:
@@ -253,6 +254,46 @@ def test_in_a_row_of_blocks_the_neighbors_of_a_leak_go_with_it_and_no_others() -
     files = to_drop([Alike(row[40], judged, kind="cropped", correlation=0.99)], [*row, judged])
 
     assert files == {r.file for r in row[40 - GAP : 40 + GAP + 1]}
+
+
+def test_groups_that_share_a_picture_are_split_as_one(tmp_path: Path) -> None:
+    pictures = {f"{k}.png": (a_texture(k), {"label": 1, "dataset": "e", "group": f"p{k // 2}"}) for k in range(10, 50)}
+    pictures["a.png"] = (a_crop(a_texture(11), left=0.15), {"label": 1, "dataset": "e", "group": "p9"})
+    pictures["b.png"] = (a_crop(a_texture(18), top=0.15), {"label": 1, "dataset": "e", "group": "p24"})
+
+    prepare([a_folder_of(tmp_path / "data", pictures)], tmp_path / "work")
+
+    groups: dict[str, set[str]] = {}
+    for record in Catalog.read(tmp_path / "work").records:
+        groups.setdefault(record.group, set()).add(record.file.name)
+    assert groups["p24"] == {"48.png", "49.png", "a.png", "b.png", "18.png", "19.png", "10.png", "11.png"}
+
+
+def in_blocks(numbers: range) -> list[Record]:
+    return records([{"group": f"s-block{i // 50}"} for i in numbers])
+
+
+def test_blocks_are_merged_unless_they_are_neighbors_and_keep_their_places() -> None:
+    row = in_blocks(range(200))
+    found = [Alike(row[a], row[b], kind="cropped", correlation=0.99) for a, b in ((49, 50), (10, 160))]
+
+    known = merged(row, found)
+
+    assert [known[k].group for k in (0, 50, 100, 150)] == ["s-block0", "s-block1", "s-block2", "s-block0"]
+    assert [known[k].row for k in (0, 50, 100, 150)] == [row[k].group for k in (0, 50, 100, 150)]
+    assert same_patient(known[150], known) == known[150 - GAP : 150 + GAP + 1]
+
+
+def test_a_place_in_a_row_is_written_down(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "s", "group": f"s-block{k}"} for k in (0, 1, 2)])
+    row = Catalog.read(data).records
+    catalog = Catalog(tuple(merged(row, [Alike(row[0], row[2], kind="near", correlation=0.99)])))
+
+    catalog.write(tmp_path / "catalog.csv")
+
+    read = Catalog.read(tmp_path / "catalog.csv").records
+    assert [r.group for r in read] == ["s-block0", "s-block1", "s-block0"]
+    assert [r.row for r in read] == ["s-block0", "s-block1", "s-block2"]
 
 
 def test_a_fold_is_set_aside_and_written_down(tmp_path: Path) -> None:
