@@ -48,9 +48,9 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
 ) -> None:
     """Read, check and split labelled data by group; refuse to go on over a leak."""
-    from training.prepare import prepare as do
-    from training.prepared_page import figure
-    from training.split import Fold
+    from training.records.prepare import prepare as do
+    from training.records.prepared_page import figure
+    from training.records.split import Fold
 
     fold = Fold.parse(test_fold) if test_fold else None
     report = do(data, out, drop_leaks=drop_leaks, holdout=holdout or (), fold=fold, seed=seed, progress=_say)
@@ -115,8 +115,8 @@ def evaluate(
 ) -> None:
     """Score labelled data as the service would, and measure it."""
     from app.ct.classifier import Classifier
-    from training.evaluate import evaluate as do
-    from training.scoring import By
+    from training.measuring.evaluate import evaluate as do
+    from training.measuring.scoring import By
 
     report = do(
         Classifier.load(model, engine=engine),
@@ -155,7 +155,7 @@ def audit(
     from training.audits.audit import audit as do
     from training.audits.changes import Bootstrap
     from training.audits.plan import Plan
-    from training.scoring import By
+    from training.measuring.scoring import By
 
     plan = Plan(
         tuple(data),
@@ -178,7 +178,7 @@ def compare(
     seed: Seed = 0,
 ) -> None:
     """Make the paper's table of networks from runs, with paired tests, beside the paper's own rows."""
-    from training.compare import compare as do
+    from training.studies.compare import compare as do
 
     typer.echo(do(runs, out, draws=draws, seed=seed).read_text(encoding="utf-8"), nl=False)
 
@@ -197,7 +197,7 @@ def exam_rules(
 ) -> None:
     """Measure how slices may add up to an exam: which rule tells validation patients apart, and is steady."""
     from app.ct.classifier import Classifier
-    from training.rule_study import TABLE, study
+    from training.studies.rule_study import TABLE, study
 
     study(Classifier.load(model, engine=engine), work, out, exams=exam or (), draws=draws, seed=seed, say=_say)
     typer.echo((out / TABLE).read_text(encoding="utf-8"), nl=False)
@@ -211,8 +211,8 @@ def precision(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the slices that int8 is calibrated on.")] = 0,
 ) -> None:
     """Measure in which precisions the CPU engine may serve the run's weights; writes RUN/precision.json."""
-    from training.card_precision import precisions
-    from training.precision import PrecisionSettings, measure_precision
+    from training.deciding.precision import PrecisionSettings, measure_precision
+    from training.releasing.card_precision import precisions
 
     report = measure_precision(run, work, settings=PrecisionSettings(draws=draws, seed=seed), progress=_say)
     typer.echo(precisions(report, next(iter(report.allowed()), "none")), nl=False)
@@ -227,7 +227,7 @@ def matrix(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to write the table and the figure into.")],
 ) -> None:
     """Who trained on what, measured on what: leave one source out, row by row."""
-    from training.matrix import matrix as do
+    from training.studies.matrix import matrix as do
 
     typer.echo(do(evaluations, out).read_text(encoding="utf-8"), nl=False)
 
@@ -240,7 +240,7 @@ def pool(
     seed: Seed = 0,
 ) -> None:
     """Judge the folds of a cross-validation together."""
-    from training.pool import pool as do
+    from training.studies.pool import pool as do
 
     report = do(evaluations, out, draws=draws, seed=seed)
     typer.echo(f"{report['n']} scored by {report['by']}, {report['positives']} positive, {report['groups']} groups")
@@ -259,8 +259,8 @@ def cohort(
     ] = "column",
 ) -> None:
     """Describe a cohort, and compare CT with RT-PCR on it."""
-    from training.cohort import TABLES
-    from training.cohort import cohort as do
+    from training.studies.cohort import TABLES
+    from training.studies.cohort import cohort as do
 
     do(table, out, threshold=threshold, reference=reference)
     typer.echo((out / TABLES).read_text(encoding="utf-8"), nl=False)
@@ -280,7 +280,7 @@ def affected(
 ) -> None:
     """Fit the share of lung affected with a model's maps, and measure it on masks and phantoms."""
     from app.ct.classifier import Classifier
-    from training.affected_study import TABLE, study
+    from training.studies.affected_study import TABLE, study
 
     study(Classifier.load(model, engine=engine), work, out, measure=measure or (), draws=draws, seed=seed, say=_say)
     typer.echo((out / TABLE).read_text(encoding="utf-8"), nl=False)
@@ -297,7 +297,7 @@ def release(
     ] = None,
 ) -> None:
     """Turn a run into a model folder, whole or not at all."""
-    from training.release import release as do
+    from training.releasing.release import release as do
 
     typer.echo(do(run, name=name, store=to, precision=precision, progress=_say))
 

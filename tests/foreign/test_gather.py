@@ -10,7 +10,7 @@ from tests.builders import a_dicom, a_png
 from tests.foreign import gather, packages, picks
 from tests.foreign.packages import Package
 from tests.foreign.picks import Pick
-from training.catalog import Catalog
+from training.records.catalog import Catalog
 
 
 def a_photo(size: int = 240) -> bytes:

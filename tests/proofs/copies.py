@@ -1,4 +1,4 @@
-"""How many cropped copies ``training.duplicates`` finds among real pictures, and how many strangers it takes for copies.
+"""How many cropped copies ``training.records.duplicates`` finds among real pictures, and how many strangers it takes for copies.
 
 Run as ``python -m tests.proofs.copies``; on one core it takes some minutes. To all pictures of the data sets, whole exams
 apart, are added copies of 100 pictures of each of four data sets: 5 to 20 % cut off every side, half of them mirrored,
@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.builders import shared_data
 from tests.training.builders import a_crop, a_recoding
-from training.duplicates import Fingerprint, pairs
+from training.records.duplicates import Fingerprint, pairs
 
 DATASETS = ("covid-ct", "soares", "drenet", "luna")
 COPIES = 100

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.training.runs import a_run
+from training.fitting.slice_scores import SliceScores
 from training.run import WEIGHTS
 from training.seal import seal
-from training.slice_scores import SliceScores
 
 
 def scores(*, noise: float = 1.0, parts: tuple[str, ...] = ("train", "validation", "test")) -> SliceScores:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.learning import Batch, LearningSettings, shuffled
+from training.learning.loop import Batch, LearningSettings, shuffled
 
 SETTINGS = LearningSettings(
     epochs=4, batch=4, learning_rate=0.1, schedule="cosine", warm_up=0.5, ema_decay=0.8, weight_decay=0.01, seed=3
@@ -45,7 +45,7 @@ def a_network(seed: int = 0, *, rate: float = 0.3):
     """With all that keeps a state of its own: batch norm and dropout; built in the settings' precision."""
     import keras
 
-    from training.learning import building
+    from training.learning.loop import building
 
     with building(replace(SETTINGS, seed=seed)):
         inputs = keras.Input((6,))
@@ -58,7 +58,7 @@ def learned(folder: Path, *, killed_in: int = -1, seed: int = 0, settings: Learn
     """A network and its history after training in ``folder``."""
     import keras
 
-    from training.learning import learn
+    from training.learning.loop import learn
 
     network = a_network(seed)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)

@@ -10,7 +10,7 @@ def check_that_a_step_changes_every_weight(architecture: str) -> None:
     import keras
 
     from app.ct.manifest import NetworkSpec
-    from training.networks import build, loss_weights, training_model
+    from training.learning.networks import build, loss_weights, training_model
 
     keras.utils.set_random_seed(0)
     network = build(architecture, NetworkSpec(head="linear", size=SIZE, stages=(5,)))

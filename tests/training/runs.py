@@ -12,8 +12,8 @@ from app.ct.manifest import Decision, NetworkSpec
 from app.ct.precision import Agreement, Alike, Precision
 from app.ct.preprocessing import spec_of
 from tests.fakes import a_fitness
-from training.agreement import Rule
-from training.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
+from training.deciding.agreement import Rule
+from training.deciding.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
 from training.run import PartCount, Run
 from training.seal import seal
 
@@ -50,7 +50,7 @@ def a_run_folder(folder: Path, **changes: object) -> Path:
     from app.ct.fitness import TrainingSlices
     from app.ct.network import build_network
     from app.ct.weights import save_weights, weights_of
-    from training.likeness import fit_features
+    from training.fitting.likeness import fit_features
 
     keras.utils.set_random_seed(1)
     folder.mkdir(parents=True)

@@ -11,8 +11,9 @@ from app.ct.preprocessing import Prepared
 from app.ct.scores import SliceScores
 from tests.fakes import a_manifest, an_affected_spec
 from tests.models import the_served_model
-from training.affected import Extent, extents, fit_affected, teaches_extent
-from training.affected_agreement import (
+from training.deciding.affected import Extent, extents, fit_affected, teaches_extent
+from training.records.catalog import Catalog, CatalogError, Part, Record
+from training.studies.affected_agreement import (
     Pair,
     agreement,
     by_patient,
@@ -21,8 +22,7 @@ from training.affected_agreement import (
     measure_with,
     phantom_pairs,
 )
-from training.affected_study import FIGURES, TABLE, study
-from training.catalog import Catalog, CatalogError, Part, Record
+from training.studies.affected_study import FIGURES, TABLE, study
 
 GRID = 20
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from training.balance import balanced_weights, cell_of
-from training.catalog import Record
+from training.fitting.balance import balanced_weights, cell_of
+from training.records.catalog import Record
 
 
 def test_every_class_of_every_cell_counts_the_same():

@@ -13,16 +13,16 @@ from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
 from app.ct.phantom import phantom
 from app.ct.weights import load_weights
-from training import baseline
-from training.baseline import LabelledBatches, both_classes, draw
-from training.catalog import Catalog, Part, Record
-from training.learning import LearningSettings
-from training.likeness import FitnessSettings
+from training.fitting import baseline
+from training.fitting.baseline import LabelledBatches, both_classes, draw
+from training.fitting.likeness import FitnessSettings
+from training.fitting.slice_scores import SliceScores
+from training.learning.loop import LearningSettings
 from training.recipes import at_size, fit_of, recipe_named
-from training.release import release
+from training.records.catalog import Catalog, Part, Record
+from training.releasing.release import release
 from training.run import Run, RunError
 from training.seal import check_seal
-from training.slice_scores import SliceScores
 
 SIZE = 48
 TINY = replace(
@@ -144,7 +144,7 @@ def test_only_data_sets_with_both_classes_in_training_teach():
 
 
 def test_batches_hold_every_slice_once_an_epoch(run, work):
-    from training.pictures import Pictures
+    from training.imaging.pictures import Pictures
 
     labels = np.arange(10)
     images = np.repeat(labels[:, None, None], 2, 1).astype(np.uint8)

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tests.training.builders import a_data_set, a_gray
-from training.catalog import Catalog, CatalogError, Part, Record
+from training.records.catalog import Catalog, CatalogError, Part, Record
 
 
 def a_record(**changes: object) -> Record:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from app import NOTICE
-from training.cohort import cohort
-from training.cohort_table import CohortError
+from training.studies.cohort import cohort
+from training.studies.cohort_table import CohortError
 
 
 def a_table(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:

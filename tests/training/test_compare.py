@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tests.training.compared import a_compared_run, scores
-from training.compare import compare, read_candidates
-from training.evaluation import Sample
-from training.pairwise import compare_two
-from training.published import METRICS, TABLE_3
+from training.fitting.slice_scores import SliceScores
+from training.measuring.evaluation import Sample
+from training.measuring.pairwise import compare_two
 from training.run import RunError
-from training.slice_scores import SliceScores
+from training.studies.compare import compare, read_candidates
+from training.studies.published import METRICS, TABLE_3
 
 
 def rows(path: Path) -> list[dict[str, str]]:

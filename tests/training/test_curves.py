@@ -3,8 +3,8 @@ import pytest
 from sklearn import metrics as oracle
 
 from tests.training.test_evaluation import a_sample
-from training.curves import precision_recall, reliability, roc
-from training.evaluation import Sample
+from training.measuring.curves import precision_recall, reliability, roc
+from training.measuring.evaluation import Sample
 
 
 def one_class(label: int) -> Sample:

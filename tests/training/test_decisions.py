@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.decisions import calibrate, decide, softened
+from training.deciding.decisions import calibrate, decide, softened
 
 
 def test_calibration_undoes_a_stretch_and_a_shift():

@@ -16,10 +16,10 @@ from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam, an_enhanced_dicom
 from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
-from training.catalog import Catalog, CatalogError
-from training.evaluate import evaluate
-from training.illustrate import FIGURES
-from training.scoring import By, score
+from training.measuring.evaluate import evaluate
+from training.measuring.illustrate import FIGURES
+from training.measuring.scoring import By, score
+from training.records.catalog import Catalog, CatalogError
 
 MANIFEST = Manifest(
     name="gray-1",

@@ -12,12 +12,12 @@ from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Manifest
 from app.ct.scores import SliceScores
 from tests.fakes import a_manifest
-from training.catalog import Catalog, CatalogError, Part, Record
-from training.decisions import Judged, decide
-from training.exam_rules import CANDIDATES, choose_exam_rule, chosen, fitted, measured, separation
-from training.patients import HEALTHY_PER_SLICE, patients_of, with_healthy
-from training.rule_study import RULES, TABLE, study
-from training.stability import LogitsOf, WholeExam, phantom_exams, stability
+from training.deciding.decisions import Judged, decide
+from training.deciding.exam_rules import CANDIDATES, choose_exam_rule, chosen, fitted, measured, separation
+from training.deciding.patients import HEALTHY_PER_SLICE, patients_of, with_healthy
+from training.deciding.stability import LogitsOf, WholeExam, phantom_exams, stability
+from training.records.catalog import Catalog, CatalogError, Part, Record
+from training.studies.rule_study import RULES, TABLE, study
 
 HEALTHY = np.random.default_rng(0).normal(-2.0, 0.2, 40)
 

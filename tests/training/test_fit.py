@@ -15,15 +15,15 @@ from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
 from app.ct.phantom import phantom
 from app.ct.weights import load_weights
-from training.catalog import Catalog, Part, Record
-from training.fit import fit
-from training.learning import LearningSettings
-from training.likeness import FitnessSettings
-from training.looks import LookSettings
-from training.recipe import Recipe
+from training.fitting.fit import fit
+from training.fitting.likeness import FitnessSettings
+from training.fitting.recipe import Recipe
+from training.imaging.looks import LookSettings
+from training.learning.loop import LearningSettings
+from training.learning.stretches import Stretch
 from training.recipes import recipe_named
+from training.records.catalog import Catalog, Part, Record
 from training.run import Run, RunError
-from training.stretches import Stretch
 
 RECIPE = Recipe(
     name="small",

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from app.ct.manifest import NetworkSpec
-from training.catalog import Catalog, Part, Record
-from training.fitting import Fitting
-from training.pictures import Pictures
-from training.recipe import Recipe
+from training.fitting.recipe import Recipe
+from training.fitting.setup import Fitting
+from training.imaging.pictures import Pictures
+from training.records.catalog import Catalog, Part, Record
 from training.run import RunError
 
 RECIPE = Recipe(

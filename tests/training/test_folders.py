@@ -5,9 +5,9 @@ from PIL import Image
 
 from tests.builders import a_dicom_exam, a_zip
 from tests.training.builders import a_gray
-from training.catalog import Catalog, CatalogError, Part, Record
-from training.folders import Unlabeled, label_of
-from training.prepare import prepare
+from training.records.catalog import Catalog, CatalogError, Part, Record
+from training.records.folders import Unlabeled, label_of
+from training.records.prepare import prepare
 
 
 def a_picture_at(path: Path, seed: int = 0) -> Path:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from app import NOTICE
 from tests.training.builders import a_data_set, a_gray
-from training.catalog import Catalog
-from training.gallery import false_negatives, false_positives, most_confident, write_gallery
-from training.scoring import Scored, Shown
+from training.measuring.gallery import false_negatives, false_positives, most_confident, write_gallery
+from training.measuring.scoring import Scored, Shown
+from training.records.catalog import Catalog
 
 
 def cases(folder: Path, said: Sequence[tuple[int, float]], **row: object) -> list[Scored]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.training.learners import SETTINGS, Killed, Points, a_network, learned
-from training.history import History
-from training.learning import LearningSettings, building, learn, make_optimizer, shuffled
+from training.learning.history import History
+from training.learning.loop import LearningSettings, building, learn, make_optimizer, shuffled
 from training.run import RunError
 
 PLAIN = replace(SETTINGS, schedule="constant", warm_up=0.0, ema_decay=None, weight_decay=0.0)

@@ -10,8 +10,8 @@ from app.ct.exam import Slice
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox, Prepared
 from app.ct.selection import LEAST_AREA
-from training.catalog import Part, Record
-from training.likeness import FitnessSettings, Seen, fit_features, fit_limits, look_at
+from training.fitting.likeness import FitnessSettings, Seen, fit_features, fit_limits, look_at
+from training.records.catalog import Part, Record
 from training.run import RunError
 
 

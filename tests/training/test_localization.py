@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from training.localization import (
+from training.measuring.localization import (
     Mapped,
     average_precision,
     dice,

@@ -6,8 +6,8 @@ from PIL import Image
 
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
-from training.catalog import Part, Record
-from training.looks import LookSettings, is_healthy, looks_of, mask_in_box, prepare_record
+from training.imaging.looks import LookSettings, is_healthy, looks_of, mask_in_box, prepare_record
+from training.records.catalog import Part, Record
 
 
 @pytest.fixture(scope="module")

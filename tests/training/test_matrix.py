@@ -6,8 +6,8 @@ import pytest
 
 from app import NOTICE
 from tests.training.runs import a_run, an_evaluation
-from training.matrix import matrix
 from training.run import PartCount, RunError
+from training.studies.matrix import matrix
 
 
 def a_run_with(folder: Path, *trained_on: str, sha256: str, auc: float) -> Path:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.ct.manifest import NetworkSpec
-from tests.training.networks import check_that_a_step_changes_every_weight
-from training.networks import LocalResponseNormalization, build, loss_weights, training_model
+from tests.training.learning.networks import check_that_a_step_changes_every_weight
+from training.learning.networks import LocalResponseNormalization, build, loss_weights, training_model
 
 SPEC = NetworkSpec(head="linear", size=64, stages=(5,))
 ARCHITECTURES = ("resnet50", "vgg16", "googlenet")

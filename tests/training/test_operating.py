@@ -4,7 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.operating import OperatingPoint, ThresholdError, taken_over, threshold_at_specificity, youden_threshold
+from training.measuring.operating import (
+    OperatingPoint,
+    ThresholdError,
+    taken_over,
+    threshold_at_specificity,
+    youden_threshold,
+)
 
 MODEL = {"weights_sha256": "00", "judgement_sha256": "11"}
 

@@ -7,8 +7,8 @@ from PIL import Image
 
 from tests.builders import shared_data
 from tests.training.builders import a_crop, a_recoding, a_texture
-from training.duplicates import Fingerprint, pairs
-from training.overlaps import Marks, overlaps
+from training.records.duplicates import Fingerprint, pairs
+from training.records.overlaps import Marks, overlaps
 
 PICTURE = a_texture(0)
 STRANGERS = [a_texture(seed) for seed in (1, 2, 3)]

@@ -7,9 +7,9 @@ from PIL import Image
 
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
-from training.catalog import Part, Record
-from training.looks import LookSettings
-from training.pictures import Studio
+from training.imaging.looks import LookSettings
+from training.imaging.pictures import Studio
+from training.records.catalog import Part, Record
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tests.training.runs import an_evaluation
-from training.pool import pool
 from training.run import Evaluation, RunError
+from training.studies.pool import pool
 
 Row = tuple[str, int, float | None, str]
 

@@ -7,13 +7,13 @@ from PIL import Image, ImageOps
 
 from app import NOTICE
 from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
-from training.catalog import Catalog, Part, Record
-from training.duplicates import Fingerprint, pairs
-from training.leaks import Alike, to_drop
-from training.merging import merged
-from training.prepare import LeakError, prepare
-from training.rows import GAP, same_patient
-from training.split import CONFLICT_FLAG, Fold, split
+from training.records.catalog import Catalog, Part, Record
+from training.records.duplicates import Fingerprint, pairs
+from training.records.leaks import Alike, to_drop
+from training.records.merging import merged
+from training.records.prepare import LeakError, prepare
+from training.records.rows import GAP, same_patient
+from training.records.split import CONFLICT_FLAG, Fold, split
 
 MANY = [{"dataset": "d", "label": i % 2, "group": f"g{i // 4}"} for i in range(80)]
 

@@ -18,7 +18,7 @@ from tests.training.runs import (
     an_evaluation,
     tamper,
 )
-from training.release import release
+from training.releasing.release import release
 from training.run import RunError
 from training.seal import SEAL, seal
 

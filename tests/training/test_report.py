@@ -8,8 +8,8 @@ import pytest
 
 from app.ct.precision import EngineSpec, PrecisionSpec
 from tests.training.runs import a_candidate, a_precision, a_run, an_audit, an_evaluation
-from training.findings import Findings
-from training.report import model_card
+from training.releasing.findings import Findings
+from training.releasing.report import model_card
 from training.run import Run, RunError, read_evaluations
 
 ENGINE = EngineSpec.of({"bf16": PrecisionSpec(file="openvino.xml", tolerance=0.03)})

@@ -3,8 +3,8 @@ from typing import Any
 
 import numpy as np
 
-from training.catalog import Part, Record
-from training.shortcuts import FEATURES, POOLED, shortcut_figures, trivial_features
+from training.records.catalog import Part, Record
+from training.records.shortcuts import FEATURES, POOLED, shortcut_figures, trivial_features
 
 SIZE, SHARPNESS = 0, 4
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from training.catalog import CatalogError, Part, Record
-from training.rows import GAP
-from training.split import Fold, nearness, split
+from training.records.catalog import CatalogError, Part, Record
+from training.records.rows import GAP
+from training.records.split import Fold, nearness, split
 
 FOLDS = 5
 

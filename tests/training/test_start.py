@@ -5,8 +5,8 @@ import pytest
 from app.ct.manifest import NetworkSpec
 from app.ct.weights import weights_of
 from tests.builders import shared_data
+from training.learning.start import standardize, start_network
 from training.run import RunError
-from training.start import standardize, start_network
 
 SPEC = NetworkSpec(head="attention", size=64, stages=(3,), evidence_channels=4)
 

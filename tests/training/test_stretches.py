@@ -9,10 +9,20 @@ import pytest
 from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
 from app.ct.weights import load_weights, save_weights, weights_of
-from training.learning import LearningSettings
-from training.pictures import Pictures
+from training.imaging.pictures import Pictures
+from training.learning.loop import LearningSettings
+from training.learning.stretches import (
+    LOGIT,
+    MAP,
+    AsServed,
+    MapLoss,
+    Material,
+    MixedBatches,
+    Stretch,
+    train,
+    training_network,
+)
 from training.run import RunError
-from training.stretches import LOGIT, MAP, AsServed, MapLoss, Material, MixedBatches, Stretch, train, training_network
 
 STRETCH = Stretch(size=32, steps=3, labelled=4, known=3, learning=LearningSettings(epochs=1, monitor=None))
 SPEC = NetworkSpec(head="attention", size=32, stages=(3, 4), evidence_channels=4)

@@ -4,10 +4,10 @@ from scipy import ndimage
 
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox, Prepared
-from training.augmentation import Augmentation
-from training.looks import coverage_on_grid
-from training.other_disease import OtherDisease, effusion, lobar_consolidation, nodules, tree_in_bud
-from training.synthesis import Synthesis
+from training.imaging.augmentation import Augmentation
+from training.imaging.looks import coverage_on_grid
+from training.imaging.other_disease import OtherDisease, effusion, lobar_consolidation, nodules, tree_in_bud
+from training.imaging.synthesis import Synthesis
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from app.ct.preprocessing import Prepared
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES
 from training.audits.alterations import Look
-from training.scoring import slices_to_score
+from training.measuring.scoring import slices_to_score
 
 _TOGETHER = 64
 """Pictures that share a pass through the network, at least, so long as there are so many."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from training.audits.changes import Bootstrap
 from training.audits.kinds import Audit
-from training.catalog import Catalog, CatalogError, Record
-from training.evaluation import DRAWS
-from training.scoring import By
+from training.measuring.evaluation import DRAWS
+from training.measuring.scoring import By
+from training.records.catalog import Catalog, CatalogError, Record
 
 _USUAL = Bootstrap(DRAWS, 0)
 

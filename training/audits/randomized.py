@@ -16,9 +16,9 @@ from scipy import stats
 from app.ct.heatmap import enlarged
 from app.ct.manifest import NetworkSpec
 from training.audits.changes import NONE, Bootstrap
-from training.evaluation import Interval, percentiles
-from training.evaluation import bootstrap as resample
-from training.localization import Mapped, measure_maps, relative
+from training.measuring.evaluation import Interval, percentiles
+from training.measuring.evaluation import bootstrap as resample
+from training.measuring.localization import Mapped, measure_maps, relative
 
 if TYPE_CHECKING:
     import keras

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from training.audits.changes import Row
 from training.audits.goals import reached
 from training.audits.randomized import Stage
-from training.evaluation import Interval
 from training.markdown import table
+from training.measuring.evaluation import Interval
 
 _CHANGES = (
     "altered",

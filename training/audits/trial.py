@@ -10,8 +10,8 @@ from app.ct.exam import Exam, InputKind
 from app.ct.manifest import Decision, Manifest
 from training.audits.alterations import UNALTERED, Alteration
 from training.audits.judging import Auditable, Judged, judge
-from training.catalog import Record
-from training.scoring import By
+from training.measuring.scoring import By
+from training.records.catalog import Record
 
 Progress = Callable[[int, int], None]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from training.recipe import Recipe
+from training.fitting.recipe import Recipe
 from training.run import Run, RunError
 
 
@@ -22,8 +22,8 @@ def recipe_named(name: str) -> Recipe:
 
 
 def fit_of(recipe: Recipe) -> Callable[..., Run]:
-    """The function that trains a recipe of its kind; its arguments are those of ``training.fit.fit``."""
-    from training import baseline, fit
+    """The function that trains a recipe of its kind; its arguments are those of ``training.fitting.fit.fit``."""
+    from training.fitting import baseline, fit
 
     return baseline.fit if isinstance(recipe, baseline.Baseline) else fit.fit
 
@@ -34,7 +34,7 @@ def at_size(recipe: Recipe, size: int) -> Recipe:
     Raises:
         RunError: its pictures have the size they are served at.
     """
-    from training.baseline import Baseline
+    from training.fitting.baseline import Baseline
 
     if not isinstance(recipe, Baseline):
         raise RunError(f"Recipe {recipe.name!r} is served at the size it names; only the paper's recipes take --size.")

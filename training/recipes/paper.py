@@ -10,8 +10,8 @@ Figures: ``covidct-train compare``.
 """
 
 from app.ct.manifest import NetworkSpec
-from training.baseline import Baseline
-from training.learning import LearningSettings
+from training.fitting.baseline import Baseline
+from training.learning.loop import LearningSettings
 
 SUMMARY = (
     "{network}, every layer trained by plain SGD on a few slices of each exam, drawn once by class, without augmentation,"

@@ -1,6 +1,6 @@
 """As ``paper``, with VGG16's convolutions in the place of ResNet50's: ``covidct-train fit paper-vgg16 -w WORK -o RUN``.
 
-To be compared, never served. Its three fully connected layers are left out: see ``training.networks``.
+To be compared, never served. Its three fully connected layers are left out: see ``training.learning.networks``.
 """
 
 from dataclasses import replace

@@ -8,10 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from app.ct.manifest import NetworkSpec
-from training.learning import LearningSettings
-from training.looks import LookSettings
-from training.recipe import Recipe
-from training.stretches import HEAD_ONLY, Stretch
+from training.fitting.recipe import Recipe
+from training.imaging.looks import LookSettings
+from training.learning.loop import LearningSettings
+from training.learning.stretches import HEAD_ONLY, Stretch
 
 _HEAD = Stretch(
     size=224,

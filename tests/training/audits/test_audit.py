@@ -25,8 +25,8 @@ from training.audits.changes import Bootstrap
 from training.audits.kinds import Audit
 from training.audits.plan import Plan
 from training.audits.trial import try_all
-from training.catalog import Catalog, CatalogError
-from training.scoring import By
+from training.measuring.scoring import By
+from training.records.catalog import Catalog, CatalogError
 
 Look = Callable[[Prepared], float]
 # The ill ones carry a mark at the picture's rim, as those of one hospital may.

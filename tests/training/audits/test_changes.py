@@ -6,7 +6,7 @@ from app.ct.manifest import Decision
 from training.audits.alterations import Alteration
 from training.audits.changes import ALL, Bootstrap, Row, auc_pair, row
 from training.audits.trial import Pair
-from training.scoring import By
+from training.measuring.scoring import By
 
 BOOTSTRAP = Bootstrap(200, 0)
 DECISION = Decision(threshold=0.5, band=(0.4, 0.6))

@@ -13,7 +13,7 @@ from tests.training.audits.scorers import LooksAt, chests, lungs
 from training.audits.changes import Bootstrap
 from training.audits.mapped import pictures_of
 from training.audits.randomized import LEARNED, Picture, Stage, cascade, randomized_network
-from training.catalog import Catalog, CatalogError
+from training.records.catalog import Catalog, CatalogError
 
 SPEC = NetworkSpec(head="attention", size=32, stages=(3,), evidence_channels=4)
 BOOTSTRAP = Bootstrap(200, 0)

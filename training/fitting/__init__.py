@@ -1,0 +1,1 @@
+"""From a prepared catalog and a recipe to a run."""

@@ -1,0 +1,162 @@
+"""``covidct-train fit``: from a prepared catalog to a run.
+
+Looks are kept in the cache, training in checkpoints: a run that was killed goes on where it was, with at most one epoch lost.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.ct.exam import Slice
+from app.ct.fitness import FITNESS_FILE
+from app.ct.manifest import AffectedSpec, FitnessSpec
+from app.ct.network import build_network
+from app.ct.preprocessing import Prepared, Preprocessor, make_preprocessor
+from app.ct.weights import load_weights, save_weights, weights_of
+from training.deciding.affected import fit_on
+from training.deciding.stability import LogitsOf
+from training.fitting.conclude import conclude
+from training.fitting.likeness import fit_limits, look_at
+from training.fitting.recipe import Recipe
+from training.fitting.setup import Fitting, begin
+from training.fitting.slice_scores import SliceScores
+from training.imaging.pictures import Pictures, Studio
+from training.learning.features import Frozen
+from training.learning.start import standardize, start_network
+from training.learning.stretches import Material, train
+from training.records.catalog import Part
+from training.releasing.findings import forget_if_changed
+from training.run import WEIGHTS, Run, RunError
+from training.seal import seal
+
+_START = "start.safetensors"
+"""The network before training."""
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    work: Path,
+    out: Path,
+    resume: bool = False,
+    backbone_weights: str = "none",
+    cache: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Train a recipe.
+
+    Args:
+        recipe: what to train, and without which data.
+        work: folder that ``prepare`` wrote.
+        out: folder of the run; must be empty unless ``resume``.
+        resume: go on where a killed run stopped.
+        backbone_weights: see ``training.learning.imagenet.load_backbone_weights``.
+        cache: folder for what runs on other splits of the same data can share; ``work/cache`` by default.
+        progress: told what is going on, in words.
+    """
+    started = time.monotonic()
+    fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
+    pictures = _pictures(fitting, cache or work / "cache")
+    _train(fitting, pictures, backbone_weights)
+    network = _trained(fitting)
+    logits = _logits(fitting, pictures, network)
+    run = conclude(
+        fitting,
+        work,
+        pictures,
+        logits,
+        fitness=_fitness(fitting, network),
+        hours=(time.monotonic() - started) / 3600,
+        start=backbone_weights,
+        logits_of=_logits_of(fitting, network),
+        affected=_affected(fitting, network),
+    )
+    forget_if_changed(out, run)
+    run.write(out)
+    seal(out)
+    return run
+
+
+def _pictures(fitting: Fitting, cache: Path) -> Pictures:
+    """All looks of the slices that train or that scores are told of."""
+    recipe = fitting.recipe
+    studio = Studio(cache / "looks", _preprocessor(fitting), recipe.preprocessing, recipe.looks, recipe.seed)
+    return studio.pictures(fitting.placed(Part.TRAIN, Part.VALIDATION, Part.TEST), fitting.progress)
+
+
+def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
+    """The run's weights."""
+    recipe, out = fitting.recipe, fitting.out
+    chances = fitting.chances(pictures)
+    training, validation = (fitting.rows(pictures, part) for part in (Part.TRAIN, Part.VALIDATION))
+    known = training[pictures.known[training]]
+    if not len(known):
+        raise RunError("No training slice has a lesion mask, or is healthy so that lesions can be drawn on it.")
+    network = start_network(recipe.network, backbone_weights)
+    standardize(network, pictures.images, chances=chances, seed=recipe.seed)
+    save_weights(weights_of(network), out / _START)
+    material = Material(pictures, chances, known=known, validation=validation[pictures.served[validation]])
+    last = train(
+        recipe.network,
+        out / _START,
+        material,
+        recipe.stretches,
+        folder=out,
+        seed=recipe.seed,
+        progress=fitting.progress,
+    )
+    shutil.copyfile(last, out / WEIGHTS)
+
+
+def _trained(fitting: Fitting) -> Frozen:
+    network = build_network(fitting.recipe.network)
+    load_weights(network, fitting.out / WEIGHTS)
+    return Frozen(network)
+
+
+def _logits(fitting: Fitting, pictures: Pictures, network: Frozen) -> np.ndarray:
+    """Of every slice as it will be served, written down too; nan for other looks. float32 (looks,)."""
+    fitting.progress("scoring slices as they will be served")
+    rows = np.flatnonzero(pictures.served)
+    found = np.full(len(pictures.images), np.nan, np.float32)
+    found[rows] = np.concatenate([b["logit"].ravel() for b in network.batches(pictures.images[rows])])
+    SliceScores.of([fitting.catalog.records[k] for k in pictures.records[rows]], found[rows]).write(fitting.out)
+    return found
+
+
+def _logits_of(fitting: Fitting, network: Frozen) -> LogitsOf:
+    preprocessor = _preprocessor(fitting)
+
+    def logits_of(slices: Sequence[Slice]) -> np.ndarray:
+        images = np.stack([preprocessor(one).image for one in slices])
+        return np.concatenate([batch["logit"].ravel() for batch in network.batches(images)])
+
+    return logits_of
+
+
+def _affected(fitting: Fitting, network: Frozen) -> AffectedSpec | None:
+    """How the share of lung affected is estimated, from masks that people have drawn."""
+    fitting.progress("fitting the share of lung affected")
+    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+
+    def evidence_of(prepared: Sequence[Prepared]) -> np.ndarray:
+        images = np.stack([p.image for p in prepared])
+        return np.concatenate([batch["evidence"] for batch in network.batches(images)])
+
+    return fit_on(records, _preprocessor(fitting), evidence_of)
+
+
+def _preprocessor(fitting: Fitting) -> Preprocessor:
+    return make_preprocessor(fitting.recipe.preprocessing, fitting.recipe.network.size)
+
+
+def _fitness(fitting: Fitting, network: Frozen) -> FitnessSpec:
+    """What is not judged at all; the spread of training features goes beside the weights."""
+    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+    fitting.progress(f"features of {len(records)} slices")
+    spread, spec = fit_limits(records, look_at(records, _preprocessor(fitting), network), fitting.recipe.fitness)
+    spread.save(fitting.out / FITNESS_FILE)
+    return spec

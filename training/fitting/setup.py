@@ -1,0 +1,103 @@
+"""What every step of one run needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from training.fitting.balance import balanced_weights, cell_of
+from training.fitting.recipe import Recipe
+from training.imaging.pictures import Pictures
+from training.records.catalog import CATALOG, Catalog, Part, Record
+from training.records.split import held_out
+from training.run import RunError
+
+JUDGED_ON = ("covid-ct", "soares", "drenet")
+"""Data sets with both classes and a validation part: thresholds and the exam rule are chosen on them, and on nothing else."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """One run under way.
+
+    Attributes:
+        recipe: what is trained.
+        catalog: the prepared records.
+        out: folder of the run.
+        progress: told what is going on, in words.
+    """
+
+    recipe: Recipe
+    catalog: Catalog
+    out: Path
+    progress: Callable[[str], None]
+
+    def placed(self, *parts: Part) -> list[tuple[int, Record]]:
+        """Records of the parts with their places in the catalog."""
+        return [(k, r) for k, r in enumerate(self.catalog.records) if r.part in parts]
+
+    def counts(self, record: Record) -> bool:
+        """Whether a record may decide anything: neither its data set nor a relative of it is left out."""
+        return not held_out(record, self.recipe.without)
+
+    def rows(self, pictures: Pictures, part: Part) -> np.ndarray:
+        """Which pictures come from records of a part that count."""
+        records = [self.catalog.records[k] for k in pictures.records]
+        return np.flatnonzero([r.part is part and self.counts(r) for r in records])
+
+    def chances(self, pictures: Pictures) -> np.ndarray:
+        """How often each picture is drawn where labels are learned; 0 outside the training part and for what is drawn.
+
+        Returns:
+            float (pictures,), adds up to 1.
+
+        Raises:
+            RunError: there is nothing whose label is learned.
+        """
+        rows = self.rows(pictures, Part.TRAIN)
+        rows = rows[~pictures.drawn[rows]]
+        records = [self.catalog.records[k] for k in pictures.records[rows]]
+        if not any(self.recipe.label_weights.get(cell_of(r)) for r in records):
+            learned = ", ".join(self.recipe.label_weights)
+            raise RunError(
+                f"The recipe learns the labels of {learned}: none of them has training slices in the catalog."
+            )
+        weights = np.zeros(len(pictures.records))
+        weights[rows] = balanced_weights(
+            [cell_of(r) for r in records],
+            np.array([r.label for r in records]),
+            groups=[r.group for r in records],
+            one_class_share=self.recipe.one_class_share,
+            cell_weights=self.recipe.label_weights,
+        )
+        return np.asarray(weights / weights.sum())
+
+
+def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Callable[[str], None]) -> Fitting:
+    """A run about to be trained: its folder made, its catalog read and checked.
+
+    Args:
+        recipe: what is trained, and without which data.
+        work: folder that ``prepare`` wrote.
+        out: folder of the run; must be empty unless ``resume``.
+        resume: go on where a killed run stopped.
+        progress: told what is going on, in words.
+
+    Raises:
+        RunError: the folder is not empty, a data set to leave out is not there, or there is nothing to judge on.
+    """
+    if out.exists() and any(out.iterdir()) and not resume:
+        raise RunError("The run's folder is not empty; give --resume to go on, or another folder.")
+    out.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
+    catalog = Catalog.read(work / CATALOG)
+    unknown = recipe.without - {r.dataset for r in catalog.training()}
+    if unknown:
+        raise RunError(f"The catalog has no data set {', '.join(sorted(unknown))} to leave out.")
+    fitting = Fitting(recipe, catalog, out, progress)
+    judged = [r for _, r in fitting.placed(Part.VALIDATION) if r.dataset in JUDGED_ON and fitting.counts(r)]
+    if {r.label for r in judged} != {0, 1}:
+        raise RunError(f"No validation slices of both classes of {', '.join(JUDGED_ON)}: nothing to judge on.")
+    return fitting

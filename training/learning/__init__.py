@@ -1,0 +1,1 @@
+"""How a network learns: the loop, its checkpoints, its stretches, where its weights begin."""

@@ -1,0 +1,1 @@
+"""What scores and maps are worth on labelled data."""

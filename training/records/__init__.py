@@ -1,0 +1,1 @@
+"""What the data is: catalogs, what leaks between their parts, and the split."""

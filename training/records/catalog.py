@@ -1,0 +1,290 @@
+"""Labelled records: what a data set's ``manifest.csv`` says, parsed and checked once.
+
+``covidct-train prepare`` adds the column ``part`` and writes ``catalog.csv``, which this module reads back.
+"""
+
+import csv
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from app.ct.errors import CovidCTError, Unreadable
+from app.ct.exam import Exam
+from app.ct.reading import NamedFile, read_exam
+
+MANIFEST = "manifest.csv"
+CATALOG = "catalog.csv"
+COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "mask", "source")
+
+# Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
+MEASURE_ONLY = frozenset({"exams", "medseg48"})
+
+_LARGEST_EXAM = 4 * 2**30
+"""Bytes: a ZIP that says it holds more is not opened."""
+
+
+class CatalogError(CovidCTError):
+    """A data set that cannot be used as it is. Rows are named by their line number, never by a patient."""
+
+    code = "bad-catalog"
+    title = "The data set cannot be used"
+    advice = (
+        "Correct manifest.csv (columns file,dataset,label,patient,group,split,flags,mask,source) and prepare again."
+    )
+
+
+class Part(StrEnum):
+    """What a record may be used for."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    HOLDOUT = "holdout"
+    MEASURE = "measure"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One labelled image, or one labelled exam (a folder).
+
+    Attributes:
+        file: an image, or a folder or ZIP of slices, which is an exam.
+        label: 1 COVID-19, 0 not.
+        dataset: the data set's short name; where not given, the first folder of ``file``.
+        patient: as the data set names it; empty where unknown.
+        group: records that are never split; where not given, the file is its own group.
+        split: the data set's official part; empty where it has none.
+        flags: traps noted by the data set, such as ``tiny``.
+        mask: lesion mask of the image's size, 0 outside the lesions.
+        source: where the data set has it from.
+        part: what the record may be used for; None before ``prepare``.
+        extra: further columns of the manifest, by name.
+    """
+
+    file: Path
+    label: int
+    dataset: str
+    group: str
+    patient: str = ""
+    split: str = ""
+    flags: frozenset[str] = frozenset()
+    mask: Path | None = None
+    source: str = ""
+    part: Part | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a label other than 0 and 1, and any use of measure-only data but measuring."""
+        if self.label not in (0, 1):
+            raise ValueError(f"label must be 0 or 1, got {self.label}")
+        if self.measure_only and self.part not in (None, Part.MEASURE):
+            raise ValueError(
+                f"a record of {sorted(MEASURE_ONLY)} is there to measure, it can never be part {self.part}"
+            )
+
+    @property
+    def measure_only(self) -> bool:
+        """Whether the data set, or any folder the file lies in, is one that never trains."""
+        return self.dataset in MEASURE_ONLY or not MEASURE_ONLY.isdisjoint(self.file.parts)
+
+    @property
+    def is_exam(self) -> bool:
+        """Whether the record is a folder or a ZIP, that is a whole exam."""
+        return self.file.is_dir() or is_archive(self.file)
+
+    @property
+    def original_size(self) -> tuple[int, int] | None:
+        """Width and height before the data set was scaled down, where the manifest gives them."""
+        width, height = self.value("orig_width"), self.value("orig_height")
+        return (int(width), int(height)) if width.isdigit() and height.isdigit() else None
+
+    @property
+    def row(self) -> str:
+        """Where the record stands among neighbors: its group, or column ``row`` where groups were merged. See ``rows``."""
+        return self.value("row") or self.group
+
+    def read(self) -> Exam:
+        """Read the image or the exam as the service would.
+
+        Raises:
+            ExamError: it cannot be read.
+        """
+        if is_archive(self.file):
+            return read_exam(_members(self.file))
+        paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.is_exam else [self.file]
+        return read_exam([NamedFile(p.name, p) for p in paths])
+
+    def value(self, column: str) -> str:
+        """What the record holds in a column of the manifest, as text; empty where there is nothing."""
+        match column:
+            case "flags":
+                return ";".join(sorted(self.flags))
+            case "mask" | "part":
+                return str(getattr(self, column) or "")
+            case _ if column in COLUMNS:
+                return str(getattr(self, column))
+            case _:
+                return dict(self.extra).get(column, "")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Records, in the order of their manifests."""
+
+    records: tuple[Record, ...]
+
+    @classmethod
+    def read(cls, *paths: Path) -> Self:
+        """Read one or several data sets.
+
+        Args:
+            paths: each a folder with a manifest or a catalog, such a file itself, or a folder of exams (``folders``).
+
+        Raises:
+            CatalogError: a column, value or label missing or wrong, a file listed twice, nothing to read.
+        """
+        records = tuple(record for path in paths for record in _read(path))
+        if len({r.file for r in records}) < len(records):
+            raise CatalogError("A file is listed more than once.")
+        return cls(records)
+
+    def write(self, path: Path) -> None:
+        """Write all columns and ``part`` as CSV; ``read`` gives the same catalog back."""
+        extra = sorted({name for record in self.records for name, _ in record.extra})
+        columns = (*COLUMNS, "part", *extra)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows([record.value(column) for column in columns] for record in self.records)
+
+    def of_part(self, part: Part) -> tuple[Record, ...]:
+        """The records of one part."""
+        return tuple(r for r in self.records if r.part is part)
+
+    def training(self) -> tuple[Record, ...]:
+        """The records that may train; never one of measure-only data.
+
+        Raises:
+            CatalogError: there is none, or the catalog was not prepared.
+        """
+        records = self.of_part(Part.TRAIN)
+        if not records:
+            raise CatalogError("No record of the catalog is in part train; run `covidct-train prepare` first.")
+        return records
+
+    def where(self, *conditions: str) -> Self:
+        """Keep the records that fulfil every condition.
+
+        Args:
+            conditions: each ``column=value`` or ``column!=value``; for ``flags``, whether the record has the flag.
+
+        Raises:
+            CatalogError: a condition has another form, or names a column the data sets do not have.
+        """
+        tests = [self._condition(text) for text in conditions]
+        return type(self)(tuple(r for r in self.records if all(test(r) for test in tests)))
+
+    def _condition(self, text: str) -> Callable[[Record], bool]:
+        name, separator, wanted = text.partition("=")
+        column = name.removesuffix("!").strip()
+        known = {*COLUMNS, "part", *(n for r in self.records for n, _ in r.extra)}
+        if not separator or column not in known:
+            raise CatalogError(f"{text!r} is not a condition such as split=test on one of {', '.join(sorted(known))}.")
+        negated = name.endswith("!")
+
+        def fulfils(record: Record) -> bool:
+            held = record.flags if column == "flags" else {record.value(column)}
+            return (wanted.strip() in held) is not negated
+
+        return fulfils
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is a ZIP by its name."""
+    return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def _members(path: Path) -> list[NamedFile]:
+    """The files in a ZIP, in the order of their names."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+            if sum(m.file_size for m in members) > _LARGEST_EXAM:
+                raise Unreadable("The archive holds more than an exam.")
+            return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+        raise Unreadable("The archive cannot be opened.") from error
+
+
+def _read(path: Path) -> Iterable[Record]:
+    """The records of one data set."""
+    for candidate in [path] if path.is_file() else [path / CATALOG, path / MANIFEST]:
+        if candidate.is_file():
+            return _read_csv(candidate)
+    if not path.is_dir():
+        raise CatalogError("There is no such folder as was given as data.")
+    from training.records.folders import read_folder
+
+    return read_folder(path)
+
+
+def _read_csv(path: Path) -> Iterable[Record]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        missing = {"file", "label"} - set(rows.fieldnames or ())
+        if missing:
+            raise CatalogError(f"{path.name} lacks the column {' and '.join(sorted(missing))}.")
+        return [_record(row, folder=path.parent, line=rows.line_num, name=path.name) for row in rows]
+
+
+def _record(row: dict[str | None, str | None], *, folder: Path, line: int, name: str) -> Record:
+    try:
+        return _parse({k: (v or "").strip() for k, v in row.items() if k is not None}, folder.resolve())
+    except ValueError as error:
+        raise CatalogError(f"Line {line} of {name}: {error}.") from error
+
+
+def _parse(row: dict[str, str], folder: Path) -> Record:
+    file = _inside(folder, row["file"], "file")
+    if row["label"] not in ("0", "1"):
+        raise ValueError("label must be 0 or 1")
+    dataset = row.get("dataset") or _first_folder(row["file"])
+    return Record(
+        file=file,
+        label=int(row["label"]),
+        dataset=dataset,
+        group=row.get("group") or f"{dataset}/{row['file']}",
+        patient=row.get("patient", ""),
+        split=row.get("split", ""),
+        flags=frozenset(f for f in row.get("flags", "").split(";") if f),
+        mask=_inside(folder, row["mask"], "mask") if row.get("mask") else None,
+        source=row.get("source", ""),
+        part=_part(row.get("part", "")),
+        extra=tuple((k, v) for k, v in sorted(row.items()) if k not in (*COLUMNS, "part")),
+    )
+
+
+def _inside(folder: Path, name: str, column: str) -> Path:
+    """The path ``name`` means; a relative one must stay in the folder of its manifest."""
+    path = folder / name
+    if not name or ".." in Path(name).parts:
+        raise ValueError(f"{column} must be a path in the folder of the manifest")
+    if not path.exists():
+        raise ValueError(f"there is no such {column}")
+    return path
+
+
+def _first_folder(name: str) -> str:
+    parts: Sequence[str] = Path(name).parts
+    return parts[0] if len(parts) > 1 and not Path(name).is_absolute() else "unnamed"
+
+
+def _part(text: str) -> Part | None:
+    try:
+        return Part(text) if text else None
+    except ValueError:
+        raise ValueError(f"part must be one of {', '.join(Part)}") from None

@@ -1,0 +1,144 @@
+"""Records of a folder without a manifest: exams and pictures that lie in folders named after a class, or in ``labels.csv``.
+
+``DATA/<class>/<exam>/...`` (files of one exam, at any depth), ``DATA/<class>/<exam>.zip`` and ``DATA/<class>/<picture>``
+need nothing else. Folders named train, val or test above the class are official parts; any other folder above it is a
+patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label`` and, if known, ``patient``, ``group``
+and ``split``; it comes first where both are there.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from training.records.catalog import CatalogError, Record, is_archive
+
+LABELS = "labels.csv"
+_PICTURES = frozenset({".png", ".jpg", ".jpeg"})
+_NO_SLICES = frozenset(
+    {".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".xls", ".xlsx", ".db", ".ini"}
+)
+_PARTS = frozenset({"train", "val", "validation", "test"})
+_COVID = frozenset(
+    {"covid", "covid19", "covidpositive", "covid19positive", "positive", "sarscov2", "ncov", "ctcovid", "yescovid"}
+)
+_NON_COVID = frozenset(
+    {"noncovid", "noncovid19", "nocovid", "notcovid", "noncovid19cases", "covidnegative", "covid19negative", "negative"}
+    | {"ctnoncovid", "normal", "healthy", "cap", "pneumonia", "bacterialpneumonia", "viralpneumonia", "otherdisease"}
+)
+
+
+class Unlabeled(CatalogError):
+    """A folder in which not every exam has a label."""
+
+    code = "no-labels"
+    title = "Labels are missing"
+    advice = (
+        f"Put the exams into folders named covid and non-covid, or write {LABELS} into the folder: a line `exam,label`, "
+        "then for each exam its folder, ZIP or picture and its label, 1 or covid, 0 or non-covid."
+    )
+
+
+def label_of(text: str) -> int | None:
+    """1 or 0 for the name of a class in one of its spellings; None for any other word."""
+    name = "".join(c for c in text.lower() if c.isalnum())
+    return 1 if name in _COVID else 0 if name in _NON_COVID else None
+
+
+def read_folder(folder: Path) -> tuple[Record, ...]:
+    """The records of a folder without a manifest, in the order of their names.
+
+    Raises:
+        Unlabeled: an exam has no label.
+        CatalogError: ``labels.csv`` or the folders contradict themselves, or there is nothing to read.
+    """
+    folder = folder.resolve()
+    return _listed(folder) if (folder / LABELS).is_file() else _classed(folder)
+
+
+def _classed(folder: Path) -> tuple[Record, ...]:
+    files = list(_slices(folder))
+    if not files:
+        raise CatalogError("There is no manifest.csv, no exam and no picture in the folder given as data.")
+    found = {record.file: record for file in files if (record := _in_class(folder, file)) is not None}
+    lost = sum(_depth(folder, file) is None for file in files)
+    if lost:
+        raise Unlabeled(f"{lost} of {len(files)} files lie in no folder that is named after a class.")
+    return tuple(found[file] for file in sorted(found))
+
+
+def _slices(folder: Path) -> Iterator[Path]:
+    """Files that may be slices or archives of them."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(name.startswith((".", "__MACOSX")) for name in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix.lower() not in _NO_SLICES and path.name != "DICOMDIR":
+            yield path
+
+
+def _depth(folder: Path, file: Path) -> int | None:
+    """Which of the folders a file lies in is named after a class, 0 the folder given itself; None for none of them."""
+    names = (folder.name, *file.relative_to(folder).parts[:-1])
+    named = [depth for depth, name in enumerate(names) if label_of(name) is not None]
+    below = [depth for depth in named if depth > 0]
+    if len({label_of(names[depth]) for depth in below}) == 2:
+        raise CatalogError("A file lies in folders of both classes, one in the other.")
+    return next(iter(below or named), None)
+
+
+def _in_class(folder: Path, file: Path) -> Record | None:
+    """The record that a file is, or is part of."""
+    depth = _depth(folder, file)
+    if depth is None:
+        return None
+    names = (folder.name, *file.relative_to(folder).parts)
+    above, rest = names[1:depth], names[depth + 1 :]
+    unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1 : depth + 2])
+    if unit == file and not is_archive(file) and file.suffix.lower() not in _PICTURES:
+        raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
+    patient = "/".join(name for name in above if name.lower() not in _PARTS)
+    return Record(
+        file=unit,
+        label=label_of(names[depth]) or 0,
+        dataset=folder.name if depth else folder.parent.name,
+        group=f"{folder.name}/{patient}" if patient else "/".join(names[: depth + 2]),
+        patient=patient,
+        split=next((name.lower() for name in above if name.lower() in _PARTS), ""),
+    )
+
+
+def _listed(folder: Path) -> tuple[Record, ...]:
+    with (folder / LABELS).open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"exam", "label"} <= set(rows.fieldnames or ()):
+            raise Unlabeled(f"{LABELS} lacks the columns exam and label.")
+        records = tuple(
+            _row({k: (v or "").strip() for k, v in row.items() if k}, folder, rows.line_num) for row in rows
+        )
+    _check(records, folder)
+    return records
+
+
+def _row(row: dict[str, str], folder: Path, line: int) -> Record:
+    label = {"0": 0, "1": 1}.get(row["label"], label_of(row["label"]))
+    if label is None:
+        raise Unlabeled(f"Line {line} of {LABELS}: the label is none that is known here.")
+    name = Path(row["exam"])
+    found = [p for p in (folder / name, folder / f"{name}.zip") if row["exam"] and p.exists()]
+    if not found or ".." in name.parts or name.is_absolute():
+        raise CatalogError(f"Line {line} of {LABELS}: there is no such exam in the folder.")
+    return Record(
+        file=found[0],
+        label=label,
+        dataset=folder.name,
+        group=row.get("group") or row.get("patient") or f"{folder.name}/{row['exam']}",
+        patient=row.get("patient", ""),
+        split=row.get("split", ""),
+    )
+
+
+def _check(records: Sequence[Record], folder: Path) -> None:
+    listed = {r.file for r in records}
+    if len(listed) < len(records):
+        raise CatalogError(f"{LABELS} lists an exam more than once.")
+    lost = sum(listed.isdisjoint((file, *file.parents)) for file in _slices(folder))
+    if lost:
+        raise Unlabeled(f"{lost} files belong to no exam that {LABELS} lists.")

@@ -1,0 +1,123 @@
+"""``covidct-train prepare``: read, check, split, refuse to go on over a leak, and write down what was decided."""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from app.ct.errors import ExamError, Unreadable
+from training.records.catalog import CATALOG, Catalog, CatalogError, Record
+from training.records.duplicates import Fingerprint
+from training.records.leaks import Look, alike, same_pictures, to_drop
+from training.records.merging import merged
+from training.records.prepared import Prepared, as_numbers
+from training.records.prepared_page import page
+from training.records.shortcuts import trivial_features
+from training.records.split import SEED, Dropped, Fold, split
+
+REPORT, PAGE = "prepare.json", "prepare.md"
+
+
+class LeakError(CatalogError):
+    """The same patient or picture in training and in what training is judged on."""
+
+    code = "leak"
+    title = "The parts leak into each other"
+    advice = "Give those records one group, or run `covidct-train prepare` again with --drop-leaks."
+
+
+def prepare(
+    data: Sequence[Path],
+    work: Path,
+    *,
+    drop_leaks: bool = False,
+    holdout: Collection[str] = (),
+    fold: Fold | None = None,
+    seed: int = SEED,
+    progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Check and split data sets; write ``work/catalog.csv``, ``work/prepare.json`` and, for people, ``work/prepare.md``.
+
+    Args:
+        data: folders with a manifest, or of exams.
+        work: folder to write into; a catalog of an earlier run is removed first.
+        drop_leaks: whether to drop the training side of each leak instead of refusing.
+        holdout: data sets that are held out whole.
+        fold: the fold of every data set with both labels that becomes the test part.
+        seed: of the split.
+        progress: told what is going on, in words.
+
+    Returns:
+        What ``prepare.json`` holds.
+
+    Raises:
+        CatalogError: the data cannot be used.
+        LeakError: records leak, and ``drop_leaks`` is not set; the report is written, the catalog is not.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    (work / CATALOG).unlink(missing_ok=True)
+    catalog = Catalog.read(*data)
+    _know(holdout, catalog)
+    looks, unreadable = _look_at(catalog.records, progress)
+    progress("looking for duplicates and leaks")
+    pictures = list(same_pictures(looks))
+    readable = merged([look.record for look in looks], pictures)
+    parted = split(readable, holdout=holdout, fold=fold, seed=seed)
+    records = parted.catalog.records
+    found = alike(pictures, records)
+    leaks = [a for a in found if a.leaks]
+    leaking = to_drop(leaks, records) if drop_leaks else frozenset()
+    kept = _of([r for r in records if r.file not in leaking], looks)
+    dropped = [*parted.dropped, *unreadable, *(Dropped(r, "leak") for r in records if r.file in leaking)]
+    progress("measuring the shortcut baseline")
+    decided = {"seed": seed, "holdout": sorted(holdout), "test_fold": str(fold or ""), "folded": list(parted.folded)}
+    report = as_numbers(Prepared(kept, tuple(dropped), tuple(found), decided))
+    (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (work / PAGE).write_text(page(report), encoding="utf-8")
+    if leaks and not drop_leaks:
+        raise LeakError(f"{len(leaks)} pairs of records leak between the parts; {REPORT} lists them.")
+    Catalog(tuple(look.record for look in kept)).write(work / CATALOG)
+    return report
+
+
+def _know(holdout: Collection[str], catalog: Catalog) -> None:
+    unknown = set(holdout) - {r.dataset for r in catalog.records}
+    if unknown:
+        raise CatalogError(f"There is no data set {', '.join(sorted(unknown))} to hold out.")
+
+
+def _of(records: Iterable[Record], looks: Iterable[Look]) -> tuple[Look, ...]:
+    """What was seen of the records, with the groups and parts they have now."""
+    seen = {look.record.file: look for look in looks}
+    return tuple(replace(seen[record.file], record=record) for record in records)
+
+
+def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tuple[list[Look], list[Dropped]]:
+    looks, unreadable = [], []
+    for number, record in enumerate(records, start=1):
+        try:
+            looks.append(_look(record))
+        except ExamError as error:
+            unreadable.append(Dropped(record, f"{error.code}: {error.message}"))
+        except (OSError, Image.DecompressionBombError):
+            unreadable.append(Dropped(record, "unreadable: The mask cannot be read."))
+        if number % 500 == 0 or number == len(records):
+            progress(f"read {number} of {len(records)} files")
+    return looks, unreadable
+
+
+def _look(record: Record) -> Look:
+    slices = [s.gray for s in record.read().slices]
+    if record.mask is not None and _size(record.mask) != slices[0].shape:
+        raise Unreadable("The mask has another size than the image.")
+    features = trivial_features(slices[len(slices) // 2], record.original_size)
+    return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
+
+
+def _size(mask: Path) -> tuple[int, int]:
+    """Height and width."""
+    with Image.open(mask, formats=("PNG", "JPEG")) as picture:
+        return picture.height, picture.width

@@ -1,0 +1,67 @@
+"""What the model is worth, in plain words: a question a reader would ask, the figure that answers it, where it is from."""
+
+from collections.abc import Iterator, Sequence
+
+from training.markdown import table, with_interval
+from training.releasing.card_figures import title
+from training.releasing.findings import Findings
+from training.run import Evaluation, Figure, Run, Shortcut
+
+_ASKED = {
+    "auc": "Of one {case} with COVID-19 and one without, how often has the first the higher probability? (half: a guess)",
+    "sensitivity": "What share of the {case}s with COVID-19 is called so?",
+    "specificity": "What share of those without is not called so?",
+    "calibration_slope": "Are high and low probabilities as far apart as they should be? (one: yes; less: too far)",
+}
+_AT_A_SOURCE_LEFT_OUT = (
+    "At a source that gave no data: of one {case} with COVID-19 and one without, how often has the first the higher?"
+)
+
+Row = tuple[str, str, str]
+
+
+def worth(run: Run, findings: Findings) -> str:
+    """The table; a figure that was not measured has no row."""
+    rows = [
+        *(row for e in findings.evaluations for row in _answers(e)),
+        *(row for e in findings.transfers for row in _transfer(e)),
+        *_shortcuts(run.shortcut),
+        *(row for e in findings.evaluations for row in _map(e)),
+        *(
+            ("What share of pictures of anything else is refused?", with_interval(e.refused_share), title(e))
+            for e in findings.refusals
+        ),
+    ]
+    return table(["question", "answer", "measured on"], rows) if rows else "Nothing was measured.\n"
+
+
+def _answers(evaluation: Evaluation) -> Iterator[Row]:
+    if evaluation.positive_class != "COVID-19":
+        return
+    for metric, question in _ASKED.items():
+        figure = evaluation.metrics.get(metric)
+        if figure is not None and figure.value is not None:
+            yield question.format(case=evaluation.by), with_interval(figure), title(evaluation)
+
+
+def _transfer(evaluation: Evaluation) -> Iterator[Row]:
+    if "auc" in evaluation.metrics:
+        asked = _AT_A_SOURCE_LEFT_OUT.format(case=evaluation.by)
+        yield asked, with_interval(evaluation.metrics["auc"]), title(evaluation)
+
+
+def _map(evaluation: Evaluation) -> Iterator[Row]:
+    found = (evaluation.localization or {}).get("pointing_game")
+    if isinstance(found, Figure):
+        asked = "How often does the heat map's strongest place lie in a lesion drawn by people?"
+        yield asked, with_interval(found), title(evaluation)
+
+
+def _shortcuts(rows: Sequence[Shortcut]) -> Iterator[Row]:
+    asked = (
+        "What do size, gray level, border and sharpness alone reach, which say nothing of disease? (AUC, to be beaten)"
+    )
+    for row in rows:
+        if row.features == "all" and row.value is not None:
+            where = row.part if row.measured_on == row.fitted_on else f"fitted on {row.fitted_on}"
+            yield asked, with_interval(row.figure), f"{row.measured_on}, {where}"

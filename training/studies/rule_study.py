@@ -1,0 +1,170 @@
+"""``covidct-train exam-rules``: every candidate rule measured with a model's own scores, as JSON and as a table.
+
+It changes nothing: ``fit`` makes the same choice at its end and writes it into the run.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app import NOTICE
+from app.ct.exam import Slice
+from app.ct.reading import NamedFile, read_exam
+from training.deciding.decisions import Judged
+from training.deciding.exam_rules import Measured, chosen, in_words, measured, rests_on, separation
+from training.deciding.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
+from training.deciding.stability import SCORED, LogitsOf, WholeExam, phantom_exams, slices_with_lung, stability
+from training.fitting.balance import cell_of
+from training.fitting.setup import JUDGED_ON
+from training.measuring.evaluate import model_used
+from training.measuring.evaluation import DRAWS, as_numbers
+from training.measuring.scoring import By, Scorer, score
+from training.records.catalog import CATALOG, Catalog, CatalogError, Part, Record
+
+RULES, TABLE = "exam_rules.json", "exam_rules.md"
+_BATCH = 32
+_SERVED = "as served"
+
+Say = Callable[[str], None]
+
+
+def study(
+    scorer: Scorer,
+    work: Path,
+    out: Path,
+    *,
+    exams: Sequence[Path] = (),
+    phantoms: Callable[[LogitsOf], list[WholeExam]] = phantom_exams,
+    draws: int = DRAWS,
+    seed: int = 0,
+    say: Say = lambda _: None,
+) -> dict[str, Any]:
+    """Measure every rule and write ``exam_rules.json`` and ``exam_rules.md`` into ``out``.
+
+    Args:
+        scorer: the classifier.
+        work: folder that ``prepare`` wrote; its validation part is scored.
+        out: folder to write into.
+        exams: folders of whole exams beside the phantoms, for stability only: no label of theirs is known here.
+        phantoms: draws and scores them.
+        draws: bootstrap samples.
+        seed: of draws.
+        say: told what is going on.
+
+    Returns:
+        What ``exam_rules.json`` holds.
+
+    Raises:
+        CatalogError: there are no validation patients of both classes, or an exam shows no lung.
+    """
+    records = Catalog.read(work / CATALOG).of_part(Part.VALIDATION)
+    say("scoring validation slices")
+    patients, healthy = patients_of(_judged(scorer, records)), _healthy(scorer, records)
+    if len({p.label for p in patients}) < 2:
+        raise CatalogError("The catalog has no validation patients of both classes with several slices each.")
+    say("scoring phantoms and exams")
+    whole = [*phantoms(lambda slices: _logits(scorer, slices)), *(_whole(scorer, path) for path in exams)]
+    mixed = with_healthy(patients, healthy, seed=seed)
+    say("measuring rules")
+    rules = measured(mixed, whole, draws=draws, seed=seed)
+    best = chosen(rules)
+    served = scorer.manifest.exam_rule
+    now = Measured(_SERVED, served, separation(served, mixed, draws=draws, seed=seed), stability(served, whole))
+    report = {
+        "notice": NOTICE,
+        "model": model_used(scorer),
+        "patients": len(patients),
+        "datasets": sorted({p.dataset for p in patients}),
+        "healthy_slices": len(healthy),
+        "healthy_per_slice": list(HEALTHY_PER_SLICE),
+        "bootstrap": {"draws": draws, "seed": seed, "unit": "patient", "level": 0.95},
+        "scored": ["all" if n is None else n for n in SCORED],
+        "chosen": best.name,
+        "rests_on": rests_on(best, patients, healthy=len(healthy), exams=len(whole)),
+        "rules": [_told(rule, mixed, draws=draws, seed=seed) for rule in [*rules, now]],
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / RULES).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (out / TABLE).write_text(table([*rules, now], best, str(report["rests_on"])), encoding="utf-8")
+    return report
+
+
+def _judged(scorer: Scorer, records: Sequence[Record]) -> Judged:
+    """Validation slices of known patients, of the data sets that decisions are made on."""
+    cases = score([r for r in records if r.dataset in JUDGED_ON and r.patient], scorer, by=By.SLICE)
+    read = [case for case in cases if len(case.logits)]
+    return Judged(
+        np.array([case.logits[0] for case in read]),
+        np.array([case.record.label for case in read]),
+        [cell_of(case.record) for case in read],
+        [case.record.group for case in read],
+    )
+
+
+def _healthy(scorer: Scorer, records: Sequence[Record]) -> np.ndarray:
+    cases = score([r for r in records if is_other_healthy(r)], scorer, by=By.SLICE)
+    return np.array([logit for case in cases for logit in case.logits])
+
+
+def _logits(scorer: Scorer, slices: Sequence[Slice]) -> np.ndarray:
+    batches = [slices[k : k + _BATCH] for k in range(0, len(slices), _BATCH)]
+    return np.concatenate([scorer.score(batch).logits for batch in batches])
+
+
+def _whole(scorer: Scorer, folder: Path) -> WholeExam:
+    files = [NamedFile(p.name, p) for p in sorted(folder.rglob("*")) if p.is_file()]
+    if not files:
+        raise CatalogError("A folder given as an exam holds no file.")
+    return WholeExam(folder.name, _logits(scorer, slices_with_lung(read_exam(files))))
+
+
+def _told(rule: Measured, patients: Sequence[Patient], *, draws: int, seed: int) -> dict[str, Any]:
+    """One candidate for the JSON."""
+    by_dataset = {}
+    for name in sorted({p.dataset for p in patients}):
+        own = separation(rule.rule, [p for p in patients if p.dataset == name], draws=draws, seed=seed)
+        by_dataset[name] = as_numbers({"mixed": own.mixed, "as_sent": own.as_sent})
+    steady = rule.stability
+    return {
+        "name": rule.name,
+        "rule": rule.rule.model_dump(mode="json", exclude={"rests_on"}),
+        "auc": as_numbers({"mixed": rule.separation.mixed, "as_sent": rule.separation.as_sent}),
+        "auc_by_dataset": by_dataset,
+        "largest_change": steady.largest_change,
+        "opposite_verdicts": steady.opposite,
+        "changed_verdicts": steady.changed,
+        "phantoms_in_order": steady.in_order,
+        "exams": [
+            {"exam": a.exam, "probabilities": a.probabilities, "others": a.others, "verdicts": sorted(a.verdicts)}
+            for a in steady.answers
+        ],
+    }
+
+
+def table(rules: Sequence[Measured], best: Measured, rests: str) -> str:
+    """All candidates as Markdown."""
+    return "\n".join(_lines(rules, best, rests)) + "\n"
+
+
+def _lines(rules: Sequence[Measured], best: Measured, rests: str) -> Iterator[str]:
+    exams = len(best.stability.answers)
+    yield "# Exam rules\n"
+    yield f"{NOTICE}\n"
+    yield (
+        "AUC by patient with its 95 % interval, meaned over data sets: of patients among healthy slices of others and as"
+        f" sent, and of patients as sent alone. Largest change of the probability of any of {exams} phantoms and other"
+        " exams with the slices scored (16, 32, 64, all, four other choices of 32); exams given opposite verdicts, and"
+        " exams whose verdict changes at all; whether phantoms with more lesions are more probable.\n"
+    )
+    yield "| rule | AUC, mixed | AUC, as sent | largest change | opposite | changed | phantoms in order |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in rules:
+        name = f"**{one.name}**" if one is best else one.name
+        figures = f"{in_words(one.separation.mixed)} | {in_words(one.separation.as_sent)}"
+        steady = one.stability
+        order = "yes" if steady.in_order else "no"
+        yield f"| {name} | {figures} | {steady.largest_change:.2f} | {steady.opposite} | {steady.changed} | {order} |"
+    yield f"\nChosen: {best.name}. {rests}"
