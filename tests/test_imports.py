@@ -1,4 +1,7 @@
-"""Imports run one way: app.ct <- app.service and its like <- app.web <- app.main, app.cli; training -> app.ct only."""
+"""Imports run one way: app.ct <- app.service and its like <- app.web <- app.main, app.cli; training -> app.ct only.
+
+Within training they run along ``ROOMS``; what lies in ``training`` itself, such as ``training.run``, all rooms use.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -8,6 +11,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CORE, SERVICE, WEB, TOP = range(4)
+ROOMS = (
+    "metrics",
+    "records",
+    "imaging",
+    "learning",
+    "measuring",
+    "deciding",
+    "fitting",
+    "audits",
+    "studies",
+    "releasing",
+    "recipes",
+    "cli",
+)
 COMMANDS = {"app.main", "app.cli", "app.commands"}
 MODULES = sorted(p.relative_to(ROOT) for room in ("app", "training") for p in (ROOT / room).rglob("*.py"))
 
@@ -16,6 +33,12 @@ def floor(module: str) -> int:
     """How far above ``app.ct`` a module of ``app`` stands; ``app`` itself holds a name and a notice that all may use."""
     room = ".".join(module.split(".")[:2])
     return {"app": CORE, "app.ct": CORE, "app.web": WEB}.get(room, TOP if room in COMMANDS else SERVICE)
+
+
+def room(module: str) -> int:
+    """How late a module of ``training`` comes; -1 for what all rooms use."""
+    name = [*module.split("."), ""][1]
+    return ROOMS.index(name) if name in ROOMS else -1
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -37,5 +60,6 @@ def test_imports_run_one_way(path):
 
     if module.split(".")[0] == "training":
         assert not [m for m in ours if m.startswith("app.") and not m.startswith("app.ct")]
+        assert not [m for m in ours if m.startswith("training") and room(m) > room(module)]
     else:
         assert not [m for m in ours if m.startswith("training") or floor(m) > floor(module)]

@@ -211,8 +211,8 @@ def precision(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and of the slices that int8 is calibrated on.")] = 0,
 ) -> None:
     """Measure in which precisions the CPU engine may serve the run's weights; writes RUN/precision.json."""
-    from training.deciding.precision import PrecisionSettings, measure_precision
     from training.releasing.card_precision import precisions
+    from training.releasing.precision import PrecisionSettings, measure_precision
 
     report = measure_precision(run, work, settings=PrecisionSettings(draws=draws, seed=seed), progress=_say)
     typer.echo(precisions(report, next(iter(report.allowed()), "none")), nl=False)

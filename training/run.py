@@ -89,7 +89,7 @@ class Run(_Part):
         data: counts of everything the run saw, by data set, label and part.
         shortcut: how far trivial features alone tell the label, of the data sets the run saw.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
-            figures are places to be filled; see ``training.releasing.stated``.
+            figures are places to be filled; see ``training.stated``.
         compare_only: why the run can be compared with others but never released, in a sentence; empty where it can be.
     """
 

@@ -12,8 +12,8 @@ from app.ct.manifest import Decision, NetworkSpec
 from app.ct.precision import Agreement, Alike, Precision
 from app.ct.preprocessing import spec_of
 from tests.fakes import a_fitness
-from training.deciding.agreement import Rule
-from training.deciding.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
+from training.releasing.agreement import Rule
+from training.releasing.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
 from training.run import PartCount, Run
 from training.seal import seal
 

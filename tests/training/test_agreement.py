@@ -5,7 +5,7 @@ from app.ct.manifest import Decision
 from app.ct.precision import Agreement
 from app.ct.scores import SliceScores
 from tests.training.runs import an_agreement
-from training.deciding.agreement import Cases, Rule, Speed, agreement
+from training.releasing.agreement import Cases, Rule, Speed, agreement
 
 SPEED = Speed(ms_per_slice=10.0, ratio=2.0)
 DECISION = Decision(threshold=0.5, band=(0.3, 0.7))

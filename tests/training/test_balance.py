@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.fitting.balance import balanced_weights, cell_of
+from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import Record
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.training.test_evaluation import a_sample
-from training.measuring.benefit import decision_curve, predictive_values
-from training.measuring.evaluation import Sample
+from training.metrics.benefit import decision_curve, predictive_values
+from training.metrics.evaluation import Sample
 
 
 def calls(*, hits: int, misses: int, clears: int, alarms: int) -> Sample:

@@ -6,8 +6,8 @@ import pytest
 
 from tests.training.compared import a_compared_run, scores
 from training.fitting.slice_scores import SliceScores
-from training.measuring.evaluation import Sample
-from training.measuring.pairwise import compare_two
+from training.metrics.evaluation import Sample
+from training.metrics.pairwise import compare_two
 from training.run import RunError
 from training.studies.compare import compare, read_candidates
 from training.studies.published import METRICS, TABLE_3

@@ -3,8 +3,8 @@ import pytest
 from sklearn import metrics as oracle
 
 from tests.training.test_evaluation import a_sample
-from training.measuring.curves import precision_recall, reliability, roc
-from training.measuring.evaluation import Sample
+from training.metrics.curves import precision_recall, reliability, roc
+from training.metrics.evaluation import Sample
 
 
 def one_class(label: int) -> Sample:

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
-from training.measuring.evaluation import (
+from training.metrics.evaluation import (
     Interval,
     Sample,
     measure,
     resamples,
     share,
 )
-from training.measuring.ranking import auc
+from training.metrics.ranking import auc
 
 
 def a_sample(count: int = 200, *, groups: int = 40, threshold: float = 0.5, seed: int = 0) -> Sample:

@@ -1,7 +1,7 @@
 import pytest
 
-from training.measuring.evaluation import Interval
-from training.measuring.paired import Paired, proportion
+from training.metrics.evaluation import Interval
+from training.metrics.paired import Paired, proportion
 
 
 def test_exact_limits_of_the_papers_table_4() -> None:

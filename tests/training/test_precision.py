@@ -14,11 +14,11 @@ from PIL import Image
 from app.ct.engines.openvino import OpenVinoEngine
 from app.ct.phantom import phantom
 from tests.training.runs import a_run, a_run_folder
-from training.deciding.agreement import Rule
-from training.deciding.precision import PrecisionSettings, calibration_records, in_turns, measure_precision
-from training.deciding.precision_report import PrecisionReport
-from training.deciding.quantization import VARIANTS, Variant, nodes_kept
 from training.records.catalog import CATALOG, Catalog, Part, Record
+from training.releasing.agreement import Rule
+from training.releasing.precision import PrecisionSettings, calibration_records, in_turns, measure_precision
+from training.releasing.precision_report import PrecisionReport
+from training.releasing.quantization import VARIANTS, Variant, nodes_kept
 from training.run import PartCount, RunError
 
 ANYTHING = Rule(most_opposite=99, largest_change=1, least_correlation=-1, most_auc_loss=1, most_gate_changes=1)
@@ -151,7 +151,7 @@ def test_the_head_is_all_that_features_do_not_depend_on(run: Path, report: Preci
 
 
 def test_quantization_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
-    started = "import threading, training.deciding.quantization; print(threading.active_count())"
+    started = "import threading, training.releasing.quantization; print(threading.active_count())"
     at_home = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
 
     said = subprocess.run([sys.executable, "-c", started], env=at_home, capture_output=True, text=True, check=True)

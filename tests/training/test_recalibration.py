@@ -4,9 +4,9 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import log_loss
 
 from tests.training.test_evaluation import a_sample
-from training.deciding.recalibration import recalibration
-from training.measuring.calibration import logits_of, temperatures
-from training.measuring.evaluation import Sample
+from training.metrics.calibration import logits_of, temperatures
+from training.metrics.evaluation import Sample
+from training.metrics.recalibration import recalibration
 
 
 def overconfident(sample: Sample, by: float) -> Sample:

@@ -1,7 +1,7 @@
 import pytest
 
-from training.releasing.stated import NOT_MEASURED, bare_numbers, check_stated, filled
 from training.run import RunError
+from training.stated import NOT_MEASURED, bare_numbers, check_stated, filled
 
 FIGURES = {"shortcut": {"drenet": {"train": 0.8134}}, "network": {"size": 299}}
 

@@ -8,9 +8,9 @@ import numpy as np
 from app.ct.diagnosis import verdict
 from training.audits.alterations import Alteration
 from training.audits.trial import Pair
-from training.measuring.evaluation import Interval, share
-from training.measuring.paired_areas import paired_areas
 from training.measuring.scoring import By
+from training.metrics.evaluation import Interval, share
+from training.metrics.paired_areas import paired_areas
 
 NONE = Interval(None)
 ALL = "all"

@@ -8,7 +8,7 @@ from training.audits.changes import Row
 from training.audits.goals import CHANCE
 from training.audits.randomized import Stage
 from training.canvas import canvas, save
-from training.measuring.evaluation import Interval
+from training.metrics.evaluation import Interval
 
 _ROW = 0.22
 _MOST_SERIES = 10

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from training.audits import jpeg
 from training.audits.blanking import BOX_BLANKED, LUNGS_BLANKED, OUTSIDE_BLANKED
 from training.audits.changes import Row
-from training.measuring.evaluation import Interval
+from training.metrics.evaluation import Interval
 
 CHANCE = 0.5
 STILL_CHANCE = 0.7

@@ -9,8 +9,8 @@ import numpy as np
 
 from training.audits.changes import Bootstrap
 from training.audits.kinds import Audit
-from training.measuring.evaluation import DRAWS
 from training.measuring.scoring import By
+from training.metrics.evaluation import DRAWS
 from training.records.catalog import Catalog, CatalogError, Record
 
 _USUAL = Bootstrap(DRAWS, 0)

@@ -16,9 +16,9 @@ from scipy import stats
 from app.ct.heatmap import enlarged
 from app.ct.manifest import NetworkSpec
 from training.audits.changes import NONE, Bootstrap
-from training.measuring.evaluation import Interval, percentiles
-from training.measuring.evaluation import bootstrap as resample
 from training.measuring.localization import Mapped, measure_maps, relative
+from training.metrics.evaluation import Interval, percentiles
+from training.metrics.evaluation import bootstrap as resample
 
 if TYPE_CHECKING:
     import keras

@@ -6,7 +6,7 @@ from training.audits.changes import Row
 from training.audits.goals import reached
 from training.audits.randomized import Stage
 from training.markdown import table
-from training.measuring.evaluation import Interval
+from training.metrics.evaluation import Interval
 
 _CHANGES = (
     "altered",

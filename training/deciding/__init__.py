@@ -1,1 +1,1 @@
-"""What is decided on validation: calibration, thresholds, the exam rule, the share of lung affected, precisions."""
+"""What is decided on validation: calibration, thresholds, the exam rule, the share of lung affected."""

@@ -8,6 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from app.ct.exam_rule import Decision
 
+JUDGED_ON = ("covid-ct", "soares", "drenet")
+"""Data sets with both classes and a validation part: thresholds and the exam rule are chosen on them, and on nothing else."""
 _WANTED_RIGHT = 0.90
 """Share of the cases outside the band that must be right, classes counted alike."""
 _LEAST_BAND = 0.3
@@ -23,7 +25,7 @@ class Judged:
     Attributes:
         logits: float (slices,), of the network.
         labels: int (slices,).
-        cells: data set, or one style of it (see ``training.fitting.balance.cell_of``), one a slice.
+        cells: data set, or one style of it (see ``training.records.balance.cell_of``), one a slice.
         patients: one a slice; empty where it is not known to be one patient's.
     """
 

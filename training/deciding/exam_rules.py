@@ -19,8 +19,8 @@ from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from training.deciding.decisions import Judged, calibrate, decide, softened, undecided
 from training.deciding.patients import Patient, patients_of, with_healthy
 from training.deciding.stability import Stability, WholeExam, stability
-from training.fitting.balance import balanced_weights
-from training.measuring.evaluation import DRAWS, Interval, group_weights, interval
+from training.metrics.evaluation import DRAWS, Interval, group_weights, interval
+from training.records.balance import balanced_weights
 
 _LEAST_EXAM_BAND = 0.6
 """Logits on each side of the threshold; wider than for slices: the rule rests on so few patients."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.deciding.decisions import Judged
-from training.fitting.setup import JUDGED_ON
+from training.deciding.decisions import JUDGED_ON, Judged
 from training.imaging.looks import is_healthy
 from training.records.catalog import Record
 

@@ -28,8 +28,8 @@ from training.learning.features import Frozen, weights_label
 from training.learning.imagenet import load_backbone_weights
 from training.learning.loop import Batch, LearningSettings, building, learn, shuffled
 from training.learning.networks import LOGIT, Architecture, build, loss_weights, training_model
+from training.measured import forget_if_changed
 from training.records.catalog import Part, Record
-from training.releasing.findings import forget_if_changed
 from training.run import WEIGHTS, Run, RunError
 from training.seal import seal
 

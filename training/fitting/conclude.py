@@ -10,15 +10,15 @@ import numpy as np
 from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.preprocessing import spec_of
-from training.deciding.decisions import Judged, calibrate, decide, undecided
+from training.deciding.decisions import JUDGED_ON, Judged, calibrate, decide, undecided
 from training.deciding.exam_rules import choose_exam_rule
 from training.deciding.patients import is_other_healthy
 from training.deciding.stability import LogitsOf, phantom_exams
-from training.fitting.balance import balanced_weights, cell_of
-from training.fitting.setup import JUDGED_ON, Fitting
+from training.fitting.setup import Fitting
 from training.hardware import trained_on, versions
 from training.imaging.pictures import Pictures
 from training.learning.features import weights_label
+from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import Part
 from training.run import PartCount, Run, Shortcut
 

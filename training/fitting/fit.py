@@ -27,8 +27,8 @@ from training.imaging.pictures import Pictures, Studio
 from training.learning.features import Frozen
 from training.learning.start import standardize, start_network
 from training.learning.stretches import Material, train
+from training.measured import forget_if_changed
 from training.records.catalog import Part
-from training.releasing.findings import forget_if_changed
 from training.run import WEIGHTS, Run, RunError
 from training.seal import seal
 

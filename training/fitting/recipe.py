@@ -7,7 +7,7 @@ from app.ct.manifest import NetworkSpec
 from training.fitting.likeness import FitnessSettings
 from training.imaging.looks import LookSettings
 from training.learning.stretches import Stretch
-from training.releasing.stated import check_stated
+from training.stated import check_stated
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Recipe:
         looks: how many looks of each slice there are.
         label_weights: data set (or "data set/style") -> how often each of its classes is seen; of data sets that are not
             named the labels are not learned.
-        one_class_share: see ``training.fitting.balance.balanced_weights``.
+        one_class_share: see ``training.records.balance.balanced_weights``.
         stretches: of training, in order.
         fitness: how the limits of what is judged at all are fitted.
         seed: of everything random.
         without: data sets left out whole, to see how one source is predicted from the others.
         limitations: what is known to be wrong or untested, a sentence each, for the model card; figures in it and in the
-            summary are places to be filled from the run's files, see ``training.releasing.stated``.
+            summary are places to be filled from the run's files, see ``training.stated``.
     """
 
     name: str

@@ -7,15 +7,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from training.fitting.balance import balanced_weights, cell_of
+from training.deciding.decisions import JUDGED_ON
 from training.fitting.recipe import Recipe
 from training.imaging.pictures import Pictures
+from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import CATALOG, Catalog, Part, Record
 from training.records.split import held_out
 from training.run import RunError
-
-JUDGED_ON = ("covid-ct", "soares", "drenet")
-"""Data sets with both classes and a validation part: thresholds and the exam rule are chosen on them, and on nothing else."""
 
 
 @dataclass(frozen=True, eq=False)

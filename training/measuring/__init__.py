@@ -1,1 +1,1 @@
-"""What scores and maps are worth on labelled data."""
+"""Labelled data scored as the service would, and what its scores and maps are worth there."""

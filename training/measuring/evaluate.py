@@ -12,14 +12,14 @@ import numpy as np
 
 from app import NOTICE
 from app.ct.manifest import Manifest
-from training.deciding.recalibration import recalibration
-from training.measuring.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.measuring.evaluation_report import write_report
 from training.measuring.gallery import GALLERY, write_gallery
 from training.measuring.illustrate import Curves, draw
 from training.measuring.masks import localization
 from training.measuring.operating import OperatingPoint, offered, on_validation, taken_over
 from training.measuring.scoring import By, Scored, Scorer, score
+from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
+from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record
 from training.run import METRICS
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from app import NOTICE
 from training.markdown import table
-from training.measuring.evaluation import Interval
 from training.measuring.figures import words
 from training.measuring.gallery import GALLERY, templates
 from training.measuring.illustrate import (
@@ -20,6 +19,7 @@ from training.measuring.illustrate import (
     ROC,
     SOURCES,
 )
+from training.metrics.evaluation import Interval
 
 MARKDOWN, PAGE = "report.md", "report.html"
 _METRICS = {

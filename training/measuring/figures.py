@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from training.canvas import canvas, save
-from training.measuring.benefit import DecisionCurve, PredictiveValues
-from training.measuring.curves import Bin, Curve
-from training.measuring.evaluation import Interval, Sample
+from training.metrics.benefit import DecisionCurve, PredictiveValues
+from training.metrics.curves import Bin, Curve
+from training.metrics.evaluation import Interval, Sample
 
 _INK, _OTHER, _PALE = "#1f4e79", "#c0504d", "0.75"
 _BAND = "95 % band by group"

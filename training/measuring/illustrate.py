@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from training.measuring.benefit import DecisionCurve, PredictiveValues, decision_curve, predictive_values
-from training.measuring.curves import Bin, Curve, precision_recall, reliability, roc
-from training.measuring.evaluation import Interval, Sample, as_numbers
 from training.measuring.figures import (
     draw_decision,
     draw_forest,
@@ -19,6 +16,9 @@ from training.measuring.figures import (
     draw_reliability,
     draw_roc,
 )
+from training.metrics.benefit import DecisionCurve, PredictiveValues, decision_curve, predictive_values
+from training.metrics.curves import Bin, Curve, precision_recall, reliability, roc
+from training.metrics.evaluation import Interval, Sample, as_numbers
 
 ROC, PRECISION_RECALL, RELIABILITY = "roc.png", "precision-recall.png", "reliability.png"
 PROBABILITIES, PREVALENCE, DECISION, SOURCES = (

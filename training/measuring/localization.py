@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.measuring.evaluation import DRAWS, Interval, share
+from training.metrics.evaluation import DRAWS, Interval, share
 
 DICE_THRESHOLD = 0.5
 """Where a map is cut for Dice; fixed beforehand, never chosen on masks that are measured."""

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from app.ct.heatmap import enlarged
-from training.measuring.evaluation import as_numbers
 from training.measuring.localization import Mapped, measure_maps, relative
 from training.measuring.scoring import Scored, SliceMap
+from training.metrics.evaluation import as_numbers
 from training.records.catalog import CatalogError
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.ct.errors import CovidCTError
-from training.measuring.evaluation import Sample, has_both
+from training.metrics.evaluation import Sample, has_both
 from training.records.catalog import Part, Record
 
 _SPECIFICITIES = (0.8, 0.9, 0.95)

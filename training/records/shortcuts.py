@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from training.measuring.evaluation import Interval
-from training.measuring.paired_areas import area
+from training.metrics.evaluation import Interval
+from training.metrics.paired_areas import area
 from training.records.catalog import Part, Record
 
 FEATURES: Mapping[str, tuple[int, ...]] = MappingProxyType(

@@ -1,1 +1,1 @@
-"""From a run to a model folder with its card."""
+"""From a run to a model folder: the precisions it may be served in, its files, its card."""

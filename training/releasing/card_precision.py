@@ -1,7 +1,7 @@
 """What the card tells of the precisions that the CPU engine may compute in."""
 
-from training.deciding.precision_report import Candidate, PrecisionReport
 from training.markdown import number, table, with_interval
+from training.releasing.precision_report import Candidate, PrecisionReport
 from training.run import Figure
 
 _COLUMNS = (

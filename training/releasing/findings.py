@@ -2,27 +2,16 @@
 
 import csv
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pydantic import JsonValue
 
-from app.ct.fitness import FITNESS_FILE
 from app.ct.manifest import Manifest
-from training.deciding import precision_report
-from training.deciding.precision_report import PrecisionReport
-from training.keys import file_key, key_of
-from training.run import EVALUATIONS, REFUSALS, TRANSFERS, Evaluation, Run, RunError, read_evaluations
-
-AUDITS, AUDIT = "audits", "audit.json"
-EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
-STUDIES = (EXAM_RULES, AFFECTED)
-COMPARISON = "compare.csv"
-_WEIGHTS = "weights.safetensors"
-_FIGURES_OF = "figures.key"
-"""Which weights and thresholds the figures in the folder are of."""
+from training.measured import AUDIT, AUDITS, COMPARISON, STUDIES
+from training.releasing.precision_report import PrecisionReport
+from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Evaluation, RunError, read_evaluations
 
 Document = dict[str, JsonValue]
 
@@ -74,7 +63,7 @@ class Findings:
         Raises:
             RunError: one was measured with others.
         """
-        weights, judgement = manifest.files[_WEIGHTS], manifest.judgement_sha256
+        weights, judgement = manifest.files[WEIGHTS], manifest.judgement_sha256
         own = [(e.title, e.model.weights_sha256, e.model.judgement_sha256) for e in (*self.evaluations, *self.refusals)]
         own += [(title, *_model_of(document, title)) for title, document in self.audits]
         # A study may have led to another judgement; only the weights are the same.
@@ -87,28 +76,6 @@ class Findings:
             )
         if same := [e.title for e in self.transfers if e.model.weights_sha256 == weights]:
             raise RunError(f"These transfers were measured with the run's own weights: {', '.join(same)}.")
-
-
-def forget_if_changed(run_folder: Path, run: Run) -> None:
-    """Remove what was measured on a run whose weights, or what it decides with, are no longer those measured.
-
-    Args:
-        run_folder: as ``fit`` leaves it; what it decides with may not be written yet.
-        run: the run as it is now.
-    """
-    decided = (run.calibration, run.image, run.exam_rule, run.fitness, run.affected)
-    digest = key_of(*(file_key(run_folder / name) for name in (_WEIGHTS, FITNESS_FILE)), decided)
-    told = run_folder / _FIGURES_OF
-    if told.is_file() and told.read_text(encoding="utf-8") != digest:
-        _forget(run_folder)
-    told.write_text(digest, encoding="utf-8")
-
-
-def _forget(run_folder: Path) -> None:
-    for kind in (EVALUATIONS, TRANSFERS, REFUSALS, AUDITS, precision_report.FOLDER):
-        shutil.rmtree(run_folder / kind, ignore_errors=True)
-    for name in (*STUDIES, COMPARISON, precision_report.FILE_NAME):
-        (run_folder / name).unlink(missing_ok=True)
 
 
 def _model_of(document: Document, title: str) -> tuple[str, str]:

@@ -14,10 +14,11 @@ from pathlib import Path
 from app.ct.classifier import Classifier
 from app.ct.manifest import Manifest, Measured, write_manifest
 from app.ct.precision import EngineSpec, Precision, PrecisionSpec
-from training.deciding.precision_report import FOLDER, Candidate, PrecisionReport
+from training.measured import GRAPHS
 from training.releasing import packing
 from training.releasing.findings import Findings
 from training.releasing.packing import CARD, GRAPH
+from training.releasing.precision_report import Candidate, PrecisionReport
 from training.releasing.report import model_card
 from training.run import WEIGHTS, Evaluation, Run, RunError, Source
 from training.seal import check_seal
@@ -135,7 +136,7 @@ def _packed(candidate: Candidate | None, run_folder: Path, folder: Path, toleran
     measured = None if candidate is None else candidate.measured
     names = [] if candidate is None else list(candidate.files)
     for name in names:
-        shutil.copyfile(run_folder / FOLDER / name, (folder / _INT8_GRAPH).with_suffix(Path(name).suffix))
+        shutil.copyfile(run_folder / GRAPHS / name, (folder / _INT8_GRAPH).with_suffix(Path(name).suffix))
     return PrecisionSpec(file=_INT8_GRAPH if names else GRAPH, tolerance=tolerance, measured=measured)
 
 

@@ -1,7 +1,7 @@
 """MODEL_CARD.md, in the form Hugging Face reads, from a run's files and nothing else.
 
 No figure is written here by hand: each comes from run.json or from what was measured on these weights. Sentences of the
-recipe state none either; see ``training.releasing.stated``.
+recipe state none either; see ``training.stated``.
 """
 
 import json
@@ -11,14 +11,15 @@ from app import NOTICE
 from app.ct.exam_rule import Decision, ExamRule
 from app.ct.precision import EngineSpec
 from training.markdown import bullets, number, table
+from training.measured import AFFECTED, EXAM_RULES
 from training.records.sources import SOURCES, UNKNOWN
 from training.releasing.card_figures import METRICS, figures, maps, refused, title, transfers
 from training.releasing.card_precision import precisions
 from training.releasing.card_worth import worth
-from training.releasing.findings import AFFECTED, EXAM_RULES, Findings
-from training.releasing.stated import check_stated, filled
+from training.releasing.findings import Findings
 from training.releasing.tabled import as_tables
 from training.run import Evaluation, PartCount, Run, Shortcut
+from training.stated import check_stated, filled
 
 _INTENDED = f"""\
 {NOTICE}

@@ -17,7 +17,7 @@ from app.ct.preprocessing import Prepared, make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.deciding.affected import EvidenceOf, Extent, extents
-from training.measuring.evaluation import DRAWS, Interval, as_numbers, group_weights, interval
+from training.metrics.evaluation import DRAWS, Interval, as_numbers, group_weights, interval
 from training.records.catalog import Record
 
 LESIONS = (0, 2, 6, 12, 30, 60)

@@ -13,7 +13,7 @@ from app.ct.affected import AffectedSpec
 from app.ct.preprocessing import make_preprocessor
 from training.deciding.affected import fit_on, teaches_extent
 from training.measuring.evaluate import model_used
-from training.measuring.evaluation import DRAWS, as_numbers
+from training.metrics.evaluation import DRAWS, as_numbers
 from training.records.catalog import CATALOG, Catalog, CatalogError, Record
 from training.studies.affected_agreement import MapScorer, Pair, agreement, evidence_of, measure_with, phantom_pairs
 

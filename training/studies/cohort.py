@@ -12,9 +12,9 @@ import numpy as np
 
 from app import NOTICE
 from training.markdown import table as markdown_table
-from training.measuring.evaluation import Interval, as_numbers
 from training.measuring.figures import words
-from training.measuring.paired import Paired, proportion
+from training.metrics.evaluation import Interval, as_numbers
+from training.metrics.paired import Paired, proportion
 from training.studies.cohort_table import Patient, Reference, read_cohort
 
 NUMBERS, TABLES = "cohort.json", "cohort.md"

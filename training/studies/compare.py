@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from training.fitting.slice_scores import SliceScores
-from training.measuring.evaluation import DRAWS, Interval, Sample, measure
-from training.measuring.pairwise import Comparison, compare_all
+from training.metrics.evaluation import DRAWS, Interval, Sample, measure
+from training.metrics.pairwise import Comparison, compare_all
 from training.run import Run, RunError
 from training.seal import check_seal
 from training.studies.published import METRICS, PARTS

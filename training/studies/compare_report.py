@@ -10,14 +10,14 @@ import numpy as np
 from app import NOTICE
 from training.canvas import canvas, save
 from training.markdown import bullets, number, table, with_interval
-from training.measuring.evaluation import Interval
 from training.measuring.operating import operating_points
-from training.measuring.ranking import auc
+from training.metrics.evaluation import Interval
+from training.metrics.ranking import auc
 from training.run import Figure
 from training.studies.published import HEADINGS, METRICS, PARTS, REMARKS, TABLE_3
 
 if TYPE_CHECKING:
-    from training.measuring.pairwise import Comparison
+    from training.metrics.pairwise import Comparison
     from training.studies.compare import Candidate, Line
 
 _AUC = METRICS.index("auc")

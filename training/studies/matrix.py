@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from app import NOTICE
 from training.markdown import table as markdown_table
-from training.measuring.evaluation import Interval
 from training.measuring.figures import draw_matrix, words
+from training.metrics.evaluation import Interval
 from training.run import EVALUATIONS, FILE_NAME, METRICS, TRANSFERS, Evaluation, Figure, Run, RunError, Source
 
 TABLE, TEXT, FIGURE = "matrix.csv", "matrix.md", "matrix.png"

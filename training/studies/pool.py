@@ -16,7 +16,7 @@ import numpy as np
 
 from app import NOTICE
 from training.measuring.evaluate import SCORES
-from training.measuring.evaluation import DRAWS, Sample, as_numbers, measure, share
+from training.metrics.evaluation import DRAWS, Sample, as_numbers, measure, share
 from training.run import METRICS, Evaluation, RunError
 
 _COLUMNS = ("file", "label", "probability", "refused", "dataset", "group")

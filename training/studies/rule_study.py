@@ -13,15 +13,14 @@ import numpy as np
 from app import NOTICE
 from app.ct.exam import Slice
 from app.ct.reading import NamedFile, read_exam
-from training.deciding.decisions import Judged
+from training.deciding.decisions import JUDGED_ON, Judged
 from training.deciding.exam_rules import Measured, chosen, in_words, measured, rests_on, separation
 from training.deciding.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
 from training.deciding.stability import SCORED, LogitsOf, WholeExam, phantom_exams, slices_with_lung, stability
-from training.fitting.balance import cell_of
-from training.fitting.setup import JUDGED_ON
 from training.measuring.evaluate import model_used
-from training.measuring.evaluation import DRAWS, as_numbers
 from training.measuring.scoring import By, Scorer, score
+from training.metrics.evaluation import DRAWS, as_numbers
+from training.records.balance import cell_of
 from training.records.catalog import CATALOG, Catalog, CatalogError, Part, Record
 
 RULES, TABLE = "exam_rules.json", "exam_rules.md"

@@ -1,7 +1,7 @@
 import pytest
 
 from training.audits.goals import at_chance
-from training.measuring.evaluation import Interval
+from training.metrics.evaluation import Interval
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from scipy.stats import binomtest
 
-from training.measuring.evaluation import Interval
+from training.metrics.evaluation import Interval
 
 
 def proportion(hits: int, of: int, *, method: Literal["exact", "wilson"] = "exact") -> Interval:

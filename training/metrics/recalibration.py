@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from training.measuring.calibration import calibration_lines, logits_of, temperatures
-from training.measuring.evaluation import DRAWS, Interval, Sample, as_numbers, bootstrap, interval
+from training.metrics.calibration import calibration_lines, logits_of, temperatures
+from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, bootstrap, interval
 
 
 def recalibration(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:

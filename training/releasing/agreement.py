@@ -10,8 +10,8 @@ import numpy as np
 from app.ct.exam_rule import Decision
 from app.ct.precision import Agreement, Alike
 from app.ct.scores import SliceScores
-from training.measuring.evaluation import DRAWS
-from training.measuring.paired_areas import paired_areas
+from training.metrics.evaluation import DRAWS
+from training.metrics.paired_areas import paired_areas
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.measuring.evaluation import Interval, bootstrap, fewest_groups, interval, percentiles
-from training.measuring.ranking import areas, auc, by_score
+from training.metrics.evaluation import Interval, bootstrap, fewest_groups, interval, percentiles
+from training.metrics.ranking import areas, auc, by_score
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from app.ct.manifest import file_sha256
 from app.ct.precision import Agreement, Precision
 from app.ct.preprocessing import Prepared, Preprocessor, make_preprocessor
 from app.ct.scores import SliceScores
-from training.deciding.agreement import Cases, Rule, Speed, agreement
-from training.deciding.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
-from training.deciding.quantization import VARIANTS, Variant, quantize
 from training.hardware import processor, versions
-from training.measuring.evaluation import DRAWS
+from training.measured import GRAPHS
+from training.metrics.evaluation import DRAWS
 from training.records.catalog import CATALOG, Catalog, Part, Record
 from training.releasing import packing
+from training.releasing.agreement import Cases, Rule, Speed, agreement
+from training.releasing.precision_report import Calibrated, Candidate, PrecisionReport
+from training.releasing.quantization import VARIANTS, Variant, quantize
 from training.run import Run, RunError
 
 _BATCH = 8
@@ -265,7 +266,7 @@ def in_turns(engines: Mapping[str, Engine], images: np.ndarray, *, rounds: int) 
 
 def _keep_graphs(report: PrecisionReport, folder: Path, run_folder: Path) -> None:
     """Graphs that may be served, in the place of those of an earlier measurement."""
-    kept = run_folder / FOLDER
+    kept = run_folder / GRAPHS
     shutil.rmtree(kept, ignore_errors=True)
     names = [name for candidate in report.allowed().values() for name in candidate.files]
     if names:

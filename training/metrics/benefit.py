@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.measuring.curves import Curve, banded
-from training.measuring.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, percentiles
-from training.measuring.ranking import ratio
+from training.metrics.curves import Curve, banded
+from training.metrics.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, percentiles
+from training.metrics.ranking import ratio
 
 PREVALENCES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """From screening people without complaints to a ward of suspected cases."""

@@ -10,8 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from training.measuring.calibration import calibration_errors, calibration_lines
-from training.measuring.ranking import areas, by_score, ratio
+from training.metrics.calibration import calibration_errors, calibration_lines
+from training.metrics.ranking import areas, by_score, ratio
 
 DRAWS = 2000
 _MOST_WEIGHTS = 4_000_000

@@ -5,10 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from training.measuring.evaluation import DRAWS, Interval, Sample, bootstrap, percentiles
-from training.measuring.paired import Paired
-from training.measuring.paired_areas import paired_areas
-from training.measuring.ranking import ratio
+from training.metrics.evaluation import DRAWS, Interval, Sample, bootstrap, percentiles
+from training.metrics.paired import Paired
+from training.metrics.paired_areas import paired_areas
+from training.metrics.ranking import ratio
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from training.measuring.calibration import BINS, bins_of
-from training.measuring.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, interval
-from training.measuring.ranking import by_score, ratio
+from training.metrics.calibration import BINS, bins_of
+from training.metrics.evaluation import DRAWS, Interval, Sample, bootstrap, fewest_groups, has_both, interval
+from training.metrics.ranking import by_score, ratio
 
 _POINTS = 101
 # Shares of whole numbers are compared with places on the axis.

@@ -9,11 +9,9 @@ from app import NOTICE
 from app.ct.exam_rule import Decision
 from app.ct.manifest import PreprocessingSpec, file_sha256
 from app.ct.precision import Agreement, Precision
-from training.deciding.agreement import Rule
+from training.measured import GRAPHS, PRECISION
+from training.releasing.agreement import Rule
 from training.run import Run, RunError
-
-FILE_NAME = "precision.json"
-FOLDER = "precision"
 
 
 class _Part(BaseModel):
@@ -89,19 +87,19 @@ class PrecisionReport(_Part):
         Raises:
             RunError: it is not valid.
         """
-        path = run_folder / FILE_NAME
+        path = run_folder / PRECISION
         if not path.is_file():
             return None
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise RunError(f"{FILE_NAME} of the run is not valid.") from error
+            raise RunError(f"{PRECISION} of the run is not valid.") from error
 
     def write(self, run_folder: Path) -> None:
         """Write precision.json, whole or not at all."""
-        aside = run_folder / f"{FILE_NAME}.new"
+        aside = run_folder / f"{PRECISION}.new"
         aside.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        aside.replace(run_folder / FILE_NAME)
+        aside.replace(run_folder / PRECISION)
 
     def allowed(self) -> dict[Precision, Candidate]:
         """The fastest allowed candidate of each precision, the fastest first."""
@@ -124,13 +122,13 @@ class PrecisionReport(_Part):
                 graph is missing or altered.
         """
         if self.weights_sha256 != weights_sha256:
-            raise RunError(f"{FILE_NAME} was measured with other weights than the run's.")
+            raise RunError(f"{PRECISION} was measured with other weights than the run's.")
         if (self.preprocessing, self.calibration, self.image) != (run.preprocessing, run.calibration, run.image):
-            raise RunError(f"{FILE_NAME} was measured with other thresholds or preprocessing than the run's.")
+            raise RunError(f"{PRECISION} was measured with other thresholds or preprocessing than the run's.")
         for candidate in self.allowed().values():
             if Rule().faults(candidate.measured):
-                raise RunError(f"{FILE_NAME} allows {candidate.name}, which the rule of a release does not.")
+                raise RunError(f"{PRECISION} allows {candidate.name}, which the rule of a release does not.")
             for name, digest in candidate.files.items():
-                path = run_folder / FOLDER / name
+                path = run_folder / GRAPHS / name
                 if Path(name).name != name or not path.is_file() or file_sha256(path) != digest:
-                    raise RunError(f"{name} is not the graph that {FILE_NAME} measured.")
+                    raise RunError(f"{name} is not the graph that {PRECISION} measured.")

@@ -1,0 +1,38 @@
+"""What is measured on a run after ``fit``: where it lies in the run's folder, and when it no longer counts."""
+
+import shutil
+from pathlib import Path
+
+from app.ct.fitness import FITNESS_FILE
+from training.keys import file_key, key_of
+from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Run
+
+AUDITS, AUDIT = "audits", "audit.json"
+EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
+STUDIES = (EXAM_RULES, AFFECTED)
+COMPARISON = "compare.csv"
+PRECISION, GRAPHS = "precision.json", "precision"
+_FIGURES_OF = "figures.key"
+"""Which weights and thresholds the figures in the folder are of."""
+
+
+def forget_if_changed(run_folder: Path, run: Run) -> None:
+    """Remove what was measured on a run whose weights, or what it decides with, are no longer those measured.
+
+    Args:
+        run_folder: as ``fit`` leaves it; what it decides with may not be written yet.
+        run: the run as it is now.
+    """
+    decided = (run.calibration, run.image, run.exam_rule, run.fitness, run.affected)
+    digest = key_of(*(file_key(run_folder / name) for name in (WEIGHTS, FITNESS_FILE)), decided)
+    told = run_folder / _FIGURES_OF
+    if told.is_file() and told.read_text(encoding="utf-8") != digest:
+        _forget(run_folder)
+    told.write_text(digest, encoding="utf-8")
+
+
+def _forget(run_folder: Path) -> None:
+    for kind in (EVALUATIONS, TRANSFERS, REFUSALS, AUDITS, GRAPHS):
+        shutil.rmtree(run_folder / kind, ignore_errors=True)
+    for name in (*STUDIES, COMPARISON, PRECISION):
+        (run_folder / name).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What scores are worth, from labels and scores alone; every figure with its interval."""
