@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from app.ct.affected import AffectedSpec
 from app.ct.errors import CovidCTError
@@ -170,6 +170,7 @@ class Evaluation(Source):
 
     Attributes:
         title: name of the evaluation's folder; not in the file.
+        trained_with: what the model's manifest says of its training.
     """
 
     title: str = ""
@@ -183,6 +184,12 @@ class Evaluation(Source):
     refusals: tuple[Refusal, ...] = ()
     localization: dict[str, int | Figure | dict[str, Figure]] | None = None
     per_source: dict[str, Source]
+    trained_with: dict[str, JsonValue] = {}
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Data sets that the model has learned from; empty where its manifest does not say."""
+        return frozenset(str(self.trained_with.get("data", "")).split(", ")) - {""}
 
 
 def read_evaluations(folder: Path, kind: str = EVALUATIONS) -> tuple[Evaluation, ...]:

@@ -12,8 +12,9 @@ from app.ct.manifest import Decision, NetworkSpec
 from app.ct.precision import Agreement, Alike, Precision
 from app.ct.preprocessing import spec_of
 from tests.fakes import a_fitness
+from training.measured import GRAPHS
 from training.releasing.agreement import Rule
-from training.releasing.precision_report import FOLDER, Calibrated, Candidate, PrecisionReport
+from training.releasing.precision_report import Calibrated, Candidate, PrecisionReport
 from training.run import PartCount, Run
 from training.seal import seal
 
@@ -71,6 +72,7 @@ def an_evaluation(
     weights_sha256: str = "00",
     judgement_sha256: str = "00",
     auc: float = 0.8125,
+    trained_on: str = "covid-ct, luna",
 ) -> None:
     """Write what ``evaluate`` would, with one figure."""
     figure = {"value": auc, "low": auc - 0.0313, "high": auc + 0.0547}
@@ -95,6 +97,7 @@ def an_evaluation(
         "metrics": {"auc": figure, "f1": {"value": None, "low": None, "high": None}},
         "localization": {"n": 16, "groups": 16, "dice": figure, "evidence": {"dice": figure}},
         "per_source": {"soares": counts | {"metrics": {"auc": figure}}},
+        "trained_with": {"data": trained_on},
     }
     path = run / kind / title / "metrics.json"
     path.parent.mkdir(parents=True)
@@ -140,9 +143,9 @@ def a_precision(
     files = [] if graph is None else [graph, graph.with_suffix(".bin")]
     names = {f"int8{path.suffix}": path.read_bytes() for path in files}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in names.items()}
-    (run / FOLDER).mkdir(exist_ok=True)
+    (run / GRAPHS).mkdir(exist_ok=True)
     for name, content in names.items():
-        (run / FOLDER / name).write_bytes(content)
+        (run / GRAPHS / name).write_bytes(content)
     of = Run.read(run)
     report = PrecisionReport(
         weights_sha256=weights_sha256,

@@ -114,6 +114,14 @@ def test_a_patient_of_several_lines_is_refused(tmp_path: Path) -> None:
         cohort(a_table(tmp_path / "t.csv", [{"patient": "a", "ct": 1}, {"patient": "a", "ct": 0}]), tmp_path / "out")
 
 
+def test_patients_without_a_name_are_several(tmp_path: Path) -> None:
+    rows = [{"patient": "", "ct": 1, "rt_pcr": 1}, {"patient": "", "ct": 0, "rt_pcr": 1}]
+
+    tests = cohort(a_table(tmp_path / "t.csv", rows), tmp_path / "out")["tests"]
+
+    assert tests["paired"]["n"] == 2
+
+
 @pytest.mark.parametrize("content", [b"ct\n", b"\xff\xfe\x00", b""])
 def test_a_table_of_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,15 @@ def test_runs_on_different_splits_are_refused(tmp_path):
 
     with pytest.raises(RunError, match="one split"):
         compare(runs, tmp_path / "out")
+
+
+def test_runs_that_group_slices_otherwise_are_refused(tmp_path):
+    table = scores()
+    a_compared_run(tmp_path / "a")
+    a_compared_run(tmp_path / "b", table=replace(table, groups=table.files))
+
+    with pytest.raises(RunError, match="not on one split"):
+        compare([tmp_path / "a", tmp_path / "b"], tmp_path / "out")
 
 
 def test_scores_that_were_altered_are_refused(tmp_path):

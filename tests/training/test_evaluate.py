@@ -18,6 +18,7 @@ from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
 from training.measuring.evaluate import evaluate
 from training.measuring.illustrate import FIGURES
+from training.measuring.masks import read_mask
 from training.measuring.scoring import By, score
 from training.records.catalog import Catalog, CatalogError
 
@@ -246,6 +247,14 @@ def test_where_masks_are_given_maps_are_measured(tmp_path: Path) -> None:
     assert found["pointing_game"]["value"] == 1.0
     assert found["average_precision"]["value"] > 2 * found["lesion_share"]["value"]
     assert set(found["evidence"]) >= {"pointing_game", "dice", "energy_in_lesion"}
+
+
+def test_the_gray_that_jpeg_leaves_around_a_lesion_is_none(tmp_path: Path) -> None:
+    lesion = np.zeros((64, 64), np.uint8)
+    lesion[20:31, 20:33] = 255
+    Image.fromarray(lesion).save(tmp_path / "mask.jpg", quality=60)
+
+    assert np.array_equal(read_mask(tmp_path / "mask.jpg", lesion.shape), lesion > 0)
 
 
 def test_energy_in_lung_is_measured_where_lungs_are_found(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from training.studies.matrix import matrix
 def a_run_with(folder: Path, *trained_on: str, sha256: str, auc: float) -> Path:
     """A run of these data sets that was evaluated on soares."""
     data = tuple(PartCount(dataset=name, label=1, part="train", records=8, groups=4) for name in trained_on)
-    an_evaluation(folder, "soares", weights_sha256=sha256, auc=auc)
+    an_evaluation(folder, "soares", weights_sha256=sha256, auc=auc, trained_on=", ".join(trained_on))
     a_run(data=data).write(folder)
     return folder
 
@@ -42,8 +42,7 @@ def test_rows_say_what_trained_and_columns_what_was_measured(tmp_path: Path) -> 
 
 
 def test_an_evaluation_that_says_what_trained_needs_no_run(tmp_path: Path) -> None:
-    an_evaluation(tmp_path / "run", "soares", kind="anywhere")
-    change(tmp_path / "run/anywhere/soares/metrics.json", trained_with={"data": "covid-ct, luna"})
+    an_evaluation(tmp_path / "run", "soares", kind="anywhere", trained_on="covid-ct, luna")
 
     matrix([tmp_path / "run/anywhere/soares"], tmp_path / "out")
 
@@ -52,7 +51,7 @@ def test_an_evaluation_that_says_what_trained_needs_no_run(tmp_path: Path) -> No
 
 def test_a_transfer_is_not_taken_for_the_runs_own_weights(tmp_path: Path) -> None:
     run = a_run_with(tmp_path / "run", "soares", sha256="aa", auc=0.9)
-    an_evaluation(run, "without-soares", kind="transfers", weights_sha256="bb", auc=0.7)
+    an_evaluation(run, "without-soares", kind="transfers", weights_sha256="bb", auc=0.7, trained_on="")
 
     matrix([run], tmp_path / "out")
 

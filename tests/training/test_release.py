@@ -91,6 +91,14 @@ def test_transfers_measured_with_the_runs_own_weights_are_refused(run: Path, rel
         release(run, name="tiny", store=tmp_path / "store")
 
 
+@pytest.mark.parametrize("trained_on", ["covid-ct, soares", ""])
+def test_transfers_to_what_was_trained_on_are_refused(run: Path, tmp_path: Path, trained_on: str) -> None:
+    an_evaluation(run, "left-out", kind="transfers", trained_on=trained_on)
+
+    with pytest.raises(RunError, match="trained on what they are measured on"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
 def test_refusals_measured_with_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
     an_evaluation(run, "foreign", kind="refusals", weights_sha256="of another model")
 

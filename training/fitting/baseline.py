@@ -23,7 +23,7 @@ from training.fitting.setup import Fitting, begin
 from training.fitting.slice_scores import SliceScores
 from training.imaging.looks import LookSettings
 from training.imaging.pictures import Pictures, Studio
-from training.keys import key_of
+from training.keys import array_key, key_of
 from training.learning.features import Frozen, weights_label
 from training.learning.imagenet import load_backbone_weights
 from training.learning.loop import Batch, LearningSettings, building, learn, shuffled
@@ -86,7 +86,7 @@ def fit(
     preprocessor = make_preprocessor(recipe.preprocessing, recipe.network.size)
     studio = Studio((cache or work / "cache") / "looks", preprocessor, recipe.preprocessing, recipe.looks, seed=0)
     pictures = studio.pictures(fitting.placed(Part.TRAIN, Part.VALIDATION, Part.TEST), progress)
-    _learn(fitting, recipe, network, pictures, start=backbone_weights)
+    _learn(fitting, recipe, network, pictures)
     logits = _logits(fitting, network, pictures)
     SliceScores.of([fitting.catalog.records[k] for k in pictures.records], logits).write(out)
     run = _concluded(fitting, recipe, work, pictures, logits, _fitness(fitting, network))
@@ -173,7 +173,7 @@ class LabelledBatches:
             yield self.pictures.images[some][..., None].astype(np.float32), dict.fromkeys(self.outputs, labels)
 
 
-def _learn(fitting: Fitting, recipe: Baseline, network: keras.Model, pictures: Pictures, *, start: str) -> None:
+def _learn(fitting: Fitting, recipe: Baseline, network: keras.Model, pictures: Pictures) -> None:
     """Train the network, and write its weights."""
     model = training_model(network)
     rows = [_drawn_rows(fitting, recipe, pictures, part) for part in (Part.TRAIN, Part.VALIDATION)]
@@ -191,7 +191,7 @@ def _learn(fitting: Fitting, recipe: Baseline, network: keras.Model, pictures: P
         loss={name: keras.losses.BinaryCrossentropy(from_logits=True) for name in outputs},
         loss_weights=loss_weights(model),
         folder=fitting.out,
-        key=key_of(recipe.architecture, recipe.network, start, shown),
+        key=key_of(recipe.architecture, recipe.network, array_key(*(np.asarray(w) for w in network.weights)), shown),
         progress=fitting.progress,
     )
     save_weights(weights_of(network), fitting.out / WEIGHTS)

@@ -58,7 +58,8 @@ class Findings:
         )
 
     def check(self, manifest: Manifest) -> None:
-        """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights.
+        """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights,
+        which have not seen its data set.
 
         Raises:
             RunError: one was measured with others.
@@ -76,6 +77,10 @@ class Findings:
             )
         if same := [e.title for e in self.transfers if e.model.weights_sha256 == weights]:
             raise RunError(f"These transfers were measured with the run's own weights: {', '.join(same)}.")
+        if seen := [e.title for e in self.transfers if not e.trained_on or e.trained_on & e.per_source.keys()]:
+            raise RunError(
+                f"The models of these transfers were trained on what they are measured on, or do not say: {', '.join(seen)}."
+            )
 
 
 def _model_of(document: Document, title: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def _check_columns(
         raise CohortError("It has neither the column ct nor rt_pcr.")
     if reference == "all" and "reference" in columns:
         raise CohortError("It has a column reference, so not all count as confirmed.")
-    named = [row["patient"].strip() for _, row in lines if "patient" in row]
+    named = [name for _, row in lines if (name := row.get("patient", "").strip())]
     if len(set(named)) < len(named):
         raise CohortError("A patient has several lines: give one line a patient.")
 

@@ -120,7 +120,9 @@ def read_candidates(runs: Sequence[Path]) -> list[Candidate]:
         found.append(Candidate(path.resolve().name, run, _with_both_classes(scores.where(np.argsort(scores.files)))))
     first = found[0].scores
     for other in found[1:]:
-        alike = (np.array_equal(getattr(first, k), getattr(other.scores, k)) for k in ("files", "labels", "parts"))
+        alike = (
+            np.array_equal(getattr(first, k), getattr(other.scores, k)) for k in ("files", "labels", "parts", "groups")
+        )
         if not all(alike):
             raise RunError(
                 f"{found[0].title} and {other.title} are not on one split: train both from one folder of `prepare`."

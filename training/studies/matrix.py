@@ -4,7 +4,6 @@ Built from ``metrics.json`` files and the runs they lie in, nothing else.
 """
 
 import csv
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,13 +116,10 @@ def _metrics_files(given: Path) -> list[Path]:
 
 def _cells(path: Path) -> list[Cell]:
     try:
-        content = path.read_bytes()
-        evaluation = Evaluation.model_validate_json(content)
-        told = json.loads(content).get("trained_with", {}).get("data", "")
-    except (OSError, ValidationError, AttributeError) as error:
+        evaluation = Evaluation.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
         raise RunError(f"{METRICS} of {path.parent.name} is not valid.") from error
-    trained_on = frozenset(told.split(", ")) if told else _of_run(path)
-    row = Row(evaluation.model.name, evaluation.model.weights_sha256, trained_on)
+    row = Row(evaluation.model.name, evaluation.model.weights_sha256, evaluation.trained_on or _of_run(path))
     return [Cell(row, _column(name, evaluation), name, source) for name, source in evaluation.per_source.items()]
 
 
