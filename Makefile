@@ -29,60 +29,83 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench
 
-# The served model from labelled data, with every figure of its card; goes on after a kill.
+# The served model from labelled data, with every figure of its card. What is there is not made again: a killed run goes on, and
+# to begin anew is to remove WORK. Folds and networks share it.
 DATA ?= ../shared/data
 BACKBONE ?= $(DATA)/resnet50-imagenet-partial
 WORK ?= work
 NAME ?= resnet50-2
 TRAIN := $(BIN)/covidct-train
-FIT = $(TRAIN) fit served --resume --backbone-weights $(BACKBONE) --cache $(WORK)/cache
-STAGED = --model $(WORK)/stage/$(NAME)
-EVALUATE = $(TRAIN) evaluate $(WORK) $(STAGED) -o $(WORK)/run/evaluations
-AUDIT = $(TRAIN) audit $(WORK) $(STAGED) -o $(WORK)/run/audits
-model: $(VENV)/.dev
-	$(TRAIN) prepare $(DATA) -o $(WORK) --drop-leaks
-	$(FIT) -w $(WORK) -o $(WORK)/run
-	$(TRAIN) precision $(WORK)/run -w $(WORK)
-	$(TRAIN) release $(WORK)/run --name $(NAME) --to $(WORK)/stage
-	$(EVALUATE)/validation-slices --where part=validation
-	$(EVALUATE)/drenet-one-style --where part=validation --where dataset=drenet --where flags=style=plain
-	$(EVALUATE)/drenet-patients --where part=validation --where dataset=drenet --by patient
-	$(EVALUATE)/medseg-masks --where dataset=medseg48
-	for set in covid-ct soares; do $(AUDIT)/$$set --where part=validation --where dataset=$$set --sample 40 || exit 1; done
-	$(TRAIN) exam-rules -w $(WORK) $(STAGED) -o $(WORK)/run
-	$(TRAIN) affected -w $(WORK) $(STAGED) -o $(WORK)/run
-	test -f $(WORK)/foreign/manifest.csv || $(BIN)/python -m tests.foreign.gather $(WORK)/foreign
-	$(TRAIN) evaluate $(WORK)/foreign $(STAGED) -o $(WORK)/run/refusals/foreign
-	for set in covid-ct drenet soares; do \
-		$(FIT) -w $(WORK) -o $(WORK)/without-$$set --without $$set && \
-		$(TRAIN) release $(WORK)/without-$$set --name without-$$set --to $(WORK)/stage && \
-		$(TRAIN) evaluate $(WORK) --model $(WORK)/stage/without-$$set -o $(WORK)/run/transfers/without-$$set \
-			--where dataset=$$set || exit 1; \
-	done
-	$(TRAIN) release $(WORK)/run --name $(NAME)
+PREPARE = $(TRAIN) prepare $(DATA) --drop-leaks -o
+FIT = $(TRAIN) fit --resume --cache $(WORK)/cache
+SERVED = $(FIT) served --backbone-weights $(BACKBONE)
+STAGE = $(WORK)/stage
+RUN = $(WORK)/run
+EVALUATE = $(TRAIN) evaluate $(WORK) --model $(STAGE)/$(NAME) -o $(@D)
+FIGURES = $(RUN)/precision.json $(RUN)/exam_rules.json $(RUN)/affected.json $(RUN)/refusals/foreign/metrics.json \
+	$(patsubst %,$(RUN)/evaluations/%/metrics.json,validation-slices drenet-one-style drenet-patients medseg-masks) \
+	$(patsubst %,$(RUN)/audits/%/audit.json,covid-ct soares) \
+	$(patsubst %,$(RUN)/transfers/without-%/metrics.json,covid-ct drenet soares)
+model: $(FIGURES)
+	$(TRAIN) release $(RUN) --name $(NAME)
+
+.SECONDARY:
+$(WORK)/catalog.csv: | $(VENV)/.dev
+	$(PREPARE) $(WORK)
+$(RUN)/digests.json: $(WORK)/catalog.csv
+	$(SERVED) -w $(WORK) -o $(RUN)
+$(RUN)/precision.json: $(RUN)/digests.json
+	$(TRAIN) precision $(RUN) -w $(WORK)
+$(STAGE)/$(NAME)/manifest.json: $(RUN)/precision.json
+	$(TRAIN) release $(RUN) --name $(NAME) --to $(STAGE)
+$(RUN)/evaluations/validation-slices/metrics.json: $(STAGE)/$(NAME)/manifest.json
+	$(EVALUATE) --where part=validation
+$(RUN)/evaluations/drenet-one-style/metrics.json: $(STAGE)/$(NAME)/manifest.json
+	$(EVALUATE) --where part=validation --where dataset=drenet --where flags=style=plain
+$(RUN)/evaluations/drenet-patients/metrics.json: $(STAGE)/$(NAME)/manifest.json
+	$(EVALUATE) --where part=validation --where dataset=drenet --by patient
+$(RUN)/evaluations/medseg-masks/metrics.json: $(STAGE)/$(NAME)/manifest.json
+	$(EVALUATE) --where dataset=medseg48
+$(RUN)/audits/%/audit.json: $(STAGE)/$(NAME)/manifest.json
+	$(TRAIN) audit $(WORK) --model $(STAGE)/$(NAME) -o $(@D) --where part=validation --where dataset=$* --sample 40
+$(RUN)/exam_rules.json: $(STAGE)/$(NAME)/manifest.json
+	$(TRAIN) exam-rules -w $(WORK) --model $(STAGE)/$(NAME) -o $(RUN)
+$(RUN)/affected.json: $(STAGE)/$(NAME)/manifest.json
+	$(TRAIN) affected -w $(WORK) --model $(STAGE)/$(NAME) -o $(RUN)
+$(WORK)/foreign/manifest.csv: | $(VENV)/.dev
+	$(BIN)/python -m tests.foreign.gather $(WORK)/foreign
+$(RUN)/refusals/foreign/metrics.json: $(STAGE)/$(NAME)/manifest.json $(WORK)/foreign/manifest.csv
+	$(TRAIN) evaluate $(WORK)/foreign --model $(STAGE)/$(NAME) -o $(@D)
+$(WORK)/without-%/digests.json: $(WORK)/catalog.csv
+	$(SERVED) -w $(WORK) -o $(@D) --without $*
+$(RUN)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json $(RUN)/digests.json
+	$(TRAIN) release $(WORK)/without-$* --name without-$* --to $(STAGE)
+	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
 
 # The served recipe judged on folds that nothing of a run saw, all folds together.
 FOLDS ?= 3
-folds: $(VENV)/.dev
-	for fold in $$(seq $(FOLDS)); do \
-		$(TRAIN) prepare $(DATA) -o $(WORK)/fold-$$fold --drop-leaks --test-fold $$fold/$(FOLDS) && \
-		$(FIT) -w $(WORK)/fold-$$fold -o $(WORK)/fold-$$fold/run && \
-		$(TRAIN) release $(WORK)/fold-$$fold/run --name fold-$$fold --to $(WORK)/stage && \
-		$(TRAIN) evaluate $(WORK)/fold-$$fold --model $(WORK)/stage/fold-$$fold -o $(WORK)/folds/$$fold --where part=test || exit 1; \
-	done
-	$(TRAIN) pool $(WORK)/folds/* -o $(WORK)/pooled
+EACH_FOLD = $(patsubst %,$(WORK)/folds/%/metrics.json,$(shell seq $(FOLDS)))
+folds: $(EACH_FOLD)
+	$(TRAIN) pool $(patsubst %/metrics.json,%,$(EACH_FOLD)) -o $(WORK)/pooled
+
+$(WORK)/fold-%/catalog.csv: | $(VENV)/.dev
+	$(PREPARE) $(@D) --test-fold $*/$(FOLDS)
+$(WORK)/fold-%/run/digests.json: $(WORK)/fold-%/catalog.csv
+	$(SERVED) -w $(WORK)/fold-$* -o $(@D)
+$(WORK)/folds/%/metrics.json: $(WORK)/fold-%/run/digests.json
+	$(TRAIN) release $(WORK)/fold-$*/run --name fold-$* --to $(STAGE)
+	$(TRAIN) evaluate $(WORK)/fold-$* --model $(STAGE)/fold-$* -o $(@D) --where part=test
 
 # The paper's table: its three networks from one start on one split, ResNet50 from ImageNet's weights, and the served recipe.
 SIZE ?= 112
-networks: $(VENV)/.dev
-	$(TRAIN) prepare $(DATA) -o $(WORK)/fold-1 --drop-leaks --test-fold 1/$(FOLDS)
-	for recipe in paper paper-vgg16 paper-googlenet; do \
-		$(TRAIN) fit $$recipe -w $(WORK)/fold-1 -o $(WORK)/networks/$$recipe --resume --size $(SIZE) --cache $(WORK)/cache || exit 1; \
-	done
-	$(TRAIN) fit paper -w $(WORK)/fold-1 -o $(WORK)/networks/paper-pretrained --resume --size $(SIZE) --cache $(WORK)/cache \
-		--backbone-weights $(BACKBONE)
-	$(FIT) -w $(WORK)/fold-1 -o $(WORK)/fold-1/run
-	$(TRAIN) compare $(WORK)/networks/* $(WORK)/fold-1/run -o $(WORK)/table
+PAPERS = $(patsubst %,$(WORK)/networks/%,paper paper-vgg16 paper-googlenet paper-pretrained)
+networks: $(addsuffix /digests.json,$(PAPERS)) $(WORK)/fold-1/run/digests.json
+	$(TRAIN) compare $(PAPERS) $(WORK)/fold-1/run -o $(WORK)/table
+
+$(WORK)/networks/paper-pretrained/digests.json: $(WORK)/fold-1/catalog.csv
+	$(FIT) paper -w $(WORK)/fold-1 -o $(@D) --size $(SIZE) --backbone-weights $(BACKBONE)
+$(WORK)/networks/%/digests.json: $(WORK)/fold-1/catalog.csv
+	$(FIT) $* -w $(WORK)/fold-1 -o $(@D) --size $(SIZE)
 
 $(VENV)/.%: requirements/%.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
