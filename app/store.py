@@ -1,9 +1,7 @@
 """Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
 
 import secrets
-import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,14 +9,12 @@ from pathlib import Path
 from typing import Self
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.ct.errors import CovidCTError, StorageFull
+from app.ct.errors import CovidCTError
+from app.database import Base, Database
 from app.exam_folder import ExamFolder
-
-MIGRATIONS = Path(__file__).parent / "migrations"
+from app.reviews import Reviews
 
 
 class Status(StrEnum):
@@ -37,11 +33,7 @@ class Status(StrEnum):
         return self not in (Status.QUEUED, Status.RUNNING)
 
 
-class _Base(DeclarativeBase):
-    pass
-
-
-class _Row(_Base):
+class _Row(Base):
     __tablename__ = "exams"
     number: Mapped[int] = mapped_column(primary_key=True)
     id: Mapped[str]
@@ -111,14 +103,13 @@ class Store:
         self._folders = data_dir / "exams"
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
-        self._engine = sa.create_engine(f"sqlite:///{data_dir / 'exams.sqlite'}", connect_args={"timeout": 30})
-        sa.event.listen(self._engine, "connect", _set_pragmas)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        _migrate(self._engine)
+        self._database = Database(data_dir / "exams.sqlite")
+        self._session = self._database.session
+        self.reviews = Reviews(self._database)
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self._database.close()
 
     def folder(self, exam_id: str) -> ExamFolder:
         """The files of an exam. ``exam_id`` must come from this store, never from a request."""
@@ -183,8 +174,9 @@ class Store:
             return [_kept(row) for row in session.scalars(listed)]
 
     def erase(self, exam_id: str) -> None:
-        """Delete the exam's row and files."""
+        """Delete the exam's row, what readers said of it, and its files."""
         with self._session() as session:
+            self.reviews.erase(session, exam_id)
             session.execute(sa.delete(_Row).where(_Row.id == exam_id))
         self.folder(exam_id).erase()
 
@@ -204,6 +196,7 @@ class Store:
         with self._session() as session:
             ids = list(session.scalars(sa.select(_Row.id).where(over)))
             session.execute(sa.update(_Row).where(over).values(_TOMBSTONE))
+            self.reviews.anonymize(session, ids)
             session.execute(sa.delete(_Row).where(forgotten))
         for exam_id in ids:
             self.folder(exam_id).erase()
@@ -225,16 +218,6 @@ class Store:
     def _update(self, exam_id: str, **values: object) -> None:
         with self._session() as session:
             session.execute(sa.update(_Row).where(_Row.id == exam_id).values(**values))
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        try:
-            with self._sessions.begin() as session:
-                yield session
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                raise StorageFull from error
-            raise
 
 
 _TOMBSTONE = {
@@ -262,17 +245,3 @@ def _kept(row: _Row) -> KeptExam:
         report=row.report,
         problem=KeptProblem(code, message) if row.problem else None,
     )
-
-
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # WAL lets readers go on while a row is written; secure_delete overwrites what is erased.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _migrate(engine: sa.Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from app.ct.diagnosis import Verdict
 from app.ct.errors import StorageFull
 from app.exam_folder import ExamFolder, Wish, room
+from app.reviews import Judged, Opinion
 from app.store import KeptExam, KeptProblem, Status, Store, new_id
 from tests.builders import an_exam
 from tests.fakes import FakeClassifier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+JUDGED = Judged(Verdict.COVID_19, 0.9, 0.5, "m-1", "00")
 
 
 @pytest.fixture
@@ -122,6 +125,25 @@ def test_an_erased_exam_is_not_in_the_file_either(store: Store, tmp_path: Path) 
     assert b"CANARY" not in b"".join(path.read_bytes() for path in (tmp_path / "data").glob("exams.sqlite*"))
 
 
+def test_of_an_expired_exams_reviews_opinion_and_scores_stay(store: Store) -> None:
+    exam = accepted(store)
+    store.reviews.add(exam.id, Opinion.DISAGREE, "CANARY", judged=JUDGED, now=NOW)
+
+    store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+
+    (review,) = store.reviews.every()
+    assert (review.exam_id, review.comment) == (None, "")
+    assert (review.opinion, review.judged) == (Opinion.DISAGREE, JUDGED)
+
+
+def test_an_exam_deleted_meanwhile_is_not_reviewed(store: Store) -> None:
+    exam = accepted(store)
+    store.erase(exam.id)
+
+    assert store.reviews.add(exam.id, Opinion.AGREE, "", judged=JUDGED, now=NOW) is None
+    assert store.reviews.every() == []
+
+
 def test_a_cut_off_upload_is_cleared_away_at_the_next_start(store: Store) -> None:
     kept, lost = store.folder(accepted(store).id), store.folder(new_id())
     kept.create()
@@ -139,7 +161,7 @@ def test_the_schema_has_a_version(store: Store, tmp_path: Path) -> None:
         version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
     engine.dispose()
 
-    assert version == "0001"
+    assert version == "0002"
 
 
 def test_a_full_disk_is_said_to_be_full() -> None:
@@ -154,9 +176,9 @@ def test_another_fault_of_the_disk_is_not_called_full() -> None:
 
 def test_a_full_database_is_said_to_be_full(store: Store, tmp_path: Path) -> None:
     exam = accepted(store)
-    with store._engine.connect() as connection:
+    with store._database._engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    sa.event.listen(store._engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}"))
+    sa.event.listen(store._database._engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count={pages}"))
 
     with pytest.raises(StorageFull):
         store.finish(exam.id, "x" * 10_000_000)

@@ -1,0 +1,185 @@
+"""What readers say of diagnoses: over HTTP, from the page's form, and as a table."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse
+
+from app import NOTICE
+from app.ct.errors import TooLarge
+from app.reviews import Judged, Opinion, Review
+from app.store import KeptExam
+from app.web.parts import FoundExam, Parts, Wired
+from app.web.problems import RESPONSES, InvalidRequest, NotFound
+from app.web.reporting import DIGITS, exam_url, kept_report
+
+router = APIRouter(tags=["reviews"], responses=RESPONSES)
+
+_LONGEST = 2000
+"""Characters of a comment."""
+_MOST_BYTES = 32_768
+_COLUMNS = (
+    "review",
+    "exam",
+    "created_at",
+    "opinion",
+    "comment",
+    "verdict",
+    "probability",
+    "threshold",
+    "model",
+    "model_sha256",
+    "notice",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet would take for the beginning of a formula."""
+
+
+class ReviewGiven(BaseModel):
+    """A reader's word on a diagnosis."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    opinion: Opinion
+    comment: Annotated[str, Field(max_length=_LONGEST, description="Name no patient here.")] = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.opinion is Opinion.COMMENT and not self.comment:
+            raise ValueError("a comment says something")
+        return self
+
+
+class ReviewReport(BaseModel):
+    """A kept review."""
+
+    review: int
+    exam: str
+    created_at: datetime
+    opinion: Opinion
+    comment: str
+    notice: str = NOTICE
+
+
+class ReviewList(BaseModel):
+    """What was said of one exam, oldest first."""
+
+    reviews: list[ReviewReport]
+    notice: str = NOTICE
+
+
+@router.post(
+    "/api/v1/exams/{exam_id}/reviews",
+    status_code=201,
+    summary="Agree, disagree or comment",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ReviewGiven.model_json_schema()}},
+        }
+    },
+)
+async def post_review(request: Request, kept: FoundExam, parts: Wired) -> ReviewReport:
+    """Keep a reader's word beside the diagnosis, until the exam is erased; its opinion and scores longer."""
+    body = await _body(request)
+    try:
+        given = ReviewGiven.model_validate_json(body)
+    except ValidationError as error:
+        raise InvalidRequest(_what_is_wrong(error)) from error
+    return _report(kept.id, await run_in_threadpool(_keep, parts, kept, given))
+
+
+@router.get("/api/v1/exams/{exam_id}/reviews", summary="What readers said of an exam")
+async def get_reviews(kept: FoundExam, parts: Wired) -> ReviewList:
+    """Oldest first."""
+    found = await run_in_threadpool(parts.store.reviews.of_exam, kept.id)
+    return ReviewList(reviews=[_report(kept.id, review) for review in found])
+
+
+@router.get(
+    "/api/v1/reviews.csv",
+    summary="All reviews with scores, as a table",
+    response_class=Response,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "A table."}},
+)
+def get_table(parts: Wired) -> Response:
+    """Every review there is, with what the model had said; of expired exams without comment and id."""
+    rows = io.StringIO(newline="")
+    writer = csv.writer(rows)
+    writer.writerow(_COLUMNS)
+    writer.writerows(_row(review) for review in parts.store.reviews.every())
+    headers = {"Content-Disposition": 'attachment; filename="reviews.csv"'}
+    # The mark tells spreadsheets that it is UTF-8.
+    return Response("\ufeff" + rows.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.post("/covid/exams/{exam_id}/reviews", include_in_schema=False)
+async def post_form(request: Request, kept: FoundExam, parts: Wired) -> Response:
+    """Keep what the page's form says, and lead back to the result."""
+    fields = parse_qs((await _body(request)).decode("utf-8", "replace"), max_num_fields=10)
+    try:
+        given = ReviewGiven.model_validate({name: values[0] for name, values in fields.items()})
+    except ValidationError as error:
+        raise InvalidRequest(_what_is_wrong(error)) from error
+    await run_in_threadpool(_keep, parts, kept, given)
+    return RedirectResponse(f"/covid/exams/{kept.id}#reviews", status_code=303)
+
+
+async def _body(request: Request) -> bytes:
+    """The body of a request, as long as it is small."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise TooLarge(f"A review may have {_LONGEST} characters.")
+    return bytes(body)
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    """Which fields, without what they hold."""
+    named = sorted({str(fault["loc"][0]) if fault["loc"] else "body" for fault in error.errors()})
+    return f"Not valid: {', '.join(named)}. opinion is one of {', '.join(Opinion)}; a comment has up to {_LONGEST} characters."
+
+
+def _keep(parts: Parts, kept: KeptExam, given: ReviewGiven) -> Review:
+    if kept.report is None:
+        raise NotFound("The exam is not diagnosed, so there is nothing to review.")
+    report = kept_report(kept.report)
+    judged = Judged(report.verdict, report.probability, report.threshold, report.model.name, report.model.sha256)
+    review = parts.store.reviews.add(kept.id, given.opinion, given.comment, judged=judged, now=datetime.now(UTC))
+    if review is None:
+        raise NotFound("There is no exam of that id.")
+    return review
+
+
+def _report(exam_id: str, review: Review) -> ReviewReport:
+    return ReviewReport(
+        review=review.number,
+        exam=exam_url(exam_id),
+        created_at=review.created_at,
+        opinion=review.opinion,
+        comment=review.comment,
+    )
+
+
+def _row(review: Review) -> list[str]:
+    judged, comment = review.judged, review.comment
+    return [
+        str(review.number),
+        review.exam_id or "",
+        review.created_at.isoformat(timespec="seconds"),
+        review.opinion,
+        f"'{comment}" if comment.startswith(_FORMULA) else comment,
+        judged.verdict,
+        f"{judged.probability:.{DIGITS}f}",
+        f"{judged.threshold:.{DIGITS}f}",
+        judged.model,
+        judged.model_sha256,
+        NOTICE,
+    ]
