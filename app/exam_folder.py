@@ -14,6 +14,7 @@ from pydantic import Field
 
 from app.ct.errors import StorageFull
 from app.ct.exam import Exam
+from app.ct.heatmap import Box
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
 
@@ -57,8 +58,8 @@ class ExamFolder:
     """One exam's folder.
 
     ``originals/`` holds the uploaded files by number and, beside them, their names and the wish. It lives only until
-    the exam is diagnosed. ``gray/`` holds one uint8 (height, width) array per slice, ``maps.npz`` the heat of the
-    scored ones.
+    the exam is diagnosed. ``gray/`` holds one uint8 (height, width) array per slice, ``values/`` its Hounsfield units
+    where they are kept, ``maps.npz`` the heat of the scored ones.
     """
 
     path: Path
@@ -107,13 +108,16 @@ class ExamFolder:
         shutil.rmtree(self.originals, ignore_errors=True)
 
     def keep(self, exam: Exam, scores: SliceScores) -> None:
-        """Write every slice's picture and every scored slice's map."""
-        grays = self.path / "gray"
+        """Write every slice's picture and every scored slice's map; take over the files of Hounsfield units."""
+        grays, values = self.path / "gray", self.path / "values"
         with room():
-            shutil.rmtree(grays, ignore_errors=True)
-            grays.mkdir(mode=0o700)
+            for folder in (grays, values):
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir(mode=0o700)
             for index, one in enumerate(exam.slices):
                 np.save(grays / f"{index:04}.npy", one.gray, allow_pickle=False)
+                if one.values is not None:
+                    one.values.replace(values / f"{index:04}.npy")
             np.savez(self.path / "maps.npz", indices=np.array(scores.indices), heat=scores.heat, boxes=scores.boxes)
 
     def gray(self, index: int) -> np.ndarray | None:
@@ -121,17 +125,26 @@ class ExamFolder:
         path = self.path / "gray" / f"{index:04}.npy"
         return np.load(path, allow_pickle=False) if path.is_file() else None
 
-    def heat(self, index: int) -> tuple[np.ndarray, tuple[int, int, int, int]] | None:
-        """Heat float32 (rows, columns) and its box in slice pixels; None where the slice was not scored."""
+    def values(self, index: int) -> np.ndarray | None:
+        """Hounsfield units of a slice, int16 (height, width); None where there are none."""
+        path = self.path / "values" / f"{index:04}.npy"
+        return np.load(path, allow_pickle=False) if path.is_file() else None
+
+    def maps(self) -> dict[int, tuple[np.ndarray, Box]]:
+        """Heat and box of every scored slice, as ``heat``; empty before the exam is diagnosed."""
         path = self.path / "maps.npz"
         if not path.is_file():
-            return None
+            return {}
         with np.load(path, allow_pickle=False) as maps:
-            rows = np.flatnonzero(maps["indices"] == index)
-            if not rows.size:
-                return None
-            top, left, bottom, right = (int(edge) for edge in maps["boxes"][rows[0]])
-            return maps["heat"][rows[0]], (top, left, bottom, right)
+            indices, heat, boxes = (maps[name] for name in ("indices", "heat", "boxes"))
+        return {
+            int(index): (one, (int(top), int(left), int(bottom), int(right)))
+            for index, one, (top, left, bottom, right) in zip(indices, heat, boxes, strict=True)
+        }
+
+    def heat(self, index: int) -> tuple[np.ndarray, Box] | None:
+        """Heat float32 (rows, columns) and its box in slice pixels; None where the slice was not scored."""
+        return self.maps().get(index)
 
     def erase(self) -> None:
         """Delete everything."""

@@ -73,7 +73,7 @@ def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Pa
     desk = Desk(
         settings,
         store,
-        load=lambda: DiagnosisService(load(), limits=settings.limits),
+        load=lambda: DiagnosisService(load(), limits=settings.limits, keep_values=settings.keep_values),
         write=_write_report,
         observers=[log_outcome, metrics.observe],
         on_refusal=on_refusal,

@@ -100,17 +100,18 @@ class _Stopwatch:
 class DiagnosisService:
     """Diagnoses one exam at a time with one classifier."""
 
-    def __init__(self, classifier: SliceClassifier, *, limits: Limits) -> None:
-        """Take the classifier as loaded, and what may come in."""
+    def __init__(self, classifier: SliceClassifier, *, limits: Limits, keep_values: bool = False) -> None:
+        """Take the classifier as loaded, what may come in, and whether Hounsfield units are kept for viewing."""
         self.classifier = classifier
         self.limits = limits
+        self._keep_values = keep_values
 
     def diagnose(self, files: Sequence[NamedFile], *, spool: Path, wish: Wish, on_progress: OnProgress) -> Diagnosed:
         """Read, select, score and judge.
 
         Args:
             files: the upload, in the order it came.
-            spool: an empty folder for the files of an archive; the caller removes it.
+            spool: an empty folder for the files of an archive and for Hounsfield units; the caller removes it.
             wish: series and number of slices, where the sender asked for them.
             on_progress: called as the work goes on; what it raises ends the diagnosis.
 
@@ -120,7 +121,7 @@ class DiagnosisService:
         clock = _Stopwatch()
         on_progress(Reading())
         with clock("read"):
-            exam = read_exam(unpack(files, self.limits, spool=spool), series_instance_uid=wish.series_instance_uid)
+            exam = self._read(files, spool, wish)
         with clock("select"):
             check_body_part(exam)
             area = lung_area(exam)
@@ -131,6 +132,13 @@ class DiagnosisService:
         diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
         affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
         return Diagnosed(exam, coverage, scores, diagnosis, affected, Timing(**clock.seconds))
+
+    def _read(self, files: Sequence[NamedFile], spool: Path, wish: Wish) -> Exam:
+        values_in = spool / "values" if self._keep_values else None
+        if values_in is not None:
+            values_in.mkdir(mode=0o700)
+        unpacked = unpack(files, self.limits, spool=spool)
+        return read_exam(unpacked, series_instance_uid=wish.series_instance_uid, values_in=values_in)
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:

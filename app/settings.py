@@ -26,6 +26,8 @@ class Settings(BaseSettings):
         data_dir: where exams are kept.
         engine: which engine runs the network.
         retention_h: how long an exam is kept.
+        keep_values: whether the Hounsfield units of DICOM and volumes are kept with an exam, so that the page can show any
+            window of them; half a megabyte a slice of 512 x 512.
         tombstone_h: how long an erased exam is still known to have expired.
         sweep_s: how often expired exams are erased.
         max_files: files in one upload.
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     engine: Literal["auto", "keras", "openvino"] = "auto"
     retention_h: float = Field(default=24.0, gt=0)
+    keep_values: bool = True
     tombstone_h: float = Field(default=168.0, ge=0)
     sweep_s: float = Field(default=60.0, gt=0)
     max_files: int = Field(default=Limits.max_files, ge=1)

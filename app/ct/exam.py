@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -37,6 +38,7 @@ class Slice:
         instance_number: DICOM InstanceNumber, None where unknown.
         pixel_spacing_mm: (between rows, between columns), None where unknown.
         file_number: 1-based number of the file in the upload.
+        values: .npy file of the slice's Hounsfield units, int16 (height, width); None where it has none, or they are not kept.
     """
 
     gray: np.ndarray
@@ -44,6 +46,7 @@ class Slice:
     instance_number: int | None = None
     pixel_spacing_mm: tuple[float, float] | None = None
     file_number: int = 1
+    values: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the picture and make it read-only."""

@@ -29,7 +29,7 @@ from app.web.schemas import (
     TimingReport,
 )
 
-PictureKind = Literal["image", "heatmap", "overlay"]
+PictureKind = Literal["image.png", "image.jpg", "heatmap.png", "overlay.png", "pixels"]
 DIGITS = 6
 
 
@@ -40,7 +40,7 @@ def exam_url(exam_id: str) -> str:
 
 def picture_url(exam_id: str, index: int, kind: PictureKind) -> str:
     """Where a picture of a slice stands."""
-    return f"{exam_url(exam_id)}/slices/{index}/{kind}.png"
+    return f"{exam_url(exam_id)}/slices/{index}/{kind}"
 
 
 def served_model(classifier: SliceClassifier) -> ServedModel:
@@ -104,7 +104,10 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
             z_mm=one.z_mm,
             instance_number=one.instance_number,
             scored=row is not None,
-            image=picture_url(exam_id, index, "image"),
+            pixel_spacing_mm=one.pixel_spacing_mm,
+            image=picture_url(exam_id, index, "image.png"),
+            compressed=picture_url(exam_id, index, "image.jpg"),
+            pixels=None if one.values is None else picture_url(exam_id, index, "pixels"),
         )
         if row is not None:
             plain.probability = round(float(scores.probabilities[row]), DIGITS)
@@ -112,8 +115,8 @@ def _slices(exam_id: str, diagnosed: Diagnosed) -> list[SliceReport]:
             plain.training_distance = round(float(scores.distance[row]), DIGITS)
             plain.evidence_in_lung = round(float(scores.evidence_in_lung[row]), DIGITS)
             plain.affected_share = _share(diagnosed.affected.slices[row])
-            plain.heatmap = picture_url(exam_id, index, "heatmap")
-            plain.overlay = picture_url(exam_id, index, "overlay")
+            plain.heatmap = picture_url(exam_id, index, "heatmap.png")
+            plain.overlay = picture_url(exam_id, index, "overlay.png")
         reports.append(plain)
     return reports
 

@@ -43,7 +43,14 @@ class SliceReport(BaseModel):
     training_distance: float | None = Field(
         default=None, description="How far a scored slice is from those the model was trained on; above 1, unlike them."
     )
+    pixel_spacing_mm: tuple[float, float] | None = Field(
+        default=None, description="Between rows, and between columns; null where it is not known."
+    )
     image: str
+    compressed: str = Field(default="", description="The same picture as JPEG, to look at quickly.")
+    pixels: str | None = Field(
+        default=None, description="Hounsfield units, int16; null where there are none or they are not kept."
+    )
     heatmap: str | None = Field(default=None, description="For scored slices.")
     overlay: str | None = Field(default=None, description="For scored slices.")
 
@@ -176,6 +183,25 @@ class ExamReport(BaseModel):
             return "A single image, judged by the image threshold; the exam rule was not used."
         rule = self.model.exam_rule
         return f"{rule.in_words} {rule.rests_on}".strip()
+
+
+class MapReport(BaseModel):
+    """A scored slice's map as the network gave it."""
+
+    slice: int
+    box: tuple[int, int, int, int] = Field(
+        description="Top, left, bottom, right of what the map covers, in slice pixels, ends excluded."
+    )
+    rows: int
+    columns: int
+    heat: str = Field(description="Base64 of one byte a place, row by row; 255 is the most heat.")
+
+
+class MapList(BaseModel):
+    """All maps of an exam, head to feet."""
+
+    maps: list[MapReport]
+    notice: str = NOTICE
 
 
 class ProgressReport(BaseModel):

@@ -4,12 +4,16 @@ import asyncio
 import json
 import sqlite3
 import threading
+from base64 import b64decode
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from app import NOTICE
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files
 from tests.builders import a_dicom_exam, a_jpeg, a_zip
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec
 from tests.web.conftest import Serve, Upload
@@ -87,6 +91,60 @@ async def test_every_slice_has_a_picture_and_every_scored_slice_a_map(
             assert picture.content.startswith(PNG)
             assert "immutable" in picture.headers["cache-control"]
     assert (await client.get(report["heatmap"])).content.startswith(PNG)
+
+
+CHEST = phantom(slices=5, lesions="few", size=64)
+
+
+@pytest.fixture(scope="module")
+def scan() -> Upload:
+    """A small synthetic exam of 5 DICOM files."""
+    return [("files", (file.name, file.read())) for file in dicom_files(CHEST)]
+
+
+async def test_hounsfield_units_come_with_their_shape(client: httpx.AsyncClient, scan: Upload) -> None:
+    report = (await post(client, scan)).json()
+
+    answer = await client.get(report["slices"][2]["pixels"])
+
+    shape = (int(answer.headers["x-rows"]), int(answer.headers["x-columns"]))
+    assert np.array_equal(np.frombuffer(answer.content, "<i2").reshape(shape), CHEST.hu[2])
+    assert report["slices"][2]["pixel_spacing_mm"] == pytest.approx(CHEST.spacing_mm[1:])
+
+
+async def test_pictures_have_no_hounsfield_units(client: httpx.AsyncClient, upload: Upload) -> None:
+    report = (await post(client, upload)).json()
+
+    assert {one["pixels"] for one in report["slices"]} == {None}
+    assert (await client.get(report["slices"][0]["image"].replace("image.png", "pixels"))).status_code == 404
+
+
+async def test_units_are_kept_only_where_the_operator_wants_them(serve: Serve, scan: Upload) -> None:
+    async with serve(keep_values=False) as client:
+        report = (await post(client, scan)).json()
+
+    assert {one["pixels"] for one in report["slices"]} == {None}
+
+
+async def test_all_maps_come_in_one(client: httpx.AsyncClient, scan: Upload) -> None:
+    report = (await post(client, scan)).json()
+
+    maps = (await client.get(f"/api/v1/exams/{report['id']}/maps")).json()["maps"]
+
+    assert [one["slice"] for one in maps] == [one["index"] for one in report["slices"] if one["scored"]]
+    assert {len(b64decode(one["heat"])) for one in maps} == {maps[0]["rows"] * maps[0]["columns"]}
+    top, left, bottom, right = maps[0]["box"]
+    assert 0 <= top < bottom <= 64
+    assert 0 <= left < right <= 64
+
+
+async def test_compressed_pictures_are_smaller_and_carry_the_notice(client: httpx.AsyncClient, upload: Upload) -> None:
+    one = (await post(client, upload)).json()["slices"][6]
+
+    jpeg, png = (await client.get(one["compressed"])).content, (await client.get(one["image"])).content
+
+    assert len(jpeg) < len(png)
+    assert NOTICE.encode() in jpeg
 
 
 async def test_a_slice_that_was_not_scored_has_no_map(client: httpx.AsyncClient, upload: Upload) -> None:

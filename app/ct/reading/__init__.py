@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from app.ct.errors import NoFiles, NoUsableSeries, WrongModality
 from app.ct.exam import Exam
@@ -14,7 +15,9 @@ from app.ct.reading.volumes import read_volume
 __all__ = ["NamedFile", "read_exam"]
 
 
-def read_exam(files: Sequence[NamedFile], *, series_instance_uid: str | None = None) -> Exam:
+def read_exam(
+    files: Sequence[NamedFile], *, series_instance_uid: str | None = None, values_in: Path | None = None
+) -> Exam:
     """Read the files of one upload.
 
     What a file is, its bytes say. All slices of the chosen series are decoded into the lung window, ordered head
@@ -24,6 +27,7 @@ def read_exam(files: Sequence[NamedFile], *, series_instance_uid: str | None = N
     Args:
         files: what was sent, archives already opened.
         series_instance_uid: the series to take, None for the best one.
+        values_in: an empty folder to keep the slices' Hounsfield units in, where they have such; None keeps none.
 
     Raises:
         NoFiles: nothing that could be a slice.
@@ -38,13 +42,15 @@ def read_exam(files: Sequence[NamedFile], *, series_instance_uid: str | None = N
     parts = sort_files(files)
     if parts.kind is Kind.DICOM:
         try:
-            exam = read_dicom(parts.slices, series_instance_uid=series_instance_uid, total=len(files))
+            exam = read_dicom(
+                parts.slices, series_instance_uid=series_instance_uid, total=len(files), values_in=values_in
+            )
         except (NoUsableSeries, WrongModality) as error:
             raise type(error)(" ".join((error.message, *_not_read(parts)))) from error
     elif series_instance_uid is not None:
         raise NoUsableSeries("A series was asked for, but the upload holds pictures or a volume, which have none.")
     elif parts.kind is Kind.VOLUME:
-        exam = read_volume(parts.slices, total=len(files))
+        exam = read_volume(parts.slices, total=len(files), values_in=values_in)
     else:
         exam = read_images(parts.slices, total=len(files))
     return replace(exam, warnings=(*_left_out(parts), *exam.warnings))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from pathlib import Path
 
 from app.ct.errors import TooLarge
 from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
@@ -29,13 +30,16 @@ _OTHER_PART = (
 )
 
 
-def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, total: int) -> Exam:
+def read_dicom(
+    files: Sequence[KnownFile], *, series_instance_uid: str | None, total: int, values_in: Path | None = None
+) -> Exam:
     """Read the headers of all ``files``, choose a series, decode it, take one pass of it, order that.
 
     Args:
         files: DICOM files and files of no known kind.
         series_instance_uid: the series to take, None for the best one.
         total: how many files the upload holds.
+        values_in: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
@@ -49,7 +53,7 @@ def read_dicom(files: Sequence[KnownFile], *, series_instance_uid: str | None, t
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
-    slices, of_values = _decoded(chosen.headers, total)
+    slices, of_values = _decoded(chosen.headers, total, values_in)
     slices, of_copies = without_same_pictures(slices)
     taken = one_pass(slices)
     pictures = {(h.number, h.frame): picture for h, picture in taken.kept}
@@ -99,16 +103,16 @@ def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
     return [header for header, pixels in zip(headers, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
 
 
-def _decoded(headers: Sequence[Header], total: int) -> tuple[list[Decoded], tuple[str, ...]]:
+def _decoded(headers: Sequence[Header], total: int, values_in: Path | None) -> tuple[list[Decoded], tuple[str, ...]]:
     """The slices, those alike in place in one order whatever the order of sending, and what was done to their values.
 
     Raises:
         Unreadable: a slice cannot be decoded, or the values are no Hounsfield units.
     """
     ranked = sorted(headers, key=tie)
-    pictures, damages = decode_all(ranked)
+    pictures, damages = decode_all(ranked, values_in=values_in)
     refuse(damages, total=total)
-    pictures, said = in_hounsfield_units(ranked, pictures, total=total)
+    pictures, said = in_hounsfield_units(ranked, pictures, total=total, values_in=values_in)
     return list(zip(ranked, pictures, strict=True)), said
 
 
@@ -148,4 +152,5 @@ def _slice(header: Header, z_mm: float | None, picture: Picture) -> Slice:
         instance_number=header.instance_number,
         pixel_spacing_mm=(spacing[0], spacing[1]) if spacing else None,
         file_number=header.number,
+        values=picture.values,
     )

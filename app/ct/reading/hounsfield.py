@@ -1,6 +1,7 @@
 """Decoded slices whose tags give no Hounsfield units, decoded again with what does."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.ct.reading.files import refuse
 from app.ct.reading.headers import Header
@@ -22,7 +23,7 @@ _DOUBTFUL = (
 
 
 def in_hounsfield_units(
-    headers: Sequence[Header], pictures: Sequence[Picture], *, total: int
+    headers: Sequence[Header], pictures: Sequence[Picture], *, total: int, values_in: Path | None = None
 ) -> tuple[list[Picture], tuple[str, ...]]:
     """The slices, and what was done to their values, in whole sentences.
 
@@ -30,6 +31,7 @@ def in_hounsfield_units(
         headers: of the slices of one series.
         pictures: as they were decoded by their own tags.
         total: how many files the upload holds.
+        values_in: as ``decode_all``.
 
     Raises:
         Unreadable: the values are no Hounsfield units, and it cannot be told what they are, or a slice that was decoded
@@ -42,7 +44,7 @@ def in_hounsfield_units(
     said = []
     for rescale in dict.fromkeys(one for one in instead if one is not None):
         wrong = [header for header, one in zip(headers, instead, strict=True) if one == rescale]
-        again, damages = decode_all(wrong, rescale=rescale)
+        again, damages = decode_all(wrong, rescale=rescale, values_in=values_in)
         refuse(damages, total=total)
         found.update(zip([(h.number, h.frame) for h in wrong], again, strict=True))
         told = found[wrong[0].number, wrong[0].frame].levels.rescale

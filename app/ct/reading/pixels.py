@@ -1,8 +1,9 @@
 """The pixels of one DICOM slice, decoded into the lung window."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -16,7 +17,8 @@ from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
 from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, check_size
 from app.ct.reading.syntaxes import DECODERS
-from app.ct.reading.values import Rescale, gray_of, rescale_of
+from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of
+from app.ct.windowing import LUNG
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
@@ -29,18 +31,29 @@ class Picture:
     Attributes:
         gray: uint8 (height, width) in the lung window, upright.
         levels: some of its values, and the rescale its tags name.
+        values: file of its Hounsfield units, upright, where they are kept; see ``app.ct.exam.Slice``.
     """
 
     gray: np.ndarray
     levels: Levels
+    values: Path | None = None
 
 
-def decode_all(headers: Sequence[Header], *, rescale: Rescale | None = None) -> tuple[list[Picture], Damages]:
-    """Decode every slice, each file opened once; Hounsfield units are dropped once windowed.
+_Place = tuple[int, int]
+"""Numbers of a file and of a frame in it."""
+_Decoded = tuple[_Place, Picture, np.ndarray]
+"""And its Hounsfield units, float32 (height, width), upright."""
+
+
+def decode_all(
+    headers: Sequence[Header], *, rescale: Rescale | None = None, values_in: Path | None = None
+) -> tuple[list[Picture], Damages]:
+    """Decode every slice, each file opened once; Hounsfield units are in memory for one slice at a time.
 
     Args:
         headers: of slices in syntaxes that are read here.
         rescale: to be used instead of what the slices say.
+        values_in: folder to keep Hounsfield units in; None keeps none.
 
     Returns:
         The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
@@ -48,7 +61,8 @@ def decode_all(headers: Sequence[Header], *, rescale: Rescale | None = None) -> 
     """
     files = _by_file(headers)
     decoded, damages = attempt(
-        [frames[0] for frames in files.values()], lambda first: dict(_decoded(files[first.number], rescale))
+        [frames[0] for frames in files.values()],
+        lambda first: dict(_keeping(_decoded(files[first.number], rescale), values_in)),
     )
     pictures = {place: picture for file in decoded for place, picture in file.items()}
     return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
@@ -72,8 +86,16 @@ def _by_file(headers: Sequence[Header]) -> dict[int, list[Header]]:
     return files
 
 
-def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[tuple[tuple[int, int], Picture]]:
-    """The slices of one file, each with its number and frame.
+def _keeping(decoded: Iterable[_Decoded], values_in: Path | None) -> Iterator[tuple[_Place, Picture]]:
+    """The pictures, their Hounsfield units kept; what cannot be written is no fault of the file."""
+    for place, picture, hu in decoded:
+        whole = picture if values_in is None else replace(picture, values=keep_values(hu, values_in))
+        del hu  # The next one need not find it in memory.
+        yield place, whole
+
+
+def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[_Decoded]:
+    """The slices of one file.
 
     Raises:
         Damaged: the pixels cannot be decoded.
@@ -83,20 +105,22 @@ def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[tup
     try:
         for frame, dataset in enumerate(datasets):
             if frame in wanted:
-                yield (first.number, frame), _picture(dataset, wanted[frame], rescale)
+                yield (first.number, frame), *_picture(dataset, wanted[frame], rescale)
     except (Damaged, ExamError):
         raise
     except Exception as error:
         raise Damaged("damaged, its pixels cannot be decoded") from error
 
 
-def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> Picture:
+def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> tuple[Picture, np.ndarray]:
     stored = _stored(dataset, header)
     told = rescale_of(dataset)
-    gray = gray_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
+    hu = hounsfield_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
+    if header.orientation is not None:
+        hu = upright(hu, header.orientation)
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     levels = levels_of(stored, told, mirror_of(stored, bits=dataset.BitsStored) if inverted else None)
-    return Picture(gray if header.orientation is None else upright(gray, header.orientation), levels)
+    return Picture(LUNG.gray(hu), levels), hu
 
 
 def _stored(dataset: Dataset, header: Header) -> np.ndarray:

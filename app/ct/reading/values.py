@@ -1,13 +1,14 @@
-"""From stored values to Hounsfield units and to the lung window's gray."""
+"""From stored values to Hounsfield units."""
 
+from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from app.ct.reading.files import Damaged
-from app.ct.windowing import LUNG
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
@@ -54,8 +55,8 @@ def rescale_of(dataset: Dataset) -> Rescale | None:
     return rescale
 
 
-def gray_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray:
-    """The slice in the lung window.
+def hounsfield_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray:
+    """The slice in Hounsfield units, its padding air.
 
     Args:
         stored: integer or float (height, width); left untouched.
@@ -63,13 +64,37 @@ def gray_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarra
         rescale: of the slice.
 
     Returns:
-        uint8 (height, width).
+        float32 (height, width), at least ``AIR_HU``.
     """
     hu = rescale.hu(stored)
     for padding in (_told_padding(stored, dataset, rescale), _untold_padding(stored, hu)):
         if padding is not None:
             hu[padding] = AIR_HU
-    return LUNG.gray(np.maximum(hu, np.float32(AIR_HU)))
+    return np.asarray(np.maximum(hu, np.float32(AIR_HU)))
+
+
+def keep_values(hu: np.ndarray, folder: Path) -> Path:
+    """Write the Hounsfield units of a slice, rounded, into a new file.
+
+    Args:
+        hu: float or integer (height, width).
+        folder: for the file.
+
+    Returns:
+        Path of a .npy file: int16 (height, width).
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = folder / f"{uuid4().hex}.npy"
+    np.save(path, np.ascontiguousarray(whole_units(hu)), allow_pickle=False)
+    return path
+
+
+def whole_units(hu: np.ndarray) -> np.ndarray:
+    """Hounsfield units, rounded: int16 of the same shape; what does not fit is the nearest that does."""
+    limits = np.iinfo(np.int16)
+    return np.asarray(np.rint(np.clip(hu, limits.min, limits.max)), dtype=np.int16)
 
 
 def _told_padding(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray | None:

@@ -1,7 +1,10 @@
 """A volume in one file (NIfTI, MetaImage) -> Exam."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -18,7 +21,7 @@ from app.ct.reading.metaimage import is_metaimage, open_metaimage
 from app.ct.reading.nifti import open_nifti
 from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.scale import is_chest, missing_offset, some_of
-from app.ct.reading.values import AIR_HU
+from app.ct.reading.values import AIR_HU, keep_values, whole_units
 from app.ct.windowing import LUNG
 
 MAX_VOLUME_BYTES = 2**31
@@ -26,15 +29,17 @@ MAX_VOLUME_BYTES = 2**31
 _AIR_TO_LUNG, MIN_AIR_SHARE = (-1100.0, -200.0), 0.01
 # A volume of sagittal or coronal slices has fine pixels along one side of its axial planes and slices along the other.
 MAX_STRETCH = 2.0
+_WHOLE = "whole"
 _DOUBTFUL = "The values of the volume do not look like Hounsfield units of a chest, which hold air and soft tissue."
 
 
-def read_volume(files: Sequence[KnownFile], *, total: int) -> Exam:
+def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | None = None) -> Exam:
     """Read one volume of Hounsfield units; its axial slices become the exam.
 
     Args:
         files: the volume, its values where they are a file of their own, and files of no known kind.
         total: how many files the upload holds.
+        values_in: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
@@ -51,10 +56,15 @@ def read_volume(files: Sequence[KnownFile], *, total: int) -> Exam:
             unknown = {f.number: Damaged("empty, or of no known kind") for f in others if f.file is not file}
             refuse(unknown, total=total)
             _check_size(layout, volume)
-            grays, said = _grays(layout, values)
+            with nullcontext() if values_in is None else (values_in / _WHOLE).open("wb") as kept:
+                grays, said = _grays(layout, values, kept)
     except Damaged as error:
         raise Unreadable(f"{named([volume.number], total)}: {error}.") from error
-    return Exam(_slices(grays, layout, volume), kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said)
+    slices = _slices(grays, layout, volume)
+    if values_in is not None:
+        slices = _with_values(slices, layout, values_in)
+    ordered = tuple(sorted(slices, key=lambda s: -(s.z_mm or 0.0)))
+    return Exam(ordered, kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said)
 
 
 def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
@@ -75,8 +85,12 @@ def _check_size(layout: Layout, volume: KnownFile) -> None:
         raise TooLarge(f"The exam holds more than {MAX_FRAMES} slices.")
 
 
-def _grays(layout: Layout, values: Values) -> tuple[np.ndarray, tuple[str, ...]]:
+def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """All voxels in the lung window, one plane of the file in memory at a time.
+
+    Args:
+        layout, values: of the volume.
+        kept: takes the Hounsfield units, int16 plane by plane, where they are kept.
 
     Returns:
         uint8, indexed by the voxel's third, second and first index; and what is doubtful, in whole sentences.
@@ -95,7 +109,10 @@ def _grays(layout: Layout, values: Values) -> tuple[np.ndarray, tuple[str, ...]]
         hu = _hounsfield(np.frombuffer(content, layout.dtype), layout)
         air += int(np.count_nonzero((hu >= _AIR_TO_LUNG[0]) & (hu < _AIR_TO_LUNG[1])))
         some.append(some_of(hu.reshape(rows, columns)))
-        grays[k] = LUNG.gray(np.maximum(hu, np.float32(AIR_HU))).reshape(rows, columns)
+        hu = np.maximum(hu, np.float32(AIR_HU)).reshape(rows, columns)
+        grays[k] = LUNG.gray(hu)
+        if kept is not None:
+            kept.write(whole_units(hu).tobytes())
     values.read(1)  # A compressed stream proves itself at its end only.
     doubts = _doubts(np.concatenate(some))
     if air < MIN_AIR_SHARE * grays.size:
@@ -130,23 +147,49 @@ def _hounsfield(stored: np.ndarray, layout: Layout) -> np.ndarray:
     return np.nan_to_num(hu, copy=False, nan=AIR_HU, posinf=AIR_HU, neginf=AIR_HU)
 
 
-def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> tuple[Slice, ...]:
-    """The axial slices, head first, in the radiological orientation."""
+def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> list[Slice]:
+    """The axial slices in the order of the file, in the radiological orientation."""
     axis = layout.slice_axis
-    across, down = (other for other in range(3) if other != axis)
-    orientation = (*layout.direction(across), *layout.direction(down))
+    across, down = _within_slices(layout)
+    orientation = _orientation(layout)
     spacing = layout.spacing_mm[down], layout.spacing_mm[across]
     if not is_axial(orientation) or max(spacing) > MAX_STRETCH * min(spacing):
         raise NoUsableSeries("The volume is not made of axial slices.")
     normal = normal_of(orientation)
-    pictures = grays.transpose(2 - axis, 2 - down, 2 - across)
-    slices = [
+    return [
         Slice(
             upright(picture, orientation),
             z_mm=along(normal, layout.origin + n * layout.steps[:, axis]),
             pixel_spacing_mm=spacing[::-1] if is_transposed(orientation) else spacing,
             file_number=volume.number,
         )
-        for n, picture in enumerate(pictures)
+        for n, picture in enumerate(_planes(grays, layout))
     ]
-    return tuple(sorted(slices, key=lambda s: -(s.z_mm or 0.0)))
+
+
+def _with_values(slices: Sequence[Slice], layout: Layout, folder: Path) -> list[Slice]:
+    """The slices with their Hounsfield units in files of their own, and without the file of all of them."""
+    planes = _planes(np.memmap(folder / _WHOLE, np.int16, mode="r", shape=layout.shape[::-1]), layout)
+    with_values = [
+        replace(one, values=keep_values(upright(plane, _orientation(layout)), folder))
+        for one, plane in zip(slices, planes, strict=True)
+    ]
+    (folder / _WHOLE).unlink()
+    return with_values
+
+
+def _planes(voxels: np.ndarray, layout: Layout) -> np.ndarray:
+    """Voxels by slice, row and column of the slices, as they lie in the file."""
+    across, down = _within_slices(layout)
+    return voxels.transpose(2 - layout.slice_axis, 2 - down, 2 - across)
+
+
+def _within_slices(layout: Layout) -> tuple[int, int]:
+    """Axes of the volume along a row and down a column of its slices."""
+    across, down = (other for other in range(3) if other != layout.slice_axis)
+    return across, down
+
+
+def _orientation(layout: Layout) -> tuple[float, ...]:
+    across, down = _within_slices(layout)
+    return (*layout.direction(across), *layout.direction(down))

@@ -12,7 +12,9 @@ from pydicom.uid import (
 )
 
 from app.ct.errors import Unreadable, UnsupportedEncoding
+from app.ct.phantom import phantom
 from app.ct.reading import read_exam
+from app.ct.windowing import LUNG
 from tests.builders import a_dicom, a_gray, a_picture, files
 
 STORED = a_picture(height=64, width=64).astype(np.int16) * 6
@@ -52,6 +54,32 @@ def test_signed_values_are_read_as_signed():
 
 def test_a_slope_is_applied():
     assert np.array_equal(gray(stored=STORED, RescaleSlope=0.5), a_gray(STORED / 2))
+
+
+@pytest.mark.parametrize("orientation", [[1, 0, 0, 0, 1, 0], [-1, 0, 0, 0, 1, 0], [0, 1, 0, 1, 0, 0]])
+def test_hounsfield_units_are_kept_upright_and_rounded(tmp_path, orientation):
+    content = a_dicom(stored=STORED, RescaleSlope=0.5, ImageOrientationPatient=orientation)
+
+    (one,) = read_exam(files(content), values_in=tmp_path).slices
+
+    hu = np.load(one.values)
+    assert (hu.dtype, hu.min()) == (np.dtype("i2"), max(-1024, round(STORED.min() / 2) - 1024))
+    assert np.abs(LUNG.gray(hu).astype(int) - one.gray).max() <= 1
+
+
+def test_units_are_kept_as_they_were_judged_to_be(tmp_path):
+    chest = phantom(slices=9, lesions="none", size=64, seed=2)
+    slices = [a_dicom(stored=hu + 1024, z_mm=-5.0 * k, RescaleIntercept=0) for k, hu in enumerate(chest.hu)]
+
+    exam = read_exam(files(*slices), values_in=tmp_path)
+
+    assert "missing or wrong" in exam.warnings[0]
+    assert all(np.array_equal(np.load(one.values), hu) for one, hu in zip(exam.slices, chest.hu, strict=True))
+
+
+def test_where_units_cannot_be_kept_no_file_is_blamed(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_exam(files(a_dicom(stored=STORED)), values_in=tmp_path / "gone")
 
 
 def test_missing_rescale_is_taken_as_hounsfield_units_and_said():

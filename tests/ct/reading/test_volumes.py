@@ -21,6 +21,7 @@ from app.ct.exam import Exam, InputKind, Order
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading import NamedFile, read_exam
+from app.ct.windowing import LUNG
 from app.uploads import Limits, unpack
 from tests.builders import a_dicom_exam, a_jpeg, a_zip, files
 from tests.volumes import Cut, a_cut, a_metaimage, a_nifti
@@ -51,6 +52,16 @@ def assert_same(read: Exam, expected: Exam) -> None:
         assert a.pixel_spacing_mm == pytest.approx(b.pixel_spacing_mm, rel=1e-4)
     z_mm = [np.array([s.z_mm for s in exam.slices]) for exam in (read, expected)]
     assert np.allclose(np.diff(z_mm[0]), np.diff(z_mm[1]), atol=0.01)
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "SLP", "IAL"])
+def test_hounsfield_units_of_a_volume_are_kept_upright(tmp_path, axes):
+    exam = read_exam(files(a_nifti(cut(axes))), values_in=tmp_path)
+
+    kept = [np.load(s.values) for s in exam.slices]
+    assert all(np.array_equal(LUNG.gray(hu), s.gray) for hu, s in zip(kept, exam.slices, strict=True))
+    assert {hu.dtype for hu in kept} == {np.dtype("i2")}
+    assert len(list(tmp_path.iterdir())) == len(exam.slices)
 
 
 @pytest.mark.parametrize("axes", AXES)
