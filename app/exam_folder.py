@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, Self
 
@@ -42,10 +42,12 @@ class Wish:
     Attributes:
         series_instance_uid: the series to diagnose; None leaves the choice to the reader.
         slices: how many slices to score; 0 means all of them, None the engine's default.
+        example: whether the exam is the synthetic one that the page offers to try.
     """
 
     series_instance_uid: str | None = None
     slices: int | None = None
+    example: bool = False
 
     @classmethod
     def of(cls, series_instance_uid: str | None, slices: SlicesAsked | None) -> Self:
@@ -81,7 +83,7 @@ class ExamFolder:
 
     def seal(self, names: Sequence[str], wish: Wish) -> None:
         """Note the originals' names and the wish; from here on the exam can be diagnosed, also after a restart."""
-        asked = {"names": list(names), "series_instance_uid": wish.series_instance_uid, "slices": wish.slices}
+        asked = {"names": list(names), **asdict(wish)}
         with room():
             (self.originals / "request.json").write_text(json.dumps(asked), encoding="utf-8")
 
@@ -93,7 +95,7 @@ class ExamFolder:
         """The uploaded files in the order they came, and the wish."""
         asked = json.loads((self.originals / "request.json").read_text(encoding="utf-8"))
         files = [NamedFile(name, self.originals / f"{n:06}") for n, name in enumerate(asked["names"], start=1)]
-        return files, Wish(asked["series_instance_uid"], asked["slices"])
+        return files, Wish(asked["series_instance_uid"], asked["slices"], asked.get("example", False))
 
     def new_spool(self) -> Path:
         """An empty folder beside the originals, deleted with them."""

@@ -46,6 +46,9 @@ class SliceClassifier(Protocol):
 OnProgress = Callable[[Reading | Scoring], None]
 
 
+_SYNTHETIC = "A synthetic exam, drawn by the service for visitors without CT data: nobody's lungs."
+
+
 @dataclass(frozen=True)
 class Timing:
     """Seconds of each stage of one diagnosis."""
@@ -57,7 +60,7 @@ class Timing:
 
 @dataclass(frozen=True, eq=False)
 class Diagnosed:
-    """An exam with everything that was found in it."""
+    """An exam with everything that was found in it; ``synthetic`` where the service drew it itself."""
 
     exam: Exam
     coverage: Coverage
@@ -65,11 +68,19 @@ class Diagnosed:
     diagnosis: Diagnosis
     affected: Affected
     timing: Timing
+    synthetic: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
-        return (*self.exam.warnings, *self.coverage.warnings, *_lungs_lost(self.scores), *_unlike_training(self.scores))
+        said = (_SYNTHETIC,) if self.synthetic else ()
+        return (
+            *said,
+            *self.exam.warnings,
+            *self.coverage.warnings,
+            *_lungs_lost(self.scores),
+            *_unlike_training(self.scores),
+        )
 
 
 def _pixel_mm2(one: Slice) -> float | None:
@@ -131,7 +142,7 @@ class DiagnosisService:
             scores = self._score(exam, chosen, on_progress=on_progress)
         diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
         affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
-        return Diagnosed(exam, coverage, scores, diagnosis, affected, Timing(**clock.seconds))
+        return Diagnosed(exam, coverage, scores, diagnosis, affected, Timing(**clock.seconds), wish.example)
 
     def _read(self, files: Sequence[NamedFile], spool: Path, wish: Wish) -> Exam:
         values_in = spool / "values" if self._keep_values else None

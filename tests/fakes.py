@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from app.ct.affected import AffectedSpec, LungAreas
 from app.ct.exam import Exam
 from app.ct.exam_rule import TopShareMean
 from app.ct.fitness import TrainingFeatures, TrainingSlices
-from app.ct.manifest import Decision, FitnessSpec, Manifest, NetworkSpec, PreprocessingSpec
+from app.ct.manifest import Decision, FitnessSpec, Manifest, Measured, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
 
 
@@ -19,6 +20,7 @@ def a_manifest(
     image_threshold: float = 0.5,
     rests_on: str = "Chosen on nothing: a fake.",
     affected: AffectedSpec | None = None,
+    measured: tuple[Measured, ...] = (),
     **limits: float,
 ) -> Manifest:
     return Manifest(
@@ -30,6 +32,18 @@ def a_manifest(
         exam_rule=TopShareMean(top_share=0.2, decision=Decision(threshold=0.5, band=(0.38, 0.62)), rests_on=rests_on),
         fitness=a_fitness(**limits),
         affected=affected,
+        measured=measured,
+    )
+
+
+def some_measured(
+    *, data: str = "patients-1", by: Literal["slice", "patient"] = "patient", sensitivity: float = 0.9, n: int = 40
+) -> tuple[Measured, ...]:
+    """Sensitivity and a specificity of 0.8."""
+    of_both = {"data": data, "by": by, "n": n, "groups": n}
+    return (
+        Measured(metric="sensitivity", value=sensitivity, low=0.7, high=0.95, **of_both),
+        Measured(metric="specificity", value=0.8, low=0.6, high=0.9, **of_both),
     )
 
 

@@ -1,14 +1,19 @@
 """Taking an upload in: what the API and the form have in common."""
 
 import hashlib
+import time
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.exam_folder import Wish
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files
+from app.exam_folder import ExamFolder, Wish, room
 from app.store import KeptExam, new_id
 from app.web.parts import Parts
 from app.web.receiving import Upload, check_headers, receive
+
+_EXAMPLE_SLICES, _EXAMPLE_SIZE = 60, 384
 
 
 async def take_in(
@@ -34,6 +39,33 @@ async def take_in(
     folder = parts.store.folder(exam_id)
     upload = await receive(request, folder, wish=wish, limits=limits)
     return await run_in_threadpool(_line_up, parts, exam_id, upload, key_hash)
+
+
+async def take_example(parts: Parts) -> KeptExam:
+    """Put a synthetic exam in line, as if it had been sent.
+
+    Raises:
+        ServiceError: it cannot be taken.
+    """
+    await parts.desk.admit()
+    exam_id = new_id()
+    upload = await run_in_threadpool(_draw_example, parts.store.folder(exam_id))
+    kept, _ = await run_in_threadpool(_line_up, parts, exam_id, upload, None)
+    return kept
+
+
+def _draw_example(folder: ExamFolder) -> Upload:
+    start = time.perf_counter()
+    chest = phantom(slices=_EXAMPLE_SLICES, lesions="many", size=_EXAMPLE_SIZE)
+    folder.create()
+    names = []
+    with room():
+        for number, file in enumerate(dicom_files(chest), start=1):
+            with folder.new_original(number) as original:
+                original.write(file.read())
+            names.append(file.name)
+    folder.seal(names, Wish(example=True))
+    return Upload(len(names), time.perf_counter() - start)
 
 
 def _line_up(parts: Parts, exam_id: str, upload: Upload, key_hash: str | None) -> tuple[KeptExam, bool]:

@@ -9,12 +9,13 @@ from starlette.responses import RedirectResponse
 from app.exam_folder import Wish
 from app.store import KeptExam, Status
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
-from app.web.intake import take_in
+from app.web.intake import take_example, take_in
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import Problem
 from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
 from app.web.templating import templates
+from app.web.worth import worth_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -58,6 +59,13 @@ async def post_form(request: Request, parts: Wired) -> Response:
     return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
 
 
+@router.post("/covid/example")
+async def post_example(parts: Wired) -> Response:
+    """Diagnose a synthetic exam, for visitors without CT data, and lead to its page."""
+    kept = await take_example(parts)
+    return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
+
+
 @router.post("/covid/exams/{exam_id}/delete")
 async def post_delete(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam and lead back to the form."""
@@ -71,7 +79,7 @@ def get_exam_page(
 ) -> Response:
     """The result; before there is one, how far the exam has come."""
     if kept.report is not None:
-        return _result(request, kept_report(kept.report), at=at)
+        return _result(request, parts, kept_report(kept.report), at=at)
     if not kept.status.is_final:
         return _progress(request, kept, parts)
     status = exam_status(kept, None)
@@ -84,7 +92,8 @@ def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
     return templates.TemplateResponse(request, "progress.html", shown)
 
 
-def _result(request: Request, report: ExamReport, *, at: int | None) -> Response:
+def _result(request: Request, parts: Parts, report: ExamReport, *, at: int | None) -> Response:
+    classifier = parts.desk.classifier
     index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
     scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
     curve: Curve = draw_curve(report.slices, threshold=report.image_threshold)
@@ -95,5 +104,7 @@ def _result(request: Request, report: ExamReport, *, at: int | None) -> Response
         "strongest": strongest(report.slices, most=STRONGEST),
         "current": report.slices[index],
         "is_single": len(report.slices) == 1,
+        "reviews": parts.store.reviews.of_exam(report.id),
+        "worth": None if classifier is None else worth_of(report, classifier.manifest.measured),
     }
     return templates.TemplateResponse(request, "exam.html", shown)

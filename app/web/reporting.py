@@ -141,6 +141,7 @@ def _input(diagnosed: Diagnosed) -> InputReport:
         slices=len(exam.slices),
         scored=len(diagnosed.scores.indices),
         order=exam.order,
+        synthetic=diagnosed.synthetic,
         series=series,
         warnings=list(diagnosed.warnings),
     )

@@ -79,6 +79,7 @@ class InputReport(BaseModel):
     slices: int
     scored: int
     order: Order = Field(description="What the slices were ordered by.")
+    synthetic: bool = Field(default=False, description="The page's example: drawn by the service, nobody's lungs.")
     series: SeriesReport | None
     warnings: list[str]
 

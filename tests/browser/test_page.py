@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import listening, looking
-from tests.fakes import FakeClassifier
+from tests.fakes import FakeClassifier, a_manifest, some_measured
 
 VERDICT = "The model finds COVID-19"
 
@@ -161,6 +161,37 @@ def test_a_lost_connection_is_said(page: Page, exam_folder: Path) -> None:
 
     expect(page.get_by_role("alert")).to_contain_text("The connection was lost")
     expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+def test_an_example_is_tried(page: Page) -> None:
+    page.goto("/covid")
+    page.get_by_role("button", name="Try an example").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=20_000)
+    expect(page.get_by_text("A synthetic exam, drawn by the service")).to_be_visible()
+
+
+def test_a_reader_disagrees(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    page.get_by_label("Disagree").check()
+    page.get_by_label("Comment", exact=True).fill("motion")
+    page.get_by_role("button", name="Keep this").click()
+
+    expect(page.locator(".said")).to_contain_text("motion")
+    assert severe(page) == []
+
+
+def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    manifest = a_manifest(measured=some_measured())
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(manifest=manifest)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        expect(page.locator("#predicted")).to_contain_text("33 % of the positive calls")
+        page.locator("#prevalence").fill("50")
+        expect(page.locator("#predicted")).to_contain_text("82 % of the positive calls")
+        assert severe(page) == []
 
 
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:

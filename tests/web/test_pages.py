@@ -12,7 +12,7 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
-from tests.fakes import FakeClassifier, a_manifest, an_affected_spec
+from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
 from tests.web.conftest import Serve, Upload
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +30,41 @@ async def test_the_form_leads_to_the_exams_page(client: httpx.AsyncClient, uploa
     assert answer.status_code == 303
     assert re.fullmatch(r"/covid/exams/[0-9a-f]{32}", answer.headers["location"])
     assert page.status_code == 200
+
+
+async def test_the_example_is_diagnosed_and_named_synthetic(client: httpx.AsyncClient) -> None:
+    place = (await client.post("/covid/example")).headers["location"]
+    api = place.replace("/covid/", "/api/v1/")
+    async with client.stream("GET", f"{api}/events") as events:
+        async for _ in events.aiter_lines():
+            pass
+
+    report, page = (await client.get(api)).json(), (await client.get(place)).text
+
+    assert report["input"]["synthetic"] is True
+    assert report["input"]["warnings"][0].startswith("A synthetic exam")
+    assert "A synthetic exam" in page
+
+
+async def test_what_readers_said_stands_on_the_page(client: httpx.AsyncClient, upload: Upload) -> None:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+    said = {"opinion": "disagree", "comment": "<b>motion</b>"}
+
+    await client.post(f"/covid/exams/{exam_id}/reviews", data=said)
+
+    page = (await client.get(f"/covid/exams/{exam_id}")).text
+    assert "Disagrees" in page
+    assert "&lt;b&gt;motion" in page
+
+
+async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: Upload) -> None:
+    manifest = a_manifest(measured=some_measured(data="patients-1"))
+    async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
+        page = await result_page(client, upload)
+
+    assert "90 % (70 % – 95 %)" in page
+    assert "patients-1: 40 patients" in page
+    assert "<td>33 %</td><td>99 %</td>" in page
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 import { drawCurve } from "./curve.js";
 import { enliven, one } from "./page.js";
 import { Viewer } from "./viewer.js";
+import { tellWorth } from "./worth.js";
 
 const root = one("exam");
 
@@ -19,6 +20,7 @@ async function start() {
   const slices = await slicesOf(root.dataset.exam);
   if (!slices) return;
   enliven();
+  tellWorth();
   const viewer = new Viewer(slices, Number(root.dataset.start));
   const threshold = Number(root.dataset.imageThreshold);
   const curve = one("curve") && drawCurve(one("curve"), slices, threshold, (index) => viewer.go(index));

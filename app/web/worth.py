@@ -1,0 +1,97 @@
+"""What a verdict is worth: the sensitivity and specificity measured for it, and what they mean at a prevalence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from app.ct.manifest import Measured
+from app.web.schemas import ExamReport
+
+PREVALENCES = (0.01, 0.05, 0.1, 0.3, 0.5)
+"""Told where there is no JavaScript to ask for others."""
+_AS_EXAM: tuple[Literal["exam", "patient"], ...] = ("exam", "patient")
+"""Nearest to a whole exam first."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with its 95 % interval; None where there is no interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Of those called positive the share that is, of those called negative the share that is not."""
+
+    prevalence: float
+    ppv: float | None
+    npv: float | None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What was measured at the threshold that the verdict was judged by.
+
+    Attributes:
+        data: what was measured on.
+        by: what was counted, slices, patients or exams.
+        n, groups: how many of them, and of how many patients or blocks.
+    """
+
+    data: str
+    by: Literal["slice", "patient", "exam"]
+    n: int
+    groups: int
+    sensitivity: Rate
+    specificity: Rate
+
+    @property
+    def predicted(self) -> list[Predicted]:
+        """At some prevalences."""
+        return [self.at(prevalence) for prevalence in PREVALENCES]
+
+    def at(self, prevalence: float) -> Predicted:
+        """What a call means where COVID-19 is so frequent, if sensitivity and specificity hold there (Bayes)."""
+        true, false = self.sensitivity.value * prevalence, (1 - self.specificity.value) * (1 - prevalence)
+        right, missed = self.specificity.value * (1 - prevalence), (1 - self.sensitivity.value) * prevalence
+        return Predicted(prevalence, _share(true, false), _share(right, missed))
+
+
+def worth_of(report: ExamReport, measured: Sequence[Measured]) -> Worth | None:
+    """The figures that fit how the report was judged: of single images by slice, of exams by exam or by patient.
+
+    Args:
+        report: what was judged.
+        measured: of the model that serves now.
+
+    Returns:
+        Those of the most cases; None where nothing fits.
+    """
+    kinds = ("slice",) if len(report.slices) == 1 else _AS_EXAM
+    for by in kinds:
+        found = [w for w in (_worth(measured, data) for data in {m.data for m in measured if m.by == by}) if w]
+        if found:
+            return max(found, key=lambda w: (w.n, w.data))
+    return None
+
+
+def _worth(measured: Sequence[Measured], data: str) -> Worth | None:
+    of_data = {m.metric: m for m in measured if m.data == data}
+    sensitivity, specificity = (of_data.get(name) for name in ("sensitivity", "specificity"))
+    if sensitivity is None or specificity is None or sensitivity.value is None or specificity.value is None:
+        return None
+    return Worth(
+        data,
+        by=sensitivity.by,
+        n=sensitivity.n,
+        groups=sensitivity.groups,
+        sensitivity=Rate(sensitivity.value, sensitivity.low, sensitivity.high),
+        specificity=Rate(specificity.value, specificity.low, specificity.high),
+    )
+
+
+def _share(part: float, rest: float) -> float | None:
+    return part / (part + rest) if part + rest else None
