@@ -24,11 +24,14 @@ class Rate:
 
 @dataclass(frozen=True)
 class Predicted:
-    """Of those called positive the share that is, of those called negative the share that is not."""
+    """Of those called positive the share that is, of those called negative the share that is not; None where nobody is called.
+
+    The ends take the lower, or the upper, ends of sensitivity and specificity together, so they are wider than 95 %.
+    """
 
     prevalence: float
-    ppv: float | None
-    npv: float | None
+    ppv: Rate | None
+    npv: Rate | None
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,11 @@ class Worth:
 
     def at(self, prevalence: float) -> Predicted:
         """What a call means where COVID-19 is so frequent, if sensitivity and specificity hold there (Bayes)."""
-        true, false = self.sensitivity.value * prevalence, (1 - self.specificity.value) * (1 - prevalence)
-        right, missed = self.specificity.value * (1 - prevalence), (1 - self.sensitivity.value) * prevalence
-        return Predicted(prevalence, _share(true, false), _share(right, missed))
+        return Predicted(
+            prevalence,
+            ppv=_right(self.sensitivity, self.specificity, prevalence),
+            npv=_right(self.specificity, self.sensitivity, 1 - prevalence),
+        )
 
 
 def worth_of(report: ExamReport, measured: Sequence[Measured]) -> Worth | None:
@@ -91,6 +96,21 @@ def _worth(measured: Sequence[Measured], data: str) -> Worth | None:
         sensitivity=Rate(sensitivity.value, sensitivity.low, sensitivity.high),
         specificity=Rate(specificity.value, specificity.low, specificity.high),
     )
+
+
+def _right(found: Rate, other: Rate, frequency: float) -> Rate | None:
+    """The share of calls that are right.
+
+    Args:
+        found: share of the class that is called so.
+        other: share of the other class that is not.
+        frequency: of the class.
+    """
+    value, low, high = (
+        None if f is None or o is None else _share(f * frequency, (1 - o) * (1 - frequency))
+        for f, o in ((found.value, other.value), (found.low, other.low), (found.high, other.high))
+    )
+    return None if value is None else Rate(value, low, high)
 
 
 def _share(part: float, rest: float) -> float | None:

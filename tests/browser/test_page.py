@@ -188,9 +188,9 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         looking(browser.new_context(base_url=address), address) as page,
     ):
         diagnose(page, pictures(exam_folder))
-        expect(page.locator("#predicted")).to_contain_text("33 % of the positive calls")
+        expect(page.locator("#positives")).to_have_text("33 % (16 % – 51 %)")
         page.locator("#prevalence").fill("50")
-        expect(page.locator("#predicted")).to_contain_text("82 % of the positive calls")
+        expect(page.locator("#positives")).to_contain_text("82 %")
         assert severe(page) == []
 
 

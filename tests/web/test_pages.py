@@ -64,7 +64,7 @@ async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: 
 
     assert "90 % (70 % – 95 %)" in page
     assert "patients-1: 40 patients" in page
-    assert "<td>33 %</td><td>99 %</td>" in page
+    assert "<td>33 % (16 % – 51 %)</td><td>99 % (95 % – 99 %)</td>" in page
 
 
 @pytest.mark.parametrize(

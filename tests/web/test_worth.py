@@ -41,8 +41,12 @@ def test_figures_that_do_not_fit_are_not_told() -> None:
 def test_predictive_values_by_hand() -> None:
     at = worth(*some_measured(sensitivity=0.9)).at(0.1)
 
-    assert at.ppv == pytest.approx(0.09 / (0.09 + 0.18))
-    assert at.npv == pytest.approx(0.72 / (0.72 + 0.01))
+    assert at.ppv is not None
+    assert at.npv is not None
+    assert at.ppv.value == pytest.approx(0.09 / (0.09 + 0.18))
+    assert at.npv.value == pytest.approx(0.72 / (0.72 + 0.01))
+    assert at.ppv.low == pytest.approx(0.07 / (0.07 + 0.36))
+    assert at.npv.high == pytest.approx(0.81 / (0.81 + 0.005))
 
 
 def test_a_share_of_nobody_does_not_exist() -> None:

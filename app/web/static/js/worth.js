@@ -1,20 +1,27 @@
-// What a call means at the prevalence that the reader sets (Bayes).
+// What a call means at the prevalence that the reader sets (Bayes); ends from the ends of sensitivity and specificity.
 import { one, percent } from "./page.js";
 
-const share = (part, rest) => (part + rest > 0 ? percent(part / (part + rest)) : "–");
+function right(found, other, frequency) {
+  const [value, low, high] = found.map((share, k) => {
+    if (share === null || other[k] === null) return null;
+    const called = share * frequency + (1 - other[k]) * (1 - frequency);
+    return called > 0 ? percent((share * frequency) / called) : null;
+  });
+  if (value === null) return "–";
+  return low === null || high === null ? value : `${value} (${low} – ${high})`;
+}
 
 export function tellWorth() {
   const host = one("worth");
   if (!host) return;
-  const sensitivity = Number(host.dataset.sensitivity);
-  const specificity = Number(host.dataset.specificity);
+  const sensitivity = JSON.parse(host.dataset.sensitivity);
+  const specificity = JSON.parse(host.dataset.specificity);
   const slider = one("prevalence");
   const tell = () => {
     const prevalence = Number(slider.value) / 100;
-    const right = share(sensitivity * prevalence, (1 - specificity) * (1 - prevalence));
-    const clear = share(specificity * (1 - prevalence), (1 - sensitivity) * prevalence);
     one("prevalence-value").textContent = slider.value;
-    one("predicted").textContent = `Then ${right} of the positive calls would be right, and ${clear} of the negative ones.`;
+    one("positives").textContent = right(sensitivity, specificity, prevalence);
+    one("negatives").textContent = right(specificity, sensitivity, 1 - prevalence);
   };
   slider.addEventListener("input", tell);
   tell();
