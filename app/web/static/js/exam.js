@@ -1,27 +1,31 @@
 // The result: slice viewer and probability curve, kept at the same slice.
 import { drawCurve } from "./curve.js";
 import { enliven, one } from "./page.js";
-import { Viewer } from "./viewer.js";
+import { Maps } from "./viewer/heat.js";
+import { listenToKeys } from "./viewer/keys.js";
+import { Viewer } from "./viewer/viewer.js";
 import { tellWorth } from "./worth.js";
 
 const root = one("exam");
 
-/** The exam's slices; null where they cannot be had, and the page stays as the server drew it. */
-async function slicesOf(address) {
+/** What stands at an address; null where it cannot be had, and the page stays as the server drew it. */
+async function jsonAt(address) {
   try {
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    return answer.ok ? (await answer.json()).slices : null;
+    return answer.ok ? await answer.json() : null;
   } catch {
     return null;
   }
 }
 
 async function start() {
-  const slices = await slicesOf(root.dataset.exam);
-  if (!slices) return;
+  const [report, maps] = await Promise.all([jsonAt(root.dataset.exam), jsonAt(`${root.dataset.exam}/maps`)]);
+  if (!report) return;
   enliven();
   tellWorth();
-  const viewer = new Viewer(slices, Number(root.dataset.start));
+  const { slices } = report;
+  const viewer = new Viewer(report, maps && new Maps(maps.maps), Number(root.dataset.start));
+  listenToKeys(viewer);
   const threshold = Number(root.dataset.imageThreshold);
   const curve = one("curve") && drawCurve(one("curve"), slices, threshold, (index) => viewer.go(index));
   viewer.onMove = (index) => {

@@ -1,0 +1,136 @@
+// The exam's pictures: compressed ones nearest first, Hounsfield units when a window asks for them.
+import { intoPixels, isLung, unitsOf } from "./window.js";
+
+const AT_ONCE = 4;
+const UNITS_KEPT = 60;
+
+export class Pictures {
+  constructor(slices, onArrival) {
+    this.slices = slices;
+    this.onArrival = onArrival;
+    this.images = new Map();
+    this.units = new Map();
+    this.underWay = 0;
+    this.near = 0;
+    this.shown = { key: "", canvas: document.createElement("canvas") };
+  }
+
+  /** How many of the pictures are here. */
+  get arrived() {
+    return [...this.images.values()].filter((image) => image.complete && image.naturalWidth > 0).length;
+  }
+
+  /** Fetch what is nearest to ``index`` first, until all is here. */
+  approach(index) {
+    this.near = index;
+    while (this.underWay < AT_ONCE) {
+      const next = this.nearestMissing();
+      if (next === undefined) return;
+      this.fetch(next);
+    }
+  }
+
+  nearestMissing() {
+    const last = this.slices.length;
+    for (let step = 0; step < last; step += 1) {
+      for (const index of [this.near + step, this.near - step]) {
+        if (index >= 0 && index < last && !this.images.has(index)) return index;
+      }
+    }
+    return undefined;
+  }
+
+  fetch(index) {
+    const image = new Image();
+    this.images.set(index, image);
+    this.underWay += 1;
+    const settled = () => {
+      this.underWay -= 1;
+      this.approach(this.near);
+    };
+    image.addEventListener("load", () => {
+      settled();
+      this.onArrival(index);
+    });
+    image.addEventListener("error", () => {
+      settled();
+      this.onArrival(index, true);
+    });
+    image.src = this.slices[index].compressed;
+  }
+
+  /** What to draw of a slice in a window; null until it is here. */
+  drawable(index, window) {
+    const image = this.images.get(index);
+    if (!image?.complete || !image.naturalWidth) return null;
+    if (isLung(window)) return image;
+    const units = this.unitsAt(index, image);
+    return units ? this.windowed(index, units, window) : image;
+  }
+
+  /** Whether a slice is shown in any window from its Hounsfield units, not from a picture of the lung window. */
+  hasUnits(index) {
+    return Boolean(this.slices[index].pixels);
+  }
+
+  unitsAt(index, image) {
+    const known = this.units.get(index);
+    if (known) return known.values ? known : null;
+    this.forgetFar(index);
+    if (!this.hasUnits(index)) {
+      this.units.set(index, ofPicture(image));
+      return this.units.get(index);
+    }
+    this.units.set(index, {});
+    this.fetchUnits(index);
+    return null;
+  }
+
+  async fetchUnits(index) {
+    try {
+      const answer = await fetch(this.slices[index].pixels);
+      if (!answer.ok) throw new Error(`${answer.status}`);
+      const values = new Int16Array(await answer.arrayBuffer());
+      const [width, height] = [Number(answer.headers.get("X-Columns")), Number(answer.headers.get("X-Rows"))];
+      this.units.set(index, { values, width, height });
+    } catch {
+      this.units.set(index, ofPicture(this.images.get(index)));
+    }
+    this.onArrival(index);
+  }
+
+  forgetFar(index) {
+    if (this.units.size < UNITS_KEPT) return;
+    for (const other of this.units.keys()) {
+      if (Math.abs(other - index) > UNITS_KEPT / 4) this.units.delete(other);
+    }
+  }
+
+  windowed(index, { values, width, height }, window) {
+    const key = `${index} ${window.center} ${window.width}`;
+    const { shown } = this;
+    if (shown.key !== key) {
+      shown.canvas.width = width;
+      shown.canvas.height = height;
+      const context = shown.canvas.getContext("2d");
+      const pixels = context.createImageData(width, height);
+      intoPixels(values, window, pixels.data);
+      context.putImageData(pixels, 0, 0);
+      shown.key = key;
+    }
+    return shown.canvas;
+  }
+}
+
+function ofPicture(image) {
+  const [width, height] = [image.naturalWidth, image.naturalHeight];
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, width, height).data;
+  const gray = new Uint8Array(width * height);
+  for (let k = 0; k < gray.length; k += 1) gray[k] = pixels[4 * k];
+  return { values: unitsOf(gray), width, height };
+}

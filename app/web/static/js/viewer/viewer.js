@@ -1,0 +1,197 @@
+// The slice viewer: which slice, which window, how large, the map over it; by wheel, pointer, keys and buttons.
+import { one, percent } from "../page.js";
+import { Gestures } from "./gestures.js";
+import { Pane } from "./pane.js";
+import { Pictures } from "./pictures.js";
+import { LUNG, PRESETS, isLung, windowOf } from "./window.js";
+
+const CINE_MS = 90;
+const [LEAST_ZOOM, MOST_ZOOM] = [0.5, 12];
+const STILL = { zoom: 1, x: 0, y: 0 };
+
+export class Viewer {
+  /** ``report``: the exam's; ``maps``: its maps, or null. */
+  constructor(report, maps, start) {
+    this.slices = report.slices;
+    this.findings = report.findings.map((finding) => finding.slice);
+    this.maps = maps;
+    this.index = start;
+    this.window = { ...LUNG };
+    this.view = { ...STILL, inverted: false };
+    this.map = { shown: true, opacity: 0.65, threshold: 0 };
+    this.beside = false;
+    this.cine = null;
+    this.onMove = () => {};
+    this.stage = one("stage");
+    const { notice } = this.stage.dataset;
+    this.panes = [
+      new Pane(one("pane-plain"), { withMap: false, notice }),
+      new Pane(one("pane"), { withMap: true, notice }),
+    ];
+    this.pictures = new Pictures(this.slices, (index, failed) => this.arrived(index, failed));
+    this.gestures = new Gestures(this.stage, this);
+    this.listen();
+    new ResizeObserver(() => this.resize()).observe(this.stage);
+  }
+
+  get slice() {
+    return this.slices[this.index];
+  }
+
+  go(index) {
+    const next = Math.min(this.slices.length - 1, Math.max(0, index));
+    this.index = next;
+    this.pictures.approach(next);
+    this.show();
+    this.onMove(next);
+  }
+
+  step(by) {
+    this.go(this.index + by);
+  }
+
+  /** The next finding towards the feet (1) or the head (-1), from the other end after the last. */
+  goToFinding(direction) {
+    if (!this.findings.length) return;
+    const ordered = direction > 0 ? this.findings : [...this.findings].reverse();
+    const next = ordered.find((index) => (index - this.index) * direction > 0);
+    this.go(next ?? ordered[0]);
+  }
+
+  setWindow(center, width) {
+    this.window = windowOf(center, width);
+    this.show();
+  }
+
+  setView(change) {
+    const view = { ...this.view, ...change };
+    view.zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, view.zoom));
+    this.view = view;
+    this.show();
+  }
+
+  zoomBy(factor) {
+    const zoom = Math.min(MOST_ZOOM, Math.max(LEAST_ZOOM, this.view.zoom * factor));
+    const change = zoom / this.view.zoom;
+    this.setView({ zoom, x: this.view.x * change, y: this.view.y * change });
+  }
+
+  fit() {
+    this.setView(STILL);
+  }
+
+  setMap(change) {
+    this.map = { ...this.map, ...change };
+    this.show();
+  }
+
+  setBeside(beside) {
+    this.beside = beside;
+    this.stage.classList.toggle("beside", beside);
+    one("pane-plain").hidden = !beside;
+    this.resize();
+  }
+
+  setCine(runs) {
+    clearInterval(this.cine);
+    this.cine = runs ? setInterval(() => this.go((this.index + 1) % this.slices.length), CINE_MS) : null;
+    this.show();
+  }
+
+  arrived(index, failed = false) {
+    one("arrived").textContent = this.pictures.arrived < this.slices.length ? `${this.pictures.arrived} / ${this.slices.length}` : "";
+    if (failed) this.lost();
+    if (index === this.index) this.show();
+  }
+
+  /** Pictures that cannot be had: the exam has expired or the service is away. */
+  lost() {
+    one("lost").hidden = false;
+  }
+
+  resize() {
+    for (const pane of this.panes) if (!pane.canvas.hidden) pane.resize();
+    this.draw();
+  }
+
+  show() {
+    const { slice } = this;
+    one("caption").textContent = this.words(slice);
+    const slider = one("slider");
+    if (slider) {
+      slider.value = this.index;
+      slider.setAttribute("aria-valuetext", this.words(slice));
+    }
+    this.tellState();
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.draw());
+  }
+
+  /** The controls, and attributes for whoever cannot see the canvas. */
+  tellState() {
+    const { center, width } = this.window;
+    const preset = Object.entries(PRESETS).find(([, p]) => p.center === center && p.width === width);
+    one("preset").value = preset ? preset[0] : "";
+    one("center").value = center;
+    one("width").value = width;
+    one("toggle").checked = this.map.shown;
+    one("opacity").value = Math.round(this.map.opacity * 100);
+    one("threshold").value = Math.round(this.map.threshold * 100);
+    one("invert").setAttribute("aria-pressed", String(this.view.inverted));
+    one("cine").setAttribute("aria-pressed", String(this.cine !== null));
+    one("beside").setAttribute("aria-pressed", String(this.beside));
+    one("from-picture").hidden = isLung(this.window) || this.pictures.hasUnits(this.index);
+    const told = { slice: this.index, window: `${center}/${width}`, zoom: this.view.zoom.toFixed(2), map: this.mapIsDrawn() };
+    Object.assign(this.stage.dataset, told);
+    for (const pane of this.panes) pane.canvas.setAttribute("aria-label", this.words(this.slice));
+  }
+
+  mapIsDrawn() {
+    return this.map.shown && Boolean(this.maps?.has(this.index));
+  }
+
+  draw() {
+    const picture = this.pictures.drawable(this.index, this.window);
+    const spacing = this.slice.pixel_spacing_mm;
+    const [width, height] = picture ? [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height] : [1, 1];
+    const shape = { width, height, tall: spacing ? spacing[0] / spacing[1] : 1 };
+    const overlay = this.mapIsDrawn() ? { canvas: this.maps.draw(this.index, this.map.opacity, this.map.threshold), box: this.maps.box(this.index) } : null;
+    for (const pane of this.panes) {
+      if (!pane.canvas.hidden) pane.draw({ picture, shape, view: this.view, overlay, spacing: spacing?.[1] ?? null });
+    }
+    this.stage.dataset.drawn = picture ? `${this.index}` : "";
+  }
+
+  words(slice) {
+    const parts = [`Slice ${slice.index + 1} of ${this.slices.length}`];
+    if (slice.z_mm !== null) parts.push(`${slice.z_mm.toFixed(1)} mm`);
+    const where = slice.lung_found ? `${percent(slice.evidence_in_lung)} of the evidence in the lungs` : "lungs not found";
+    parts.push(slice.scored ? `probability ${percent(slice.probability)}, ${where}` : "not scored");
+    return parts.join(" · ");
+  }
+
+  listen() {
+    one("slider")?.addEventListener("input", (event) => this.go(Number(event.target.value)));
+    one("toggle").addEventListener("change", (event) => this.setMap({ shown: event.target.checked }));
+    one("opacity").addEventListener("input", (event) => this.setMap({ opacity: Number(event.target.value) / 100 }));
+    one("threshold").addEventListener("input", (event) => this.setMap({ threshold: Number(event.target.value) / 100 }));
+    one("preset").addEventListener("change", (event) => {
+      const preset = PRESETS[event.target.value];
+      if (preset) this.setWindow(preset.center, preset.width);
+    });
+    for (const id of ["center", "width"]) {
+      one(id).addEventListener("change", () => this.setWindow(Number(one("center").value), Number(one("width").value)));
+    }
+    const acts = {
+      "zoom-in": () => this.zoomBy(1.25),
+      "zoom-out": () => this.zoomBy(0.8),
+      fit: () => this.fit(),
+      invert: () => this.setView({ inverted: !this.view.inverted }),
+      cine: () => this.setCine(this.cine === null),
+      beside: () => this.setBeside(!this.beside),
+      "previous-finding": () => this.goToFinding(-1),
+      "next-finding": () => this.goToFinding(1),
+    };
+    for (const [id, act] of Object.entries(acts)) one(id)?.addEventListener("click", act);
+  }
+}

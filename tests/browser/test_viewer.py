@@ -1,0 +1,192 @@
+"""The slice viewer in a browser."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files, write
+from tests.browser.test_page import colors, diagnose, drawn, pictures, pixels, severe
+
+SLICES = 24
+
+
+@pytest.fixture(scope="session")
+def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic exam of 24 DICOM files."""
+    folder = tmp_path_factory.mktemp("scan")
+    write(dicom_files(phantom(slices=SLICES, lesions="many", size=128)), folder)
+    return folder
+
+
+@pytest.fixture
+def read(page: Page, scan_folder: Path) -> Iterator[Page]:
+    """The result of the DICOM exam, its viewer drawn."""
+    diagnose(page, pictures(scan_folder))
+    drawn(page)
+    page.locator("#stage").focus()
+    yield page
+    assert severe(page) == []
+
+
+def stage(page: Page, name: str) -> str:
+    return page.locator("#stage").get_attribute(f"data-{name}") or ""
+
+
+def mean_gray(page: Page, *, side: float = 1.0) -> float:
+    """Of what is drawn, 0 to 255: of its middle, as wide as that share of it."""
+    reds = pixels(page)[:, :, 0]
+    rows, columns = (slice(round(n * (0.5 - side / 2)), round(n * (0.5 + side / 2))) for n in reds.shape)
+    return float(reds[rows, columns].mean())
+
+
+def test_a_drag_changes_the_window_and_what_is_seen(read: Page) -> None:
+    before = mean_gray(read)
+    box = read.locator("#stage").bounding_box()
+    assert box is not None
+    read.mouse.move(box["x"] + 200, box["y"] + 100)
+    read.mouse.down()
+    read.mouse.move(box["x"] + 200, box["y"] + 220, steps=4)
+    read.mouse.up()
+
+    expect(read.locator("#stage")).to_have_attribute("data-window", "-120/1500")
+    expect(read.locator("#from-picture")).to_be_hidden()
+    read.wait_for_load_state("networkidle")
+    drawn(read)
+    assert mean_gray(read) < before - 5
+
+
+def test_presets_are_chosen_by_key_by_list_and_by_number(read: Page) -> None:
+    read.keyboard.press("1")
+    expect(read.locator("#stage")).to_have_attribute("data-window", "40/400")
+    expect(read.locator("#preset")).to_have_value("1")
+    read.locator("#preset").select_option("4")
+    expect(read.locator("#stage")).to_have_attribute("data-window", "480/2500")
+    read.locator("#center").fill("-500")
+    read.locator("#center").blur()
+    expect(read.locator("#stage")).to_have_attribute("data-window", "-500/2500")
+    expect(read.locator("#preset")).to_have_value("")
+
+
+def test_a_picture_says_that_its_window_is_lost(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator("#preset").select_option("1")
+
+    expect(page.locator("#from-picture")).to_be_visible()
+    expect(page.locator(".side-r")).to_have_count(0)
+
+
+def test_zoom_pan_and_fit(read: Page) -> None:
+    read.keyboard.press("+")
+    assert stage(read, "zoom") == "1.25"
+    read.locator("#stage").hover()
+    read.keyboard.down("Control")
+    read.mouse.wheel(0, -300)
+    read.keyboard.up("Control")
+    assert float(stage(read, "zoom")) > 2
+    at = stage(read, "slice")
+    read.keyboard.press("Shift+ArrowLeft")
+    assert stage(read, "slice") == at
+    read.keyboard.press("f")
+    assert stage(read, "zoom") == "1.00"
+
+
+def test_inverted_is_bright_where_it_was_dark(read: Page) -> None:
+    read.keyboard.press("o")
+    before = mean_gray(read, side=0.1)
+    read.keyboard.press("i")
+
+    expect(read.locator("#invert")).to_have_attribute("aria-pressed", "true")
+    drawn(read)
+    assert mean_gray(read, side=0.1) == pytest.approx(255 - before, abs=3)
+
+
+def test_the_map_fades_and_has_a_threshold(read: Page) -> None:
+    read.keyboard.press("]")
+    expect(read.locator("#opacity")).to_have_value("75")
+    read.keyboard.press("[")
+    read.keyboard.press("[")
+    expect(read.locator("#opacity")).to_have_value("55")
+    assert colors(read)
+    read.locator("#threshold").fill("100")
+    drawn(read)
+    assert not colors(read)
+
+
+def test_findings_are_gone_through(read: Page) -> None:
+    read.keyboard.press("Home")
+    found = []
+    for _ in range(3):
+        read.keyboard.press("n")
+        found.append(int(stage(read, "slice")))
+    read.keyboard.press("p")
+
+    assert found == sorted(set(found))
+    assert int(stage(read, "slice")) == found[1]
+    read.locator("#next-finding").click()
+    assert int(stage(read, "slice")) == found[2]
+
+
+def test_cine_runs_and_stops(read: Page) -> None:
+    read.keyboard.press("Home")
+    read.keyboard.press(" ")
+    read.wait_for_function("() => Number(document.getElementById('stage').dataset.slice) > 3")
+    read.locator("#cine").click()
+    expect(read.locator("#cine")).to_have_attribute("aria-pressed", "false")
+
+
+def test_plain_and_map_stand_side_by_side(read: Page) -> None:
+    read.keyboard.press("s")
+
+    left, right = (read.locator(name).bounding_box() for name in ("#pane-plain", "#pane"))
+    assert left is not None
+    assert right is not None
+    assert left["x"] + left["width"] <= right["x"] + 1
+
+
+def test_the_help_names_the_keys(read: Page) -> None:
+    read.keyboard.press("?")
+    expect(read.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
+    assert severe(read) == []
+    read.keyboard.press("Escape")
+    expect(read.locator("#help")).to_be_hidden()
+
+
+def test_all_pictures_come_by_themselves(read: Page) -> None:
+    expect(read.locator("#arrived")).to_have_text("")
+    asked = read.evaluate("() => performance.getEntriesByType('resource').map((e) => e.name)")
+    assert sum(bool(re.search(r"/slices/\d+/image.jpg$", name)) for name in asked) == SLICES
+
+
+def test_fingers_leaf_and_pinch(browser: Browser, address: str, scan_folder: Path) -> None:
+    context = browser.new_context(base_url=address, has_touch=True, viewport={"width": 820, "height": 1180})
+    page = context.new_page()
+    diagnose(page, pictures(scan_folder))
+    drawn(page)
+    start = int(stage(page, "slice"))
+    touch(page, [[(100, 200)], [(100, 224)], [(100, 248)]])
+    assert int(stage(page, "slice")) == min(SLICES - 1, start + 4)
+    touch(page, [[(100, 200), (140, 200)], [(60, 200), (180, 200)]])
+    assert float(stage(page, "zoom")) > 2
+    context.close()
+
+
+def touch(page: Page, places: list[list[tuple[int, int]]]) -> None:
+    """Fingers on the stage, from place to place."""
+    page.evaluate(
+        """(places) => {
+        const stage = document.getElementById("stage");
+        const { left, top } = stage.getBoundingClientRect();
+        stage.setPointerCapture = () => {};
+        const send = (name, finger, [x, y]) => stage.dispatchEvent(new PointerEvent(name, {
+          pointerId: finger + 7, pointerType: "touch", clientX: left + x, clientY: top + y, bubbles: true, button: 0 }));
+        places[0].forEach((place, finger) => send("pointerdown", finger, place));
+        for (const step of places.slice(1)) step.forEach((place, finger) => send("pointermove", finger, place));
+        places[0].forEach((place, finger) => send("pointerup", finger, place));
+    }""",
+        places,
+    )
