@@ -228,6 +228,24 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         assert severe(page) == []
 
 
+def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    expect(page.locator("#history")).to_be_hidden()
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    place = page.url
+
+    page.goto("/covid")
+    expect(page.locator("#history-list a")).to_have_text(re.compile(r"COVID-19 found, \d+ %"))
+    assert severe(page) == []
+    assert page.evaluate("() => Object.values(localStorage)") == [f'["{place.rsplit("/", 1)[1]}"]']
+    page.locator("#history-list a").click()
+    page.get_by_role("button", name="Delete this exam").click()
+    page.wait_for_url("**/covid")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#history")).to_be_hidden()
+
+
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     place = page.url

@@ -1,5 +1,6 @@
 // The result: slice viewer and probability curve, kept at the same slice.
 import { drawCurve } from "./curve.js";
+import { remember } from "./history.js";
 import { enliven, one } from "./page.js";
 import { Maps } from "./viewer/heat.js";
 import { listenToKeys } from "./viewer/keys.js";
@@ -7,6 +8,7 @@ import { Viewer } from "./viewer/viewer.js";
 import { tellWorth } from "./worth.js";
 
 const root = one("exam");
+remember(root.dataset.exam.split("/").pop());
 
 /** What stands at an address; null where it cannot be had, and the page stays as the server drew it. */
 async function jsonAt(address) {

@@ -1,4 +1,5 @@
 // Follows an exam's events until it ends, then shows its result.
+import { remember } from "./history.js";
 import { enliven, one, percent } from "./page.js";
 
 const STEPS = ["received", "waiting", "reading", "scoring"];
@@ -12,6 +13,7 @@ function show(step) {
 }
 
 enliven();
+remember(one("course").dataset.events.split("/").at(-2));
 const source = new EventSource(one("course").dataset.events);
 source.addEventListener("received", () => show("waiting"));
 source.addEventListener("reading", () => show("reading"));

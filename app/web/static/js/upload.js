@@ -1,5 +1,6 @@
 // The form: pick or drop, send with progress, then go to the exam's page.
 import { dropped, picked } from "./dropped.js";
+import { showHistory } from "./history.js";
 import { enliven, megabytes, one } from "./page.js";
 
 const form = one("upload");
@@ -88,6 +89,7 @@ function send() {
 }
 
 enliven();
+showHistory();
 choose([...picked(one("files")), ...picked(one("folder"))]);
 for (const id of ["files", "folder"]) {
   one(id).addEventListener("change", (event) => choose(picked(event.target)));
