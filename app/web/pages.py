@@ -10,8 +10,8 @@ from app.exam_folder import Wish
 from app.store import KeptExam, Status
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.intake import take_example, take_in
-from app.web.parts import FoundExam, Parts, Wired
-from app.web.problems import Problem
+from app.web.parts import FoundExam, Parts, Wired, find_exam
+from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
 from app.web.templating import templates
@@ -71,6 +71,21 @@ async def post_delete(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam and lead back to the form."""
     await run_in_threadpool(parts.desk.erase, kept.id)
     return RedirectResponse("/covid", status_code=303)
+
+
+@router.get("/covid/compare")
+async def get_compared(request: Request, parts: Wired, first: str, second: str) -> Response:
+    """Two diagnosed exams side by side."""
+    reports = [await _diagnosed(parts, exam_id) for exam_id in (first, second)]
+    shown = dict(zip(("first", "second"), reports, strict=True))
+    return templates.TemplateResponse(request, "compare.html", shown)
+
+
+async def _diagnosed(parts: Parts, exam_id: str) -> ExamReport:
+    kept = await find_exam(parts, exam_id)
+    if kept.report is None:
+        raise NotFound("An exam that is not diagnosed cannot be set beside another.")
+    return kept_report(kept.report)
 
 
 @router.get("/covid/exams/{exam_id}")

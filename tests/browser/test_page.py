@@ -246,6 +246,31 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     expect(page.locator("#history")).to_be_hidden()
 
 
+def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
+    for files in (pictures(exam_folder), pictures(exam_folder)[4:20]):
+        diagnose(page, files)
+        drawn(page)
+    page.goto("/covid")
+    picks = page.locator("#history-list input")
+    picks.nth(1).check()
+    picks.nth(0).check()
+    page.get_by_role("button", name="Set two side by side").click()
+
+    where = page.locator(".where")
+    expect(where.nth(0)).to_contain_text("of 24")
+    expect(where.nth(1)).to_contain_text("of 16")
+    expect(page.locator("#change")).to_have_text(re.compile(r"[+-]\d+ points"))
+    page.locator("#both").focus()
+    page.keyboard.press("Home")
+    before = where.all_inner_texts()
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 100)
+    expect(where.nth(0)).not_to_have_text(before[0])
+    page.keyboard.press("o")
+    expect(page.locator("#maps")).not_to_be_checked()
+    assert severe(page) == []
+
+
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     place = page.url

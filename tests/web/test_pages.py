@@ -46,6 +46,22 @@ async def test_the_example_is_diagnosed_and_named_synthetic(client: httpx.AsyncC
     assert "A synthetic exam" in page
 
 
+async def test_two_exams_are_compared_without_javascript(client: httpx.AsyncClient, upload: Upload) -> None:
+    ids = [(await client.post("/api/v1/exams", files=files)).json()["id"] for files in (upload, upload[2:])]
+
+    page = await client.get(f"/covid/compare?first={ids[0]}&second={ids[1]}")
+
+    assert page.status_code == 200
+    assert NOTICE in page.text
+    assert "of 12" in page.text
+    assert "of 10" in page.text
+
+
+@pytest.mark.parametrize("query", ["", "?first=0&second=0", "?first=0"])
+async def test_what_is_not_there_is_not_compared(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/covid/compare{query}")).status_code in (404, 422)
+
+
 async def test_what_readers_said_stands_on_the_page(client: httpx.AsyncClient, upload: Upload) -> None:
     exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
     said = {"opinion": "disagree", "comment": "<b>motion</b>"}

@@ -40,6 +40,11 @@ async function exam(id) {
 
 function row(report) {
   const item = document.createElement("li");
+  const pick = document.createElement("input");
+  pick.type = "checkbox";
+  pick.value = report.id;
+  pick.disabled = report.status !== "done";
+  pick.setAttribute("aria-label", "Set beside another");
   const link = document.createElement("a");
   link.href = `/covid/exams/${report.id}`;
   link.textContent = report.status === "done" ? `${WORDS[report.verdict]}, ${percent(report.probability)}` : STATES[report.status];
@@ -47,8 +52,21 @@ function row(report) {
   when.className = "when";
   const slices = report.slices ? ` · ${report.slices.length} slices` : "";
   when.textContent = ` ${new Date(report.created_at).toLocaleString()}${slices}`;
-  item.append(link, when);
+  item.append(pick, link, when);
   return item;
+}
+
+/** Two that are picked, the one picked first first, become the form's fields. */
+function letPick() {
+  let picked = [];
+  one("history-list").addEventListener("change", ({ target }) => {
+    picked = [...picked.filter((pick) => pick !== target), ...(target.checked ? [target] : [])];
+    if (picked.length > 2) picked.shift().checked = false;
+    for (const pick of one("history-list").querySelectorAll("input")) {
+      pick.name = ["first", "second"][picked.indexOf(pick)] ?? "";
+    }
+    one("history-beside").disabled = picked.length !== 2;
+  });
 }
 
 export async function showHistory() {
@@ -59,6 +77,7 @@ export async function showHistory() {
   const there = found.filter((report) => report && report.status !== "expired");
   host.hidden = there.length === 0;
   one("history-list").replaceChildren(...there.map(row));
+  letPick();
   one("history-forget").addEventListener("click", () => {
     keep([]);
     host.hidden = true;
