@@ -18,7 +18,7 @@ from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
 from app.store import KeptExam, Store
-from app.web import docs, exams, health, pages, pictures, reviews
+from app.web import docs, exams, health, pages, pictures, preferences, reviews
 from app.web.guard import Guard
 from app.web.metrics import Metrics
 from app.web.parts import Parts
@@ -60,7 +60,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal)
-    for part in (exams, pictures, reviews, health, docs, pages):
+    for part in (exams, pictures, reviews, health, docs, preferences, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard)

@@ -60,9 +60,9 @@ def colors(page: Page) -> bool:
 
 
 def severe(page: Page) -> list[str]:
-    """Names of the serious accessibility faults."""
+    """Names of the accessibility faults, whatever their weight."""
     found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]
 
 
 def test_an_exam_is_sent_and_its_verdict_read(page: Page, exam_folder: Path) -> None:
@@ -226,6 +226,25 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         page.locator("#prevalence").fill("50")
         expect(page.locator("#positives")).to_contain_text("82 %")
         assert severe(page) == []
+
+
+def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Path, tmp_path: Path) -> None:
+    page.goto("/covid")
+    page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert severe(page) == []
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator("details summary").click()
+    assert severe(page) == []
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    page.get_by_role("button", name="Light").click()
+    diagnose(page, [tmp_path / "broken.jpg"])
+    expect(page.get_by_role("heading", level=1)).to_have_text("A file cannot be read")
+    assert severe(page) == []
 
 
 def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder: Path) -> None:

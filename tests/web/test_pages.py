@@ -62,6 +62,21 @@ async def test_what_is_not_there_is_not_compared(client: httpx.AsyncClient, quer
     assert (await client.get(f"/covid/compare{query}")).status_code in (404, 422)
 
 
+async def test_a_theme_is_kept_and_leads_back(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/covid/preferences?back=/covid/compare?first=0", data={"theme": "light"})
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/covid/compare?first=0")
+    assert 'data-theme="light"' in (await client.get("/covid")).text
+
+
+@pytest.mark.parametrize("back", ["//evil.example", "https://evil.example/covid", "/covidx", "/api/v1/exams"])
+async def test_a_theme_leads_to_our_pages_alone(client: httpx.AsyncClient, back: str) -> None:
+    answer = await client.post("/covid/preferences", params={"back": back}, data={"theme": "pink"})
+
+    assert answer.headers["location"] == "/covid"
+    assert "set-cookie" not in answer.headers
+
+
 async def test_what_readers_said_stands_on_the_page(client: httpx.AsyncClient, upload: Upload) -> None:
     exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
     said = {"opinion": "disagree", "comment": "<b>motion</b>"}

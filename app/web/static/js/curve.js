@@ -1,6 +1,17 @@
 // Probability over the slices, clickable. uPlot comes from its own script.
 
-const INK = { line: "#7fd3e0", grid: "#1d272d", words: "#9fb0b7", threshold: "#e8eef0", here: "#f2f6f7" };
+/** Colors of the theme. */
+function inks() {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name) => style.getPropertyValue(name).trim();
+  return {
+    line: color("--pico-primary"),
+    grid: color("--faint"),
+    words: color("--pico-muted-color"),
+    threshold: color("--mark"),
+    here: color("--pico-h1-color"),
+  };
+}
 
 function ruler(draw) {
   return { hooks: { draw: [draw] } };
@@ -21,15 +32,16 @@ function line(plot, from, to, color, dash) {
 
 /** Draw into `host`; `pick(index)` is called on a click. Returns {mark(index)}. */
 export function drawCurve(host, slices, threshold, pick) {
+  const ink = inks();
   const scored = slices.filter((slice) => slice.scored);
   let here = 0;
-  const axis = { stroke: INK.words, grid: { stroke: INK.grid, width: 1 }, ticks: { stroke: INK.grid, width: 1 }, font: "12px system-ui" };
+  const axis = { stroke: ink.words, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid, width: 1 }, font: "12px system-ui" };
   const marks = ruler((plot) => {
     const { left, top, width, height } = plot.bbox;
     const y = plot.valToPos(threshold, "y", true);
-    line(plot, [left, y], [left + width, y], INK.threshold, [6, 5]);
+    line(plot, [left, y], [left + width, y], ink.threshold, [6, 5]);
     const x = plot.valToPos(here, "x", true);
-    line(plot, [x, top], [x, top + height], INK.here, []);
+    line(plot, [x, top], [x, top + height], ink.here, []);
   });
   const options = {
     width: host.clientWidth,
@@ -42,7 +54,7 @@ export function drawCurve(host, slices, threshold, pick) {
       { ...axis, size: 28, gap: 3 },
       { ...axis, size: 52, gap: 4, splits: [0, 0.25, 0.5, 0.75, 1], values: (_, marksAt) => marksAt.map((v) => `${v * 100} %`) },
     ],
-    series: [{}, { stroke: INK.line, width: 2, points: { show: scored.length <= 80, size: 5, fill: INK.line } }],
+    series: [{}, { stroke: ink.line, width: 2, points: { show: scored.length <= 80, size: 5, fill: ink.line } }],
     plugins: [marks],
   };
   host.replaceChildren();
