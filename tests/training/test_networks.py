@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.ct.manifest import NetworkSpec
-from tests.training.learning.networks import check_that_a_step_changes_every_weight
+from tests.training.networks import check_that_a_step_changes_every_weight
 from training.learning.networks import LocalResponseNormalization, build, loss_weights, training_model
 
 SPEC = NetworkSpec(head="linear", size=64, stages=(5,))
