@@ -208,7 +208,7 @@ def test_being_ended_leaves_no_unpacked_slices_behind(tmp_path: Path, sent: sign
     the_served_model()
     archive, spool = tmp_path / "exam.zip", tmp_path / "spool"
     spool.mkdir()
-    archive.write_bytes(a_zip((file.name, file.read()) for file in jpeg_files(phantom(slices=60, size=128))))
+    archive.write_bytes(a_zip((file.name, file.read()) for file in jpeg_files(phantom(slices=240, size=128))))
 
     with started("predict", archive, "--slices", "all", TMPDIR=str(spool)) as process:
         while not (unpacked := list(spool.glob("covidct-*/*"))) and process.poll() is None:

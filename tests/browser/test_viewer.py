@@ -97,6 +97,7 @@ def test_zoom_pan_and_fit(read: Page) -> None:
 
 def test_inverted_is_bright_where_it_was_dark(read: Page) -> None:
     read.keyboard.press("o")
+    drawn(read)
     before = mean_gray(read, side=0.1)
     read.keyboard.press("i")
 

@@ -15,18 +15,22 @@ from app.ct.fitness import FITNESS_FILE, TrainingFeatures, TrainingSlices
 from app.ct.manifest import FitnessSpec
 from app.ct.preprocessing import Preprocessor
 from app.ct.selection import LEAST_AREA, lung_area
+from training.keys import key_of
 from training.learning.features import Frozen
 from training.records.catalog import Part, Record
 from training.run import RunError
 
+_FOLDS = 5
 _LEAST_SCALE = 1e-3
 _AT_ONCE = 64
 """Slices that are read before the network sees them."""
 _RESTS_ON = (
-    "Distances are from {training} training slices; {refused:.1%} of {validation} validation slices lie beyond their limits, one"
-    " for slices shown whole and one for those with blackened surroundings."
+    "Distances are from {training} training slices. {refused:.1%} of {known} slices of training and validation lie beyond their"
+    " limits, each judged by training slices of other patients; one limit is for slices shown whole and one for those with"
+    " blackened surroundings."
     " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was"
-    " fitted to; that the two kinds are kept apart was decided after other pictures had been measured."
+    " fitted to; that the two kinds are kept apart, and how many slices may lie beyond, was decided after other pictures had been"
+    " measured."
 )
 
 
@@ -36,13 +40,14 @@ class FitnessSettings:
 
     Attributes:
         directions: main directions of the features that are kept.
-        refused_share: of validation slices with lungs that lie beyond the limit of distance.
+        refused_share: of slices with lungs that lie beyond the limit of distance, each judged by training slices of other groups.
+            Validation slices alone are too few: half a percent of a hundred masked ones is whichever is the oddest.
         lungless_share: of training slices that have less lung than the least area; the data hold about as many slices of the
             upper abdomen.
     """
 
     directions: int = 64
-    refused_share: float = 0.005
+    refused_share: float = 0.02
     lungless_share: float = 0.01
 
 
@@ -111,7 +116,7 @@ def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings)
         masked_distance_limit=masked.limit if masked else None,
         rests_on=_RESTS_ON.format(
             training=int((training & seen.lung_found).sum()),
-            validation=int((~training & seen.lung_found).sum()),
+            known=int(seen.lung_found.sum()),
             refused=settings.refused_share,
             lungless=settings.lungless_share,
         ),
@@ -135,12 +140,18 @@ def _fit_kind(
     settings: FitnessSettings,
 ) -> _Kind | None:
     """None where there are too few slices of the kind to train on or to choose a limit with."""
-    chosen, judged = np.flatnonzero(training & of_kind), np.flatnonzero(~training & of_kind)
-    if len(chosen) <= settings.directions or not len(judged):
+    chosen, others = np.flatnonzero(training & of_kind), np.flatnonzero(~training & of_kind)
+    folds = np.array([int(key_of(records[int(k)].group), 16) % _FOLDS for k in chosen])
+    rests = [chosen[folds != fold] for fold in range(_FOLDS)]
+    if min(len(rest) for rest in rests) <= settings.directions:
         return None
-    datasets = [records[int(k)].dataset for k in chosen]
-    fitted = fit_features(features[chosen], datasets, directions=settings.directions)
-    limit = np.quantile(fitted.distance(features[judged]), 1 - settings.refused_share)
+
+    def fitted_on(rows: np.ndarray) -> TrainingFeatures:
+        return fit_features(features[rows], [records[int(k)].dataset for k in rows], directions=settings.directions)
+
+    fitted = fitted_on(chosen)
+    away = [fitted_on(rest).distance(features[chosen[folds == fold]]) for fold, rest in enumerate(rests)]
+    limit = np.quantile(np.concatenate([*away, fitted.distance(features[others])]), 1 - settings.refused_share)
     return _Kind(fitted, round(float(limit), 3))
 
 
