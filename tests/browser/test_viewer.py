@@ -143,6 +143,7 @@ def test_cine_runs_and_stops(read: Page) -> None:
 def test_plain_and_map_stand_side_by_side(read: Page) -> None:
     read.keyboard.press("s")
 
+    expect(read.locator("#beside")).to_have_attribute("aria-pressed", "true")
     left, right = (read.locator(name).bounding_box() for name in ("#pane-plain", "#pane"))
     assert left is not None
     assert right is not None

@@ -89,6 +89,7 @@ export class Viewer {
     this.beside = beside;
     this.stage.classList.toggle("beside", beside);
     one("pane-plain").hidden = !beside;
+    this.tellState();
     this.resize();
   }
 
