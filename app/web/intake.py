@@ -49,7 +49,12 @@ async def take_example(parts: Parts) -> KeptExam:
     """
     await parts.desk.admit()
     exam_id = new_id()
-    upload = await run_in_threadpool(_draw_example, parts.store.folder(exam_id))
+    folder = parts.store.folder(exam_id)
+    try:
+        upload = await run_in_threadpool(_draw_example, folder)
+    except BaseException:
+        await run_in_threadpool(folder.erase)
+        raise
     kept, _ = await run_in_threadpool(_line_up, parts, exam_id, upload, None)
     return kept
 

@@ -85,7 +85,7 @@ async def _diagnosed(parts: Parts, exam_id: str) -> ExamReport:
     kept = await find_exam(parts, exam_id)
     if kept.report is None:
         raise NotFound("An exam that is not diagnosed cannot be set beside another.")
-    return kept_report(kept.report)
+    return await run_in_threadpool(kept_report, kept.report)
 
 
 @router.get("/covid/exams/{exam_id}")

@@ -7,6 +7,8 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.web.receiving import small_body
+
 router = APIRouter(include_in_schema=False)
 
 _COOKIE = "covidct-theme"
@@ -30,12 +32,8 @@ def theme_of(request: Request) -> Theme:
 @router.post("/covid/preferences")
 async def post_preferences(request: Request, back: Annotated[str, Query(max_length=200)] = "/covid") -> Response:
     """Keep a choice, and lead back to the page it was made on."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            break
-    chosen = parse_qs(bytes(body[:_MOST_BYTES]).decode("ascii", "replace"), max_num_fields=5).get("theme", [""])[0]
+    body = await small_body(request, most=_MOST_BYTES)
+    chosen = parse_qs(body.decode("ascii", "replace")).get("theme", [""])[0]
     # Only to a page of ours: a foreign address, or one that a browser would take for one, is not followed.
     place = back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
     answer = RedirectResponse(place, status_code=303)

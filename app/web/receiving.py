@@ -32,6 +32,20 @@ class Upload:
     receive_s: float
 
 
+async def small_body(request: Request, *, most: int) -> bytes:
+    """The whole body of a request that is no upload.
+
+    Raises:
+        TooLarge: it has more than ``most`` bytes.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"At most {most} bytes are taken here.")
+    return bytes(body)
+
+
 def _decode(name: bytes) -> str:
     try:
         return name.decode("utf-8")

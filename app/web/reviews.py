@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
 from app import NOTICE
-from app.ct.errors import TooLarge
 from app.reviews import Judged, Opinion, Review
 from app.store import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import RESPONSES, InvalidRequest, NotFound
+from app.web.receiving import small_body
 from app.web.reporting import DIGITS, exam_url, kept_report
 
 router = APIRouter(tags=["reviews"], responses=RESPONSES)
@@ -87,7 +87,7 @@ class ReviewList(BaseModel):
 )
 async def post_review(request: Request, kept: FoundExam, parts: Wired) -> ReviewReport:
     """Keep a reader's word beside the diagnosis, until the exam is erased; its opinion and scores longer."""
-    body = await _body(request)
+    body = await small_body(request, most=_MOST_BYTES)
     try:
         given = ReviewGiven.model_validate_json(body)
     except ValidationError as error:
@@ -122,23 +122,13 @@ def get_table(parts: Wired) -> Response:
 @router.post("/covid/exams/{exam_id}/reviews", include_in_schema=False)
 async def post_form(request: Request, kept: FoundExam, parts: Wired) -> Response:
     """Keep what the page's form says, and lead back to the result."""
-    fields = parse_qs((await _body(request)).decode("utf-8", "replace"), max_num_fields=10)
+    fields = parse_qs((await small_body(request, most=_MOST_BYTES)).decode("utf-8", "replace"))
     try:
         given = ReviewGiven.model_validate({name: values[0] for name, values in fields.items()})
     except ValidationError as error:
         raise InvalidRequest(_what_is_wrong(error)) from error
     await run_in_threadpool(_keep, parts, kept, given)
     return RedirectResponse(f"/covid/exams/{kept.id}#reviews", status_code=303)
-
-
-async def _body(request: Request) -> bytes:
-    """The body of a request, as long as it is small."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise TooLarge(f"A review may have {_LONGEST} characters.")
-    return bytes(body)
 
 
 def _what_is_wrong(error: ValidationError) -> str:

@@ -1,6 +1,8 @@
 """The page as a browser without JavaScript gets it."""
 
 import contextlib
+import errno
+import json
 import re
 import sqlite3
 import threading
@@ -44,6 +46,19 @@ async def test_the_example_is_diagnosed_and_named_synthetic(client: httpx.AsyncC
     assert report["input"]["synthetic"] is True
     assert report["input"]["warnings"][0].startswith("A synthetic exam")
     assert "A synthetic exam" in page
+
+
+async def test_an_example_that_cannot_be_kept_leaves_nothing(
+    client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(json, "dumps", full)
+    answer = await client.post("/covid/example")
+
+    assert answer.status_code == 507
+    assert list((tmp_path / "data/exams").iterdir()) == []
 
 
 async def test_two_exams_are_compared_without_javascript(client: httpx.AsyncClient, upload: Upload) -> None:

@@ -56,7 +56,7 @@ export class Pictures {
       settled();
       this.onArrival(index, true);
     });
-    image.src = this.slices[index].compressed;
+    image.src = this.slices[index].compressed || this.slices[index].image;
   }
 
   /** What to draw of a slice in a window; null until it is here. */
