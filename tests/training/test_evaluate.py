@@ -18,9 +18,9 @@ from tests.fakes import a_fitness
 from tests.training.builders import a_data_set, a_gray
 from training.measuring.evaluate import evaluate
 from training.measuring.illustrate import FIGURES
-from training.measuring.masks import read_mask
 from training.measuring.scoring import By, score
 from training.records.catalog import Catalog, CatalogError
+from training.records.masks import read_mask
 
 MANIFEST = Manifest(
     name="gray-1",

@@ -7,7 +7,7 @@ from PIL import Image
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
 from training.imaging.looks import LookSettings, is_healthy, looks_of, mask_in_box, prepare_record
-from training.records.catalog import Part, Record
+from training.records.catalog import CatalogError, Part, Record
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,10 @@ def a_record(file: Path, *, dataset: str = "luna", label: int = 0, mask: Path | 
     return Record(file, label, dataset, group="g", mask=mask, part=part)
 
 
-def a_mask(folder: Path, *, row: int, column: int) -> Path:
+def a_mask(folder: Path, *, row: int = 120, column: int = 70, size: int = 256, level: int = 255) -> Path:
     """A lesion of 20 x 20 pixels on a slice of 256 x 256."""
-    mask = np.zeros((256, 256), np.uint8)
-    mask[row : row + 20, column : column + 20] = 255
+    mask = np.zeros((size, size), np.uint8)
+    mask[row : row + 20, column : column + 20] = level
     Image.fromarray(mask).save(folder / "mask.png")
     return folder / "mask.png"
 
@@ -58,6 +58,18 @@ def test_a_mask_lands_where_the_lesion_is_shown(slice_file, tmp_path):
     row, column = (np.average(np.arange(299), weights=mask.sum(axis=k)) for k in (1, 0))
     assert row == pytest.approx((130 - top) / (bottom - top) * 299, abs=2)
     assert column == pytest.approx((80 - left) / (right - left) * 299, abs=2)
+
+
+def test_a_mask_of_zeros_and_ones_shows_the_same_lesion(slice_file, tmp_path):
+    known = [looks(a_record(slice_file, mask=a_mask(tmp_path, level=level)))[0].mask for level in (255, 1)]
+
+    assert known[0].max() > 0.5
+    assert np.array_equal(*known)
+
+
+def test_a_mask_of_another_size_than_its_slice_is_refused(slice_file, tmp_path):
+    with pytest.raises(CatalogError, match="another size"):
+        looks(a_record(slice_file, mask=a_mask(tmp_path, size=200)))
 
 
 def test_where_nobody_drew_the_lesions_the_map_is_not_known(slice_file):

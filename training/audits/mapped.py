@@ -8,9 +8,9 @@ from app.ct.errors import ExamError
 from app.ct.exam import Exam
 from training.audits.judging import Auditable
 from training.audits.randomized import Picture
-from training.measuring.masks import read_mask
 from training.measuring.scoring import slices_to_score
 from training.records.catalog import Record
+from training.records.masks import read_mask
 
 _MOST = 64
 """Every picture goes through seven networks at most, without the CPU engine."""

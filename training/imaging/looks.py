@@ -12,6 +12,7 @@ from training.imaging.augmentation import Augmentation
 from training.imaging.other_disease import OtherDisease
 from training.imaging.synthesis import Synthesis
 from training.records.catalog import Record
+from training.records.masks import read_mask
 
 LEAST_LUNG = 0.06
 """Share of a slice that must be lung before lesions are drawn on it; less is base or apex."""
@@ -114,13 +115,15 @@ def _known_mask(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> n
 
 
 def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> np.ndarray:
-    """The record's lesion mask where the prepared picture shows it, float32 (size, size), 0..1."""
+    """The record's lesion mask where the prepared picture shows it, float32 (size, size), 0..1.
+
+    Raises:
+        CatalogError: the mask has another ``shape`` than its slice, or cannot be read.
+    """
     if record.mask is None:
         raise ValueError("the record has no mask")
-    with Image.open(record.mask, formats=("PNG",)) as picture:
-        whole = picture.convert("L").resize((shape[1], shape[0]), resample=Image.Resampling.NEAREST)
     top, left, bottom, right = prepared.box
-    covered = Image.fromarray((np.asarray(whole) > 127).astype(np.float32))
+    covered = Image.fromarray(read_mask(record.mask, shape).astype(np.float32))
     size = prepared.image.shape[0]
     edges = (left, top, right, bottom)
     return np.asarray(covered.resize((size, size), box=edges, resample=Image.Resampling.BILINEAR))

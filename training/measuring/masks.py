@@ -1,17 +1,15 @@
 """Maps of scored slices against the lesions that their data sets' masks show."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from app.ct.heatmap import enlarged
 from training.measuring.localization import Mapped, measure_maps, relative
 from training.measuring.scoring import Scored, SliceMap
 from training.metrics.evaluation import as_numbers
-from training.records.catalog import CatalogError
+from training.records.masks import read_mask
 
 
 def localization(cases: Sequence[Scored], *, draws: int, seed: int) -> dict[str, Any] | None:
@@ -49,24 +47,6 @@ def _lesion(case: Scored, maps: SliceMap) -> np.ndarray:
     if case.record.mask is None:
         raise ValueError("a slice without a mask has no maps kept")
     return read_mask(case.record.mask, maps.shape)
-
-
-def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Where a mask shows lesions: bool of ``shape``, which is the height and width of its slice.
-
-    All that is not 0 is lesion; in a JPEG, whose compression leaves gray around an edge, all from half gray on.
-
-    Raises:
-        CatalogError: the mask has another size, or cannot be read.
-    """
-    try:
-        with Image.open(path, formats=("PNG", "JPEG")) as picture:
-            lesion = np.asarray(picture.convert("L")) > (127 if picture.format == "JPEG" else 0)
-    except OSError as error:
-        raise CatalogError("A mask cannot be read as PNG or JPEG.") from error
-    if lesion.shape != shape:
-        raise CatalogError("A mask has another size than its image.")
-    return np.asarray(lesion)
 
 
 def _mapped(case: Scored, maps: SliceMap, lesion: np.ndarray) -> tuple[Mapped, Mapped]:
