@@ -14,7 +14,7 @@ import uvicorn
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from app.ct.phantom import phantom
-from app.ct.phantom.files import jpeg_files, write
+from app.ct.phantom.files import dicom_files, jpeg_files, write
 from app.main import create_app
 from app.service import SliceClassifier
 from app.settings import Settings
@@ -46,6 +46,14 @@ def exam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic exam of 24 DICOM files."""
+    folder = tmp_path_factory.mktemp("scan")
+    write(dicom_files(phantom(slices=24, lesions="many", size=128)), folder)
+    return folder
+
+
 @contextmanager
 def listening(data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClassifier) -> Iterator[str]:
     app = create_app(Settings(data_dir=data_dir), load=load)
@@ -69,6 +77,10 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
+TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",
+    (event) => console.error(`policy violated: ${event.effectiveDirective} ${event.blockedURI}`))"""
+
+
 @dataclass
 class Watched:
     """A page, and everything it did that it must not do."""
@@ -77,6 +89,9 @@ class Watched:
     faults: list[str] = field(default_factory=list)
 
     def listen(self, address: str) -> None:
+        # Said by the page itself, for the browser's own word of it may change.
+        self.page.add_init_script(TELL_VIOLATIONS)
+
         def on_console(message: ConsoleMessage) -> None:
             # The browser's own line for an answer of 4xx is not a fault of the page.
             if message.type in ("error", "warning") and "Failed to load resource" not in message.text:

@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.ct.phantom import phantom
-from app.ct.phantom.files import dicom_files, write
-from tests.browser.test_page import colors, diagnose, drawn, pictures, pixels, severe
+from tests.browser.steps import colors, diagnose, drawn, pictures, pixels, severe
 
 SLICES = 24
-
-
-@pytest.fixture(scope="session")
-def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A synthetic exam of 24 DICOM files."""
-    folder = tmp_path_factory.mktemp("scan")
-    write(dicom_files(phantom(slices=SLICES, lesions="many", size=128)), folder)
-    return folder
 
 
 @pytest.fixture

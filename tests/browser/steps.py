@@ -1,0 +1,60 @@
+"""What readers do and see, for every test of the page."""
+
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+VERDICT = "The model finds COVID-19"
+
+
+def pictures(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def diagnose(page: Page, files: list[Path]) -> None:
+    page.goto("/covid")
+    page.locator("#files").set_input_files(files)
+    page.get_by_role("button", name="Diagnose this exam").click()
+    page.wait_for_url(re.compile("/covid/exams/"))
+
+
+def caption(page: Page) -> str:
+    return page.locator("#caption").inner_text()
+
+
+def drawn(page: Page) -> None:
+    """Wait until the viewer shows its slice."""
+    expect(page.locator("#stage[data-drawn]")).to_have_attribute("data-drawn", re.compile(r"\d"))
+    # What was asked for last is drawn with the next frame.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def pixels(page: Page) -> np.ndarray:
+    """What the viewer's canvas shows, int (rows, columns, 4); it is copied, for a canvas that is read is drawn slowly."""
+    width, values = page.evaluate("""() => {
+        const shown = document.getElementById("pane");
+        const copy = Object.assign(document.createElement("canvas"), { width: shown.width, height: shown.height });
+        const context = copy.getContext("2d", { willReadFrequently: true });
+        context.drawImage(shown, 0, 0);
+        const { data } = context.getImageData(0, 0, copy.width, copy.height);
+        let text = "";
+        for (let k = 0; k < data.length; k += 8192) text += String.fromCharCode(...data.subarray(k, k + 8192));
+        return [copy.width, btoa(text)];
+    }""")
+    return np.frombuffer(b64decode(values), np.uint8).reshape(-1, width, 4).astype(int)
+
+
+def colors(page: Page) -> bool:
+    """Whether anything drawn is not gray."""
+    shown = pixels(page)
+    return bool((shown[:, :, 0] - shown[:, :, 2] > 60).any())
+
+
+def severe(page: Page) -> list[str]:
+    """Names of the accessibility faults, whatever their weight."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]

@@ -1,0 +1,60 @@
+"""The page for every reader: both themes, any width, without JavaScript."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.steps import VERDICT, diagnose, drawn, pictures, severe
+
+
+def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_folder: Path) -> None:
+    diagnose(plain_page, pictures(exam_folder))
+
+    expect(plain_page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=15_000)
+    expect(plain_page.locator(".curve-still")).to_be_visible()
+    plain_page.get_by_role("link", name="towards the feet").click()
+    expect(plain_page.locator("#caption")).to_contain_text("of 24")
+
+
+def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Path, tmp_path: Path) -> None:
+    page.goto("/covid")
+    page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert severe(page) == []
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator("details summary").click()
+    assert severe(page) == []
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    page.get_by_role("button", name="Light").click()
+    diagnose(page, [tmp_path / "broken.jpg"])
+    expect(page.get_by_role("heading", level=1)).to_have_text("A file cannot be read")
+    assert severe(page) == []
+
+
+def test_the_result_can_be_used_by_everyone(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    page.locator("details summary").click()
+
+    assert severe(page) == []
+
+
+def test_the_form_can_be_used_by_everyone(page: Page) -> None:
+    page.goto("/covid")
+
+    assert severe(page) == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (768, 1024), (390, 800)])
+def test_nothing_is_cut_off_at_the_side(page: Page, exam_folder: Path, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    for _ in ("form", "result"):
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        diagnose(page, pictures(exam_folder))
+        expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

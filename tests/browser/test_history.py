@@ -1,0 +1,51 @@
+"""The exams of a browser, and two of them side by side."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.steps import diagnose, drawn, pictures, severe
+
+
+def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    expect(page.locator("#history")).to_be_hidden()
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    place = page.url
+
+    page.goto("/covid")
+    expect(page.locator("#history-list a")).to_have_text(re.compile(r"COVID-19 found, \d+ %"))
+    assert severe(page) == []
+    assert page.evaluate("() => Object.values(localStorage)") == [f'["{place.rsplit("/", 1)[1]}"]']
+    page.locator("#history-list a").click()
+    page.get_by_role("button", name="Delete this exam").click()
+    page.wait_for_url("**/covid")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#history")).to_be_hidden()
+
+
+def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
+    for files in (pictures(exam_folder), pictures(exam_folder)[4:20]):
+        diagnose(page, files)
+        drawn(page)
+    page.goto("/covid")
+    picks = page.locator("#history-list input")
+    picks.nth(1).check()
+    picks.nth(0).check()
+    page.get_by_role("button", name="Set two side by side").click()
+
+    where = page.locator(".where")
+    expect(where.nth(0)).to_contain_text("of 24")
+    expect(where.nth(1)).to_contain_text("of 16")
+    expect(page.locator("#change")).to_have_text(re.compile(r"[+-]\d+ points"))
+    page.locator("#both").focus()
+    page.keyboard.press("Home")
+    before = where.all_inner_texts()
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 100)
+    expect(where.nth(0)).not_to_have_text(before[0])
+    page.keyboard.press("o")
+    expect(page.locator("#maps")).not_to_be_checked()
+    assert severe(page) == []

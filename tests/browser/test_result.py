@@ -1,0 +1,103 @@
+"""What stands on the page of a result."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import listening, looking
+from tests.browser.steps import caption, colors, diagnose, drawn, pictures, severe
+from tests.fakes import FakeClassifier, a_manifest, some_measured
+
+
+def test_slices_are_leafed_through_by_wheel_keys_slider_and_thumbnail(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    start = caption(page)
+    page.locator("#stage").hover()
+    page.mouse.wheel(0, 100)
+    expect(page.locator("#caption")).not_to_have_text(start)
+    page.locator("#stage").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#caption")).to_contain_text("Slice 1 of 24")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#caption")).to_contain_text("Slice 2 of 24")
+    page.locator("#slider").fill("23")
+    expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
+    page.locator(".thumbs a").first.click()
+    expect(page.locator("#caption")).to_have_text(start)
+
+
+def test_the_map_is_hidden_and_shown(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    colored = colors(page)
+    page.keyboard.press("o")
+    expect(page.locator("#stage")).to_have_attribute("data-map", "false")
+    drawn(page)
+    gray = colors(page)
+    page.locator("#toggle").check()
+    expect(page.locator("#stage")).to_have_attribute("data-map", "true")
+
+    assert (colored, gray) == (True, False)
+
+
+def test_a_click_on_the_curve_goes_to_its_slice(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    over = page.locator("#curve .u-over")
+    box = over.bounding_box()
+    assert box is not None
+
+    over.click(position={"x": box["width"] - 2, "y": box["height"] / 2})
+
+    expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
+
+
+def test_a_reader_disagrees(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    page.get_by_label("Disagree").check()
+    page.get_by_label("Comment", exact=True).fill("motion")
+    page.get_by_role("button", name="Keep this").click()
+
+    expect(page.locator(".said")).to_contain_text("motion")
+    assert severe(page) == []
+
+
+def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    manifest = a_manifest(measured=some_measured())
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(manifest=manifest)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        expect(page.locator("#positives")).to_have_text("33 % (16 % – 51 %)")
+        page.locator("#prevalence").fill("50")
+        expect(page.locator("#positives")).to_contain_text("82 %")
+        assert severe(page) == []
+
+
+def test_a_report_is_printed_on_two_pages_at_most(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator(".thumbs img").last.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+
+    printed = page.pdf(format="A4")
+
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+    page.emulate_media(media="print")
+    expect(page.locator(".bar-notice")).to_be_visible()
+    expect(page.locator(".thumbs img").first).to_be_visible()
+    expect(page.locator("#viewer")).to_be_hidden()
+
+
+def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    place = page.url
+    page.get_by_role("button", name="Delete this exam").click()
+    page.wait_for_url("**/covid")
+
+    page.goto(place)
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
+    assert severe(page) == []

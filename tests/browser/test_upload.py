@@ -1,0 +1,100 @@
+"""Sending an exam from the form."""
+
+import re
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import listening, looking
+from tests.browser.steps import VERDICT, diagnose, pictures, severe
+from tests.fakes import FakeClassifier
+
+
+def test_an_exam_is_sent_and_its_verdict_read(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    expect(page.locator(".big")).to_have_text(re.compile(r"\d+ %"))
+    expect(page.locator("#curve canvas")).to_be_visible()
+    expect(page.locator(".thumbs li").first).to_be_visible()
+
+
+def test_a_folder_is_picked(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    page.locator("#folder").set_input_files(exam_folder)
+
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", ".a.jpg"])
+def test_files_are_dropped(page: Page, exam_folder: Path, name: str) -> None:
+    page.goto("/covid")
+    content = list(pictures(exam_folder)[12].read_bytes())
+    dropped = page.evaluate_handle(
+        """([name, bytes]) => { const d = new DataTransfer();
+                      d.items.add(new File([new Uint8Array(bytes)], name, { type: "image/jpeg" })); return d; }""",
+        [name, content],
+    )
+    page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+
+    expect(page.locator("#chosen")).to_contain_text("1 file")
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.get_by_text("Judged from a single image")).to_be_visible()
+
+
+def test_a_hidden_file_that_is_picked_is_sent(page: Page, exam_folder: Path, tmp_path: Path) -> None:
+    hidden = tmp_path / ".a.jpg"
+    hidden.write_bytes(pictures(exam_folder)[12].read_bytes())
+    page.goto("/covid")
+    page.locator("#files").set_input_files(hidden)
+
+    expect(page.locator("#chosen")).to_contain_text("1 file")
+    expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+def test_progress_is_seen_and_leads_to_the_result(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    gate = threading.Event()
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(gate=gate)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        expect(page.get_by_role("heading", level=1)).to_have_text("Diagnosis in progress")
+        expect(page.locator("#steps .now")).to_have_text("Scoring")
+        faults = severe(page)
+        gate.set()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+    assert faults == []
+
+
+def test_a_refused_exam_says_what_to_do(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"")
+
+    diagnose(page, [tmp_path / "broken.jpg"])
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("A file cannot be read")
+    expect(page.get_by_text("Export the exam again")).to_be_visible()
+    assert severe(page) == []
+
+
+def test_a_lost_connection_is_said(page: Page, exam_folder: Path) -> None:
+    page.route("**/api/v1/exams", lambda route: route.abort())
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(exam_folder)[:1])
+    page.get_by_role("button", name="Diagnose this exam").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost")
+    expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+def test_an_example_is_tried(page: Page) -> None:
+    page.goto("/covid")
+    page.get_by_role("button", name="Try an example").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=20_000)
+    expect(page.get_by_text("A synthetic exam, drawn by the service")).to_be_visible()
