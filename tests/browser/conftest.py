@@ -117,7 +117,7 @@ def looking(context: BrowserContext, address: str) -> Iterator[Page]:
         yield page
     finally:
         context.close()
-    assert watched.faults == []
+    assert not watched.faults, "\n".join(watched.faults)
 
 
 @pytest.fixture
