@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files, jpeg_files, write
@@ -77,6 +77,10 @@ def address(tmp_path: Path) -> Iterator[str]:
         yield found
 
 
+# Machines that test are often busy.
+WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
+
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",
     (event) => console.error(`policy violated: ${event.effectiveDirective} ${event.blockedURI}`))"""
 
@@ -110,7 +114,7 @@ class Watched:
 def looking(context: BrowserContext, address: str) -> Iterator[Page]:
     """A page that must not complain, nor ask another host for anything."""
     page = context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(WAIT_MS)
     watched = Watched(page)
     watched.listen(address)
     try:

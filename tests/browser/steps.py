@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,16 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def diagnose(page: Page, files: list[Path]) -> None:
+def send(page: Page, files: Sequence[Path]) -> None:
     page.goto("/covid")
     page.locator("#files").set_input_files(files)
     page.get_by_role("button", name="Diagnose this exam").click()
+
+
+def diagnose(page: Page, files: Sequence[Path]) -> None:
+    send(page, files)
     page.wait_for_url(re.compile("/covid/exams/"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
 
 
 def caption(page: Page) -> str:

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import VERDICT, diagnose, drawn, pictures, severe
+from tests.browser.steps import VERDICT, diagnose, drawn, pictures, send, severe
 
 
 def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_folder: Path) -> None:
     diagnose(plain_page, pictures(exam_folder))
 
-    expect(plain_page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=15_000)
+    expect(plain_page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     expect(plain_page.locator(".curve-still")).to_be_visible()
     plain_page.get_by_role("link", name="towards the feet").click()
     expect(plain_page.locator("#caption")).to_contain_text("of 24")
@@ -31,7 +31,10 @@ def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Pa
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     (tmp_path / "broken.jpg").write_bytes(b"")
     page.get_by_role("button", name="Light").click()
-    diagnose(page, [tmp_path / "broken.jpg"])
+    send(page, [tmp_path / "broken.jpg"])
+    expect(page.get_by_role("alert")).to_contain_text("A file cannot be read")
+    assert severe(page) == []
+    page.get_by_role("link", name="refused").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("A file cannot be read")
     assert severe(page) == []
 

@@ -1,5 +1,6 @@
 // Exams of this browser: ids alone are remembered, what they came to is asked for anew.
 import { one, percent } from "./page.js";
+import { ask } from "./service.js";
 
 const KEY = "covidct-exams";
 const MOST = 12;
@@ -29,13 +30,17 @@ export function remember(id) {
 
 /** An exam as it stands; null where it is gone, undefined where that cannot be told. */
 async function exam(id) {
-  try {
-    const answer = await fetch(`/api/v1/exams/${id}`);
-    if (answer.status === 404 || answer.status === 410) return null;
-    return answer.ok ? await answer.json() : undefined;
-  } catch {
-    return undefined;
-  }
+  const answer = await ask(`/api/v1/exams/${id}`);
+  if (answer === null) return undefined;
+  if (answer.status === 404 || answer.status === 410) return null;
+  return answer.ok ? answer.json() : undefined;
+}
+
+/** What stands where an exam will: nothing jumps once it is known. */
+function place() {
+  const item = document.createElement("li");
+  item.className = "skeleton";
+  return item;
 }
 
 function row(report) {
@@ -60,7 +65,7 @@ function row(report) {
 function letPick() {
   let picked = [];
   one("history-list").addEventListener("change", ({ target }) => {
-    picked = [...picked.filter((pick) => pick !== target), ...(target.checked ? [target] : [])];
+    picked = [...picked.filter((pick) => pick !== target && pick.isConnected), ...(target.checked ? [target] : [])];
     if (picked.length > 2) picked.shift().checked = false;
     for (const pick of one("history-list").querySelectorAll("input")) {
       pick.name = ["first", "second"][picked.indexOf(pick)] ?? "";
@@ -69,17 +74,29 @@ function letPick() {
   });
 }
 
-export async function showHistory() {
-  const host = one("history");
-  const ids = remembered();
-  const found = await Promise.all(ids.map(exam));
-  keep(ids.filter((_, k) => found[k] !== null));
-  const there = found.filter((report) => report && report.status !== "expired");
-  host.hidden = there.length === 0;
-  one("history-list").replaceChildren(...there.map(row));
+let isListening = false;
+
+function listen() {
+  if (isListening) return;
+  isListening = true;
   letPick();
   one("history-forget").addEventListener("click", () => {
     keep([]);
-    host.hidden = true;
+    one("history").hidden = true;
   });
+}
+
+export async function showHistory() {
+  const [host, list] = [one("history"), one("history-list")];
+  const ids = remembered();
+  host.hidden = ids.length === 0;
+  if (!list.children.length) list.replaceChildren(...ids.map(place));
+  listen();
+  const found = await Promise.all(ids.map(exam));
+  if (found.includes(undefined)) return; // Asked again when the service is back.
+  keep(ids.filter((_, k) => found[k] !== null));
+  const there = found.filter(Boolean);
+  host.hidden = there.length === 0;
+  list.replaceChildren(...there.map(row));
+  one("history-beside").disabled = true;
 }

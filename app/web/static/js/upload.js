@@ -1,27 +1,44 @@
-// The form: pick or drop, send with progress, then go to the exam's page.
+// The form: pick or drop, send, follow the diagnosis, then go to the exam's page. What was chosen stays until that.
+import { showStage } from "./course.js";
 import { dropped, picked } from "./dropped.js";
-import { showHistory } from "./history.js";
+import { follow } from "./follow.js";
+import { remember, showHistory } from "./history.js";
+import { countKinds } from "./kinds.js";
 import { enliven, megabytes, one } from "./page.js";
+import { newKey, sendExam } from "./sending.js";
+import { ask, away, onReturn } from "./service.js";
 
 const form = one("upload");
 const drop = one("drop");
 const limit = { files: Number(form.dataset.maxFiles), bytes: Number(form.dataset.maxMb) * 1024 * 1024 };
+const KINDS = { dicom: "DICOM", picture: "pictures", zip: "ZIP", volume: "volume", other: "other" };
 let chosen = [];
-let sending = null;
+let key = newKey();
+let cancel = null;
 
-function choose(found) {
-  chosen = found;
+async function choose(found) {
+  const now = (chosen = found);
+  key = newKey();
   hideProblem();
-  const bytes = chosen.reduce((sum, { file }) => sum + file.size, 0);
-  one("chosen").textContent = chosen.length
-    ? `${chosen.length} file${chosen.length === 1 ? "" : "s"}, ${megabytes(bytes)}`
-    : "";
-  one("send").disabled = chosen.length === 0;
-  if (chosen.length > limit.files) {
-    showProblem({ title: "Too many files", detail: `At most ${limit.files} are taken.`, advice: "Send one series only." });
-  } else if (bytes > limit.bytes) {
-    showProblem({ title: "Too large", detail: `At most ${megabytes(limit.bytes)} are taken.`, advice: "Send one series only." });
-  }
+  const bytes = now.reduce((sum, { file }) => sum + file.size, 0);
+  const sum = `${now.length} file${now.length === 1 ? "" : "s"}, ${megabytes(bytes)}`;
+  one("chosen").textContent = now.length ? sum : "";
+  const tooMuch = overLimit(now.length, bytes);
+  if (tooMuch) showProblem(tooMuch);
+  one("send").disabled = now.length === 0 || Boolean(tooMuch);
+  if (!now.length || tooMuch) return;
+  const kinds = await countKinds(now);
+  if (now !== chosen) return;
+  const told = Object.keys(KINDS).filter((kind) => kinds.has(kind)).map((kind) => `${kinds.get(kind)} ${KINDS[kind]}`);
+  one("chosen").textContent = `${sum}: ${told.join(", ")}`;
+}
+
+/** What is more than the service takes is said before anything is sent. */
+function overLimit(files, bytes) {
+  const advice = "Send one series only.";
+  if (files > limit.files) return { title: "Too many files", detail: `At most ${limit.files} are taken.`, advice };
+  if (bytes > limit.bytes) return { title: "Too large", detail: `At most ${megabytes(limit.bytes)} are taken.`, advice };
+  return null;
 }
 
 function showProblem({ title, detail, advice }) {
@@ -35,61 +52,93 @@ function hideProblem() {
   one("problem").hidden = true;
 }
 
-function showSending(isSending) {
-  one("progress").hidden = !isSending;
-  one("cancel").hidden = !isSending;
-  one("send").disabled = isSending || chosen.length === 0;
-  drop.inert = isSending;
+function showUnderWay(isUnderWay) {
+  one("progress").hidden = !isUnderWay;
+  one("course").hidden = true;
+  one("cancel").hidden = !isUnderWay;
+  one("send").hidden = isUnderWay;
+  drop.inert = isUnderWay;
+  (isUnderWay ? one("cancel") : one("send")).focus();
 }
 
-function showProgress(event, start) {
-  const seconds = (performance.now() - start) / 1000;
-  const speed = event.loaded / Math.max(seconds, 0.001);
-  const left = Math.ceil((event.total - event.loaded) / Math.max(speed, 1));
-  one("progress-bar").value = (100 * event.loaded) / event.total;
-  one("progress-figures").textContent = event.loaded < event.total
-    ? `${megabytes(event.loaded)} of ${megabytes(event.total)}, ${megabytes(speed)}/s, ${left} s left`
-    : "sent";
+function stop(problem) {
+  cancel = null;
+  showUnderWay(false);
+  if (problem) showProblem(problem);
 }
 
-function answered(request) {
-  const place = request.getResponseHeader("Location");
-  if (request.status === 202 && place) {
-    window.location.assign(place.replace("/api/v1/", "/covid/"));
-    return;
-  }
-  showSending(false);
-  let problem = { title: "The service gave no answer", detail: "", advice: "Try again in a while." };
-  try {
-    problem = JSON.parse(request.responseText);
-  } catch {
-    // Not our own answer: the general words stand.
-  }
-  showProblem(problem);
+function timeLeft(seconds) {
+  return seconds < 90 ? `${seconds} s left` : `${Math.ceil(seconds / 60)} min left`;
+}
+
+function showSending({ loaded, total, speed, left }) {
+  one("progress-bar").value = (100 * loaded) / total;
+  one("progress-figures").textContent = loaded < total
+    ? `${megabytes(loaded)} of ${megabytes(total)}, ${megabytes(speed)}/s, ${timeLeft(left)}`
+    : `${megabytes(total)} sent`;
 }
 
 function send() {
-  const body = new FormData();
-  for (const { file, name } of chosen) body.append("files", file, name);
-  const request = new XMLHttpRequest();
-  const start = performance.now();
-  request.open("POST", "/api/v1/exams");
-  request.setRequestHeader("Prefer", "respond-async");
-  request.upload.addEventListener("progress", (event) => showProgress(event, start));
-  request.addEventListener("load", () => answered(request));
-  request.addEventListener("error", () => {
-    showSending(false);
-    showProblem({ title: "The connection was lost", detail: "", advice: "Check the network and send the exam again." });
-  });
-  request.addEventListener("abort", () => showSending(false));
   hideProblem();
-  showSending(true);
-  request.send(body);
-  sending = request;
+  one("progress-bar").value = 0;
+  one("progress-figures").textContent = "";
+  cancel = sendExam(chosen, key, {
+    progress: showSending,
+    taken: followExam,
+    refused: (problem) => {
+      stop(problem ?? { title: "The service gave no answer", advice: "Try again in a while." });
+      key = newKey();
+    },
+    lost: () => {
+      away();
+      stop({ title: "The connection was lost", advice: "What you chose is still here. Send it again when the service is back." });
+    },
+    cancelled: () => stop(null),
+  });
+  showUnderWay(true);
+}
+
+function followExam(exam) {
+  const id = exam.split("/").pop();
+  key = newKey();
+  remember(id);
+  one("progress-bar").value = 100;
+  one("course").hidden = false;
+  showStage("waiting");
+  const stopFollowing = follow(exam, { stage: showStage, ended: (status) => ended(status, exam) });
+  cancel = async () => {
+    stopFollowing();
+    stop(null);
+    await ask(exam, { method: "DELETE" });
+    showHistory();
+  };
+}
+
+/** A refusal is told here, where the files are still at hand; anything else has a page of its own. */
+async function ended(status, exam) {
+  const answer = status === "refused" || status === "failed" ? await ask(exam) : null;
+  if (answer?.ok) {
+    stop((await answer.json()).problem);
+    showHistory();
+  } else {
+    window.location.assign(exam.replace("/api/v1/", "/covid/"));
+  }
+}
+
+/** While the model loads, the page says so; once it is there, a page with nothing chosen is drawn anew with its figures. */
+async function awaitModel() {
+  const note = one("model-loads");
+  if (!note) return;
+  const answer = await ask("/readyz");
+  if (!answer?.ok) setTimeout(awaitModel, 2000);
+  else if (chosen.length) note.remove();
+  else window.location.reload();
 }
 
 enliven();
 showHistory();
+onReturn(showHistory);
+awaitModel();
 choose([...picked(one("files")), ...picked(one("folder"))]);
 for (const id of ["files", "folder"]) {
   one(id).addEventListener("change", (event) => choose(picked(event.target)));
@@ -108,6 +157,6 @@ drop.addEventListener("drop", async (event) => {
 });
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (chosen.length) send();
+  if (chosen.length && !one("send").disabled && !cancel) send();
 });
-one("cancel").addEventListener("click", () => sending?.abort());
+one("cancel").addEventListener("click", () => cancel?.());

@@ -1,0 +1,19 @@
+// How far a diagnosis has come, on the page of an exam and below the form.
+import { one, percent } from "./page.js";
+
+const STAGES = ["received", "waiting", "reading", "scoring"];
+
+/** Show a stage; of scoring, ``progress``: { scored, to_score, probability }. */
+export function showStage(stage, progress) {
+  const at = STAGES.indexOf(stage);
+  for (const item of one("steps").children) {
+    const place = STAGES.indexOf(item.dataset.step);
+    item.className = place < at ? "done" : place === at ? "now" : "";
+  }
+  if (stage !== "scoring" || !progress) return;
+  const { scored, to_score: all, probability } = progress;
+  one("course-bar").max = all;
+  one("course-bar").value = scored;
+  one("course-label").textContent = `Scored ${scored} of ${all} slices`;
+  one("course-figures").textContent = probability === null || probability === undefined ? "" : `so far ${percent(probability)}`;
+}

@@ -1,0 +1,60 @@
+// An upload with its speed, and an answer that is one of ours or says that there was none.
+
+const RECENT_MS = 3000;
+
+/** How fast bytes went of late: whoever looks wants to know when it will be over, not how it began. */
+class Speed {
+  constructor() {
+    this.seen = [{ at: performance.now(), loaded: 0 }];
+  }
+
+  /** Bytes a second, after ``loaded`` have gone. */
+  after(loaded) {
+    const now = performance.now();
+    this.seen.push({ at: now, loaded });
+    while (this.seen.length > 2 && now - this.seen[0].at > RECENT_MS) this.seen.shift();
+    const [first] = this.seen;
+    return (1000 * (loaded - first.loaded)) / Math.max(1, now - first.at);
+  }
+}
+
+/** Names this sending, so that an exam that arrived while its answer was lost is not diagnosed twice. */
+export function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Send files as one exam; ``on.progress({ loaded, total, speed, left })`` while they go, then one of ``on.taken(address)``,
+ * ``on.refused(problem or null)``, ``on.lost()`` and ``on.cancelled()``. Returns a function that cancels it.
+ */
+export function sendExam(files, key, on) {
+  const body = new FormData();
+  for (const { file, name } of files) body.append("files", file, name);
+  const request = new XMLHttpRequest();
+  const speed = new Speed();
+  request.open("POST", "/api/v1/exams");
+  request.setRequestHeader("Prefer", "respond-async");
+  request.setRequestHeader("Idempotency-Key", key);
+  request.upload.addEventListener("progress", ({ loaded, total }) => {
+    const now = speed.after(loaded);
+    on.progress({ loaded, total, speed: now, left: Math.ceil((total - loaded) / Math.max(1, now)) });
+  });
+  request.addEventListener("load", () => {
+    const place = request.getResponseHeader("Location");
+    if (request.status < 300 && place) on.taken(place);
+    else on.refused(problemIn(request));
+  });
+  request.addEventListener("error", () => on.lost());
+  request.addEventListener("abort", () => on.cancelled());
+  request.send(body);
+  return () => request.abort();
+}
+
+function problemIn(request) {
+  try {
+    const problem = JSON.parse(request.responseText);
+    return problem.title ? problem : null;
+  } catch {
+    return null;
+  }
+}
