@@ -111,7 +111,7 @@ def _result(request: Request, parts: Parts, report: ExamReport, *, at: int | Non
     classifier = parts.desk.classifier
     index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
     scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
-    curve: Curve = draw_curve(report.slices, threshold=report.image_threshold)
+    curve: Curve = draw_curve(report.slices, threshold=report.image_threshold, band=report.image_band, current=index)
     shown = {
         "report": report,
         "scale": scale,

@@ -80,6 +80,7 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
         threshold=diagnosis.threshold,
         inconclusive_band=diagnosis.band,
         image_threshold=classifier.manifest.image.threshold,
+        image_band=classifier.manifest.image.band,
         affected_share=_share(diagnosed.affected.exam),
         heatmap=f"{exam_url(kept.id)}/heatmap.png",
         strongest_slice=strongest,

@@ -149,6 +149,10 @@ class ExamReport(BaseModel):
     threshold: float = Field(description="What the verdict was judged by.")
     inconclusive_band: tuple[float, float]
     image_threshold: float = Field(description="A slice at or above it is a finding.")
+    image_band: tuple[float, float] | None = Field(
+        default=None,
+        description="Where a slice's own probability says little; null of reports kept before it was told.",
+    )
     affected_share: ShareReport | None = Field(
         default=None,
         description="Share of the lung that looks affected by any disease, on the scored slices together; null where the"

@@ -53,6 +53,17 @@ def test_a_click_on_the_curve_goes_to_its_slice(page: Page, exam_folder: Path) -
     expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
 
 
+def test_the_curve_shows_where_the_viewer_is_and_what_lies_under_the_mouse(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    page.locator("#stage").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("#curve")).to_have_attribute("data-here", "0")
+    page.locator("#curve .u-over").hover()
+
+    expect(page.locator("#curve-at")).to_have_text(re.compile(r"^1[23]: \d+ %$"))
+    expect(page.locator(".curve-legend")).to_contain_text("inconclusive 40 % – 60 %")
+
+
 def test_a_reader_disagrees(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     page.get_by_label("Disagree").check()

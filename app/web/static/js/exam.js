@@ -28,8 +28,7 @@ async function start() {
   const { slices } = report;
   const viewer = new Viewer(report, maps && new Maps(maps.maps), Number(root.dataset.start));
   listenToKeys(viewer);
-  const threshold = Number(root.dataset.imageThreshold);
-  const curve = one("curve") && drawCurve(one("curve"), slices, threshold, (index) => viewer.go(index));
+  const curve = one("curve") && drawCurve(one("curve"), slices, (index) => viewer.go(index));
   viewer.onMove = (index) => {
     curve?.mark(index);
     for (const link of document.querySelectorAll("a[data-slice]")) {
