@@ -1,4 +1,4 @@
-# make serve | test | check | bench | lock. Everything stays inside the checkout.
+# make serve | test | check | words | bench | lock. Everything stays inside the checkout.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check bench model folds networks lock clean
+.PHONY: serve test check words bench model folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -25,6 +25,15 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+
+# Every sentence for readers into every catalog; a new one stands there without a translation until somebody writes it.
+LOCALE := app/web/locale
+words: $(VENV)/.dev
+	$(BIN)/pybabel --quiet extract -o $(VENV)/covidct.pot
+	for language in $(notdir $(wildcard $(LOCALE)/*)); do \
+		$(BIN)/pybabel --quiet update -l $$language -i $(VENV)/covidct.pot \
+			-o $(LOCALE)/$$language/LC_MESSAGES/covidct.po || exit 1; \
+	done
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench

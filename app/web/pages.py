@@ -14,7 +14,7 @@ from app.web.parts import FoundExam, Parts, Wired, find_exam
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
-from app.web.templating import templates
+from app.web.templating import render
 from app.web.worth import worth_of
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +31,7 @@ def is_page(request: Request) -> bool:
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """A problem as a page."""
-    return templates.TemplateResponse(request, "problem.html", {"problem": problem}, status_code=problem.status)
+    return render(request, "problem.html", {"problem": problem}, status_code=problem.status)
 
 
 @router.get("/")
@@ -49,7 +49,7 @@ def get_form(request: Request, parts: Wired) -> Response:
         "has_failed": parts.desk.failure is not None,
         "settings": parts.settings,
     }
-    return templates.TemplateResponse(request, "upload.html", shown)
+    return render(request, "upload.html", shown)
 
 
 @router.post("/covid")
@@ -78,7 +78,7 @@ async def get_compared(request: Request, parts: Wired, first: str, second: str) 
     """Two diagnosed exams side by side."""
     reports = [await _diagnosed(parts, exam_id) for exam_id in (first, second)]
     shown = dict(zip(("first", "second"), reports, strict=True))
-    return templates.TemplateResponse(request, "compare.html", shown)
+    return render(request, "compare.html", shown)
 
 
 async def _diagnosed(parts: Parts, exam_id: str) -> ExamReport:
@@ -99,12 +99,12 @@ def get_exam_page(
         return _progress(request, kept, parts)
     status = exam_status(kept, None)
     shown = {"problem": status.problem, "status": kept.status, "refused": kept.status is Status.REFUSED, "exam": status}
-    return templates.TemplateResponse(request, "refused.html", shown)
+    return render(request, "refused.html", shown)
 
 
 def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
     shown = {"exam": exam_status(kept, parts.desk.course(kept.id)), "refresh_s": REFRESH_S, "files": kept.files}
-    return templates.TemplateResponse(request, "progress.html", shown)
+    return render(request, "progress.html", shown)
 
 
 def _result(request: Request, parts: Parts, report: ExamReport, *, at: int | None) -> Response:
@@ -122,4 +122,4 @@ def _result(request: Request, parts: Parts, report: ExamReport, *, at: int | Non
         "reviews": parts.store.reviews.of_exam(report.id),
         "worth": None if classifier is None else worth_of(report, classifier.manifest.measured),
     }
-    return templates.TemplateResponse(request, "exam.html", shown)
+    return render(request, "exam.html", shown)

@@ -1,4 +1,4 @@
-"""How a reader wants the page: kept in a cookie of that reader's browser, so that it also works without JavaScript."""
+"""How a reader wants the page: kept in cookies of that reader's browser, so that it also works without JavaScript."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,11 +7,11 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.web.languages import Language, Words, language_of, words_in
 from app.web.receiving import small_body
 
 router = APIRouter(include_in_schema=False)
 
-_COOKIE = "covidct-theme"
 _YEAR_S = 365 * 24 * 3600
 _MOST_BYTES = 1024
 
@@ -23,20 +23,34 @@ class Theme(StrEnum):
     LIGHT = "light"
 
 
+_CHOICES: dict[str, type[StrEnum]] = {"theme": Theme, "language": Language}
+
+
+def _chosen(request: Request, name: str) -> str:
+    chosen = request.cookies.get(f"covidct-{name}", "")
+    return chosen if chosen in set(_CHOICES[name]) else ""
+
+
 def theme_of(request: Request) -> Theme:
     """What the reader has chosen; dark where nothing was."""
-    chosen = request.cookies.get(_COOKIE, "")
-    return Theme(chosen) if chosen in set(Theme) else Theme.DARK
+    return Theme(_chosen(request, "theme") or Theme.DARK)
+
+
+def words_of(request: Request) -> Words:
+    """The words of the language that the reader has chosen; where none was, of the one that the browser asks for."""
+    return words_in(Language(_chosen(request, "language") or language_of(request)))
 
 
 @router.post("/covid/preferences")
 async def post_preferences(request: Request, back: Annotated[str, Query(max_length=200)] = "/covid") -> Response:
     """Keep a choice, and lead back to the page it was made on."""
     body = await small_body(request, most=_MOST_BYTES)
-    chosen = parse_qs(body.decode("ascii", "replace")).get("theme", [""])[0]
+    fields = parse_qs(body.decode("ascii", "replace"))
     # Only to a page of ours: a foreign address, or one that a browser would take for one, is not followed.
     place = back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
     answer = RedirectResponse(place, status_code=303)
-    if chosen in set(Theme):
-        answer.set_cookie(_COOKIE, chosen, max_age=_YEAR_S, samesite="lax", httponly=True, path="/")
+    for name, choices in _CHOICES.items():
+        chosen = fields.get(name, [""])[0]
+        if chosen in set(choices):
+            answer.set_cookie(f"covidct-{name}", chosen, max_age=_YEAR_S, samesite="lax", httponly=True, path="/")
     return answer

@@ -4,6 +4,7 @@ import { Maps } from "./viewer/heat.js";
 import { Pane } from "./viewer/pane.js";
 import { Pictures } from "./viewer/pictures.js";
 import { LUNG } from "./viewer/window.js";
+import { sentence } from "./words.js";
 
 const STILL = { zoom: 1, x: 0, y: 0, inverted: false };
 const [OPACITY, THRESHOLD] = [0.65, 0];
@@ -29,8 +30,10 @@ class Side {
     this.index = Math.round(this.first + height * (this.last - this.first));
     this.pictures.approach(this.index);
     const slice = this.report.slices[this.index];
-    const said = slice.scored ? `, probability ${percent(slice.probability)}` : "";
-    this.words.textContent = `slice ${this.index + 1} of ${this.report.slices.length}${said}`;
+    const place = { number: this.index + 1, count: this.report.slices.length };
+    this.words.textContent = slice.scored
+      ? sentence("slice {number} of {count}, probability {probability}", { ...place, probability: percent(slice.probability) })
+      : sentence("slice {number} of {count}", place);
     this.draw();
   }
 

@@ -1,5 +1,6 @@
 // How far a diagnosis has come, on the page of an exam and below the form.
 import { one, percent } from "./page.js";
+import { sentence } from "./words.js";
 
 const STAGES = ["received", "waiting", "reading", "scoring"];
 
@@ -14,6 +15,8 @@ export function showStage(stage, progress) {
   const { scored, to_score: all, probability } = progress;
   one("course-bar").max = all;
   one("course-bar").value = scored;
-  one("course-label").textContent = `Scored ${scored} of ${all} slices`;
-  one("course-figures").textContent = probability === null || probability === undefined ? "" : `so far ${percent(probability)}`;
+  one("course-label").textContent = sentence("Scored {scored} of {count} slices", { scored, count: all });
+  one("course-figures").textContent = probability === null || probability === undefined
+    ? ""
+    : sentence("so far {probability}", { probability: percent(probability) });
 }

@@ -1,5 +1,6 @@
 // Probability over the slices, clickable. uPlot comes from its own script.
 import { one, percent } from "./page.js";
+import { sentence } from "./words.js";
 
 /** Colors of the theme. */
 function inks() {
@@ -67,7 +68,10 @@ export function drawCurve(host, slices, pick) {
   const band = host.dataset.band ? JSON.parse(host.dataset.band) : null;
   const values = joined(slices, Number(host.dataset.widestStep));
   let here = 0;
-  const at = (index) => `${index + 1}: ${slices[index].scored ? percent(slices[index].probability) : "not scored"}`;
+  const unscored = sentence("not scored");
+  const at = (index) => sentence("{slice}: {probability}", {
+    slice: index + 1, probability: slices[index].scored ? percent(slices[index].probability) : unscored,
+  });
   const axis = { stroke: ink.words, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid, width: 1 }, font: "12px system-ui" };
   const marks = (plot) => {
     const { left, top, width, height } = plot.bbox;

@@ -1,11 +1,12 @@
 // Exams of this browser: ids alone are remembered, what they came to is asked for anew.
 import { one, percent } from "./page.js";
 import { ask } from "./service.js";
+import { counted, locale, sentence } from "./words.js";
 
 const KEY = "covidct-exams";
 const MOST = 12;
-const WORDS = { COVID_19: "COVID-19 found", NON_COVID_19: "COVID-19 not found", INCONCLUSIVE: "Inconclusive" };
-const STATES = { queued: "waiting", running: "in progress", refused: "refused", failed: "failed" };
+const WORDS = { COVID_19: sentence("COVID-19 found"), NON_COVID_19: sentence("COVID-19 not found"), INCONCLUSIVE: sentence("Inconclusive") };
+const STATES = { queued: sentence("waiting"), running: sentence("in progress"), refused: sentence("refused"), failed: sentence("failed") };
 
 function remembered() {
   try {
@@ -49,14 +50,14 @@ function row(report) {
   pick.type = "checkbox";
   pick.value = report.id;
   pick.disabled = report.status !== "done";
-  pick.setAttribute("aria-label", "Set beside another");
+  pick.setAttribute("aria-label", sentence("Set beside another"));
   const link = document.createElement("a");
   link.href = `/covid/exams/${report.id}`;
-  link.textContent = report.status === "done" ? `${WORDS[report.verdict]}, ${percent(report.probability)}` : STATES[report.status];
+  link.textContent = report.status === "done" ? sentence("{verdict}, {probability}", { verdict: WORDS[report.verdict], probability: percent(report.probability) }) : STATES[report.status];
   const when = document.createElement("span");
   when.className = "when";
-  const slices = report.slices ? ` · ${report.slices.length} slices` : "";
-  when.textContent = ` ${new Date(report.created_at).toLocaleString()}${slices}`;
+  const slices = report.slices ? ` · ${counted("{count} slice", "{count} slices", { count: report.slices.length })}` : "";
+  when.textContent = ` ${new Date(report.created_at).toLocaleString(locale)}${slices}`;
   item.append(pick, link, when);
   return item;
 }

@@ -34,6 +34,7 @@ export function sendExam(files, key, on) {
   const speed = new Speed();
   request.open("POST", "/api/v1/exams");
   request.setRequestHeader("Prefer", "respond-async");
+  request.setRequestHeader("Accept-Language", document.documentElement.lang);
   request.setRequestHeader("Idempotency-Key", key);
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     const now = speed.after(loaded);

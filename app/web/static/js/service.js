@@ -25,7 +25,7 @@ export function away() {
 /** What the service answers; null where it does not, and then the page has said so. */
 export async function ask(address, options) {
   try {
-    const answer = await fetch(address, options);
+    const answer = await fetch(address, { ...options, headers: { "Accept-Language": document.documentElement.lang } });
     if (!BETWEEN.includes(answer.status)) return answer;
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;

@@ -7,11 +7,14 @@ import { countKinds } from "./kinds.js";
 import { enliven, megabytes, one } from "./page.js";
 import { newKey, sendExam } from "./sending.js";
 import { ask, away, onReturn } from "./service.js";
+import { counted, sentence } from "./words.js";
 
 const form = one("upload");
 const drop = one("drop");
 const limit = { files: Number(form.dataset.maxFiles), bytes: Number(form.dataset.maxMb) * 1024 * 1024 };
-const KINDS = { dicom: "DICOM", picture: "pictures", zip: "ZIP", volume: "volume", other: "other" };
+const KINDS = {
+  dicom: "DICOM", picture: sentence("pictures"), zip: "ZIP", volume: sentence("volume"), other: sentence("other"),
+};
 let chosen = [];
 let key = newKey();
 let cancel = null;
@@ -21,7 +24,7 @@ async function choose(found) {
   key = newKey();
   hideProblem();
   const bytes = now.reduce((sum, { file }) => sum + file.size, 0);
-  const sum = `${now.length} file${now.length === 1 ? "" : "s"}, ${megabytes(bytes)}`;
+  const sum = counted("{count} file, {size}", "{count} files, {size}", { count: now.length, size: megabytes(bytes) });
   one("chosen").textContent = now.length ? sum : "";
   const tooMuch = overLimit(now.length, bytes);
   if (tooMuch) showProblem(tooMuch);
@@ -30,19 +33,21 @@ async function choose(found) {
   const kinds = await countKinds(now);
   if (now !== chosen) return;
   const told = Object.keys(KINDS).filter((kind) => kinds.has(kind)).map((kind) => `${kinds.get(kind)} ${KINDS[kind]}`);
-  one("chosen").textContent = `${sum}: ${told.join(", ")}`;
+  const comma = sentence(", ");
+  one("chosen").textContent = sentence("{files}: {kinds}", { files: sum, kinds: told.join(comma) });
 }
 
 /** What is more than the service takes is said before anything is sent. */
 function overLimit(files, bytes) {
-  const advice = "Send one series only.";
-  if (files > limit.files) return { title: "Too many files", detail: `At most ${limit.files} are taken.`, advice };
-  if (bytes > limit.bytes) return { title: "Too large", detail: `At most ${megabytes(limit.bytes)} are taken.`, advice };
+  const advice = sentence("Send one series only.");
+  const detail = (most) => sentence("At most {most} are taken.", { most });
+  if (files > limit.files) return { title: sentence("Too many files"), detail: detail(limit.files), advice };
+  if (bytes > limit.bytes) return { title: sentence("Too large"), detail: detail(megabytes(limit.bytes)), advice };
   return null;
 }
 
 function showProblem({ title, detail, advice }) {
-  one("problem-title").textContent = `${title}.`;
+  one("problem-title").textContent = sentence("{title}.", { title });
   one("problem-detail").textContent = detail && detail !== title ? detail : "";
   one("problem-advice").textContent = advice ?? "";
   one("problem").hidden = false;
@@ -68,14 +73,18 @@ function stop(problem) {
 }
 
 function timeLeft(seconds) {
-  return seconds < 90 ? `${seconds} s left` : `${Math.ceil(seconds / 60)} min left`;
+  return seconds < 90
+    ? sentence("{seconds} s left", { seconds })
+    : sentence("{minutes} min left", { minutes: Math.ceil(seconds / 60) });
 }
 
 function showSending({ loaded, total, speed, left }) {
   one("progress-bar").value = (100 * loaded) / total;
   one("progress-figures").textContent = loaded < total
-    ? `${megabytes(loaded)} of ${megabytes(total)}, ${megabytes(speed)}/s, ${timeLeft(left)}`
-    : `${megabytes(total)} sent`;
+    ? sentence("{sent} of {size}, {speed}/s, {left}", {
+      sent: megabytes(loaded), size: megabytes(total), speed: megabytes(speed), left: timeLeft(left),
+    })
+    : sentence("{size} sent", { size: megabytes(total) });
 }
 
 function send() {
@@ -86,12 +95,13 @@ function send() {
     progress: showSending,
     taken: followExam,
     refused: (problem) => {
-      stop(problem ?? { title: "The service gave no answer", advice: "Try again in a while." });
+      stop(problem ?? { title: sentence("The service gave no answer"), advice: sentence("Try again in a while.") });
       key = newKey();
     },
     lost: () => {
       away();
-      stop({ title: "The connection was lost", advice: "What you chose is still here. Send it again when the service is back." });
+      const advice = sentence("What you chose is still here. Send it again when the service is back.");
+      stop({ title: sentence("The connection was lost"), advice });
     },
     cancelled: () => stop(null),
   });

@@ -1,5 +1,6 @@
 // The slice viewer: which slice, which window, how large, the map over it; by wheel, pointer, keys and buttons.
 import { one, percent } from "../page.js";
+import { sentence } from "../words.js";
 import { Gestures } from "./gestures.js";
 import { Pane } from "./pane.js";
 import { Pictures } from "./pictures.js";
@@ -164,11 +165,17 @@ export class Viewer {
   }
 
   words(slice) {
-    const parts = [`Slice ${slice.index + 1} of ${this.slices.length}`];
+    const parts = [sentence("Slice {number} of {count}", { number: slice.index + 1, count: this.slices.length })];
     if (slice.z_mm !== null) parts.push(`${slice.z_mm.toFixed(1)} mm`);
-    const where = slice.lung_found ? `${percent(slice.evidence_in_lung)} of the evidence in the lungs` : "lungs not found";
-    parts.push(slice.scored ? `probability ${percent(slice.probability)}, ${where}` : "not scored");
+    parts.push(slice.scored ? this.figures(slice) : sentence("not scored"));
     return parts.join(" · ");
+  }
+
+  figures({ probability, lung_found: found, evidence_in_lung: share }) {
+    const told = { probability: percent(probability), share: percent(share) };
+    return found
+      ? sentence("probability {probability}, {share} of the evidence in the lungs", told)
+      : sentence("probability {probability}, lungs not found", told);
   }
 
   listen() {

@@ -1,0 +1,58 @@
+"""Sentences for readers that can be told in another language: English ones that remember what they were made of.
+
+What is said is English everywhere in here: in the JSON, in logs, on the command line. Whoever has a catalog takes the
+template to it and fills in the values; nothing here knows of catalogs.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+
+Value = str | int | float
+"""What a template is filled with; a sentence among them is told by itself."""
+
+
+class Sentence(str):
+    """English, as ``template.format(**values)``.
+
+    Attributes:
+        template: what catalogs know it by.
+        many: the template of any ``count`` but 1, where the sentence counts something; None elsewhere.
+        values: by the names that stand in the template.
+    """
+
+    template: str
+    many: str | None
+    values: Mapping[str, Value]
+
+    @classmethod
+    def of(cls, template: str, many: str | None, values: Mapping[str, Value]) -> "Sentence":
+        """The sentence in English."""
+        chosen = template if many is None or values["count"] == 1 else many
+        sentence = cls(chosen.format(**values))
+        sentence.template, sentence.many, sentence.values = template, many, values
+        return sentence
+
+
+def sentence(template: str, **values: Value) -> Sentence:
+    """A sentence, or a part of one, whose template stands in the catalogs: it must be written out where this is called."""
+    return Sentence.of(template, None, values)
+
+
+def counted(one: str, many: str, *, count: int, **values: Value) -> Sentence:
+    """The same of something that is counted: ``one`` where ``count`` is 1, otherwise ``many``."""
+    return Sentence.of(one, many, {"count": count, **values})
+
+
+def in_a_row(sentences: Iterable[str]) -> Sentence:
+    """Several whole sentences, at least one, as one text."""
+    return _folded(sentences, lambda first, second: sentence("{first} {second}", first=first, second=second))
+
+
+def listed(parts: Iterable[str]) -> Sentence:
+    """Several parts of a sentence, at least one, one after the other."""
+    return _folded(parts, lambda first, second: sentence("{first}; {second}", first=first, second=second))
+
+
+def _folded(parts: Iterable[str], join: Callable[[str, str], Sentence]) -> Sentence:
+    first, *others = parts
+    return reduce(join, others, first if isinstance(first, Sentence) else Sentence.of("{text}", None, {"text": first}))
