@@ -3,6 +3,7 @@
 import ipaddress
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
@@ -144,13 +145,16 @@ def predict(
     from app.commands.batch import Places, run
     from app.commands.ending import ending_in_order
     from app.commands.given import Given
+    from app.ct.workers.pool import workers_of
     from app.main import load_classifier
 
     given = Given.each(paths, tell=_tell) if each else Given.of(paths)
     wish, places = Wish.of(series, _how_many(slices)), Places.of(as_json=as_json, table=table, folder=out)
     settings = _settings(model_dir=model_dir, engine=engine)
-    with ending_in_order():
-        refused = run(given, load_classifier(settings), limits=settings.limits, wish=wish, places=places)
+    with ending_in_order(), closing(workers_of(settings.workers)) as workers:
+        workers.start()
+        classifier = load_classifier(settings)
+        refused = run(given, classifier, limits=settings.limits, wish=wish, places=places, workers=workers)
     if not given.is_one:
         count = len(given.exams)
         _tell(f"{count} exam{'s' * (count > 1)}: {count - refused} diagnosed, {refused} refused or failed")

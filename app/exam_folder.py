@@ -1,6 +1,5 @@
 """The files of one exam: what was uploaded, until it is diagnosed; then its slices and maps, until it expires."""
 
-import errno
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Annotated, BinaryIO, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from app.ct.errors import StorageFull
+from app.ct.errors import NO_ROOM, StorageFull
 from app.ct.exam import Exam
 from app.ct.heatmap import Box
 from app.ct.reading.files import NamedFile
@@ -20,8 +19,6 @@ from app.ct.scores import SliceScores
 
 SlicesAsked = Literal["all"] | Annotated[int, Field(ge=1, le=100_000)]
 """How many slices to score, as it is asked for over HTTP and on the command line."""
-
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager

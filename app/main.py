@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
+from app.ct.workers.pool import workers_of
 from app.desk import Desk, OnRefusal
 from app.logs import complain, log_outcome
 from app.outcome import Timed
@@ -69,17 +70,23 @@ def create_app(
 
 
 def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Parts:
-    store, metrics = Store(settings.data_dir), Metrics()
+    store, metrics, workers = Store(settings.data_dir), Metrics(), workers_of(settings.workers)
+
+    def load_service() -> DiagnosisService:
+        # First, so that its processes come up while the model loads.
+        workers.start()
+        return DiagnosisService(load(), limits=settings.limits, keep_values=settings.keep_values, workers=workers)
+
     desk = Desk(
         settings,
         store,
-        load=lambda: DiagnosisService(load(), limits=settings.limits, keep_values=settings.keep_values),
+        load=load_service,
         write=_write_report,
         observers=[log_outcome, metrics.observe],
         on_refusal=on_refusal,
     )
     metrics.watch(desk)
-    return Parts(settings, store, desk, metrics)
+    return Parts(settings, store, desk, metrics, workers)
 
 
 def _write_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: SliceClassifier) -> str:
@@ -98,6 +105,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         with contextlib.suppress(asyncio.CancelledError):
             await sweeping
         await asyncio.to_thread(parts.desk.stop)
+        await asyncio.to_thread(parts.workers.close)
         parts.store.close()
 
 

@@ -20,6 +20,7 @@ from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -39,7 +40,9 @@ class SliceClassifier(Protocol):
     def on_gpu(self) -> bool:
         """Whether scoring every slice is cheap."""
 
-    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+    def score_chunks(
+        self, exam: Exam, indices: Sequence[int], *, chunk: int = 8, workers: Workers = ON_THE_SPOT
+    ) -> Iterator[SliceScores]:
         """Scores of ``indices``, a few at a time."""
 
 
@@ -111,11 +114,26 @@ class _Stopwatch:
 class DiagnosisService:
     """Diagnoses one exam at a time with one classifier."""
 
-    def __init__(self, classifier: SliceClassifier, *, limits: Limits, keep_values: bool = False) -> None:
-        """Take the classifier as loaded, what may come in, and whether Hounsfield units are kept for viewing."""
+    def __init__(
+        self,
+        classifier: SliceClassifier,
+        *,
+        limits: Limits,
+        keep_values: bool = False,
+        workers: Workers = ON_THE_SPOT,
+    ) -> None:
+        """Take what the service works with.
+
+        Args:
+            classifier: as loaded.
+            limits: of what may come in.
+            keep_values: whether Hounsfield units are kept for viewing.
+            workers: decode and prepare the slices.
+        """
         self.classifier = classifier
         self.limits = limits
         self._keep_values = keep_values
+        self._workers = workers
 
     def diagnose(self, files: Sequence[NamedFile], *, spool: Path, wish: Wish, on_progress: OnProgress) -> Diagnosed:
         """Read, select, score and judge.
@@ -135,7 +153,7 @@ class DiagnosisService:
             exam = self._read(files, spool, wish)
         with clock("select"):
             check_body_part(exam)
-            area = lung_area(exam)
+            area = lung_area(exam, workers=self._workers)
             check_lung_area(area, self.classifier.manifest.fitness.least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
@@ -149,7 +167,9 @@ class DiagnosisService:
         if values_in is not None:
             values_in.mkdir(mode=0o700)
         unpacked = unpack(files, self.limits, spool=spool)
-        return read_exam(unpacked, series_instance_uid=wish.series_instance_uid, values_in=values_in)
+        return read_exam(
+            unpacked, series_instance_uid=wish.series_instance_uid, values_in=values_in, workers=self._workers
+        )
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
@@ -159,7 +179,7 @@ class DiagnosisService:
     def _score(self, exam: Exam, chosen: Sequence[int], *, on_progress: OnProgress) -> SliceScores:
         on_progress(Scoring(0, len(chosen)))
         parts: list[SliceScores] = []
-        for part in self.classifier.score_chunks(exam, chosen):
+        for part in self.classifier.score_chunks(exam, chosen, workers=self._workers):
             parts.append(part)
             check_likeness(np.concatenate([p.distance for p in parts]), to_score=len(chosen))
             on_progress(self._so_far(exam, parts, to_score=len(chosen)))

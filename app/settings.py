@@ -32,6 +32,8 @@ class Settings(BaseSettings):
         sweep_s: how often expired exams are erased.
         max_files: files in one upload.
         max_upload_mb: bytes of one upload, in units of 2**20.
+        workers: processes that decode and prepare slices, within limits; one for each CPU where nothing is set, and with 0 the
+            service does it itself, where a decoder that crashes ends the service.
         queue_size: exams that may wait for their turn.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
@@ -52,6 +54,7 @@ class Settings(BaseSettings):
     sweep_s: float = Field(default=60.0, gt=0)
     max_files: int = Field(default=Limits.max_files, ge=1)
     max_upload_mb: int = Field(default=Limits.max_upload_mb, ge=1)
+    workers: int | None = Field(default=None, ge=0, le=256)
     queue_size: int = Field(default=16, ge=1)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# Most tests ask for an exam or two of a few slices: processes of their own would cost more than all the rest. Those of the
+# workers, of the served model and of the browser have them.
+os.environ.setdefault("COVIDCT_WORKERS", "0")
+
 # Times differ between machines; what fails once must fail again.
 settings.register_profile("house", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("house")

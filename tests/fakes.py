@@ -13,6 +13,7 @@ from app.ct.exam_rule import TopShareMean
 from app.ct.fitness import TrainingFeatures, TrainingSlices
 from app.ct.manifest import Decision, FitnessSpec, Manifest, Measured, NetworkSpec, PreprocessingSpec
 from app.ct.scores import SliceScores
+from app.ct.workers import ON_THE_SPOT, Workers
 
 
 def a_manifest(
@@ -99,7 +100,10 @@ class FakeClassifier:
     lungs_lost: int = 0
     unlike: range = range(0)
 
-    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
+    def score_chunks(
+        self, exam: Exam, indices: Sequence[int], *, chunk: int = 8, workers: Workers = ON_THE_SPOT
+    ) -> Iterator[SliceScores]:
+        del workers
         for start in range(0, len(indices), chunk):
             if self.gate is not None:
                 self.gate.wait(timeout=30)

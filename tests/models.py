@@ -43,7 +43,7 @@ def replaced(path: Path, content: bytes) -> None:
 async def the_service(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service with the model it really serves, once it takes exams."""
     the_served_model()
-    app = create_app(Settings(data_dir=data_dir, ready_wait_s=120))
+    app = create_app(Settings(data_dir=data_dir, ready_wait_s=120, workers=None))
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),

@@ -15,6 +15,7 @@ from app.commands.predict import Outcome, Refusal, outcome_of
 from app.commands.progress import progress_on
 from app.commands.results import Sink, csv_file, csv_lines, folders, json_of, text_of
 from app.ct.errors import StorageFull
+from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
 from app.service import DiagnosisService, SliceClassifier
 from app.uploads import Limits
@@ -77,7 +78,15 @@ class Places:
                 return csv_lines(classifier, typer.echo)
 
 
-def run(given: Given, classifier: SliceClassifier, *, limits: Limits, wish: Wish, places: Places) -> int:
+def run(
+    given: Given,
+    classifier: SliceClassifier,
+    *,
+    limits: Limits,
+    wish: Wish,
+    places: Places,
+    workers: Workers = ON_THE_SPOT,
+) -> int:
     """Diagnose every exam and hand its outcome on before the next one is begun.
 
     Returns:
@@ -86,7 +95,8 @@ def run(given: Given, classifier: SliceClassifier, *, limits: Limits, wish: Wish
     Raises:
         Misuse: a place for results cannot be written to; nothing was diagnosed.
     """
-    service, show = DiagnosisService(classifier, limits=limits), progress_on(Console(stderr=True))
+    service = DiagnosisService(classifier, limits=limits, workers=workers)
+    show = progress_on(Console(stderr=True))
     written = list(places.written(given, classifier))
     printed = places.printed(given, classifier)
 

@@ -1,6 +1,7 @@
 """Network, weights, preprocessor and rule from one model folder: slices in, scores out."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from app.ct.fitness import TrainingSlices
 from app.ct.manifest import Manifest, read_manifest
 from app.ct.preprocessing import Prepared, fingerprint, make_preprocessor
 from app.ct.scores import SliceScores
+from app.ct.workers import ON_THE_SPOT, Workers, taken
 
 WEIGHTS_FILE, SELFTEST_FILE = "weights.safetensors", "selftest.safetensors"
 _CHUNK = 8
@@ -104,21 +106,26 @@ class Classifier:
             return self.manifest.engines["openvino"].choices[self.precision].tolerance
         return self.manifest.tolerance
 
-    def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = _CHUNK) -> Iterator[SliceScores]:
+    def score_chunks(
+        self, exam: Exam, indices: Sequence[int], *, chunk: int = _CHUNK, workers: Workers = ON_THE_SPOT
+    ) -> Iterator[SliceScores]:
         """Score slices in chunks, each spread over the exam, so that early chunks already speak for the whole.
 
         Args:
             exam: read and ordered.
             indices: which slices, as ``select_slices`` gives them.
             chunk: slices at a time.
+            workers: prepare the slices, those of the next chunks while the network runs.
 
         Yields:
             Scores of up to ``chunk`` slices; ``SliceScores.joined`` of all is the whole.
         """
         spread = _spread_out(len(indices))
-        for start in range(0, len(indices), chunk):
-            part = sorted(indices[k] for k in spread[start : start + chunk])
-            yield self.score([exam.slices[i] for i in part], indices=part)
+        parts = [sorted(indices[k] for k in spread[start : start + chunk]) for start in range(0, len(spread), chunk)]
+        slices = [exam.slices[i] for part in parts for i in part]
+        prepared = map(taken, workers.map(self._preprocessor, slices))
+        for part in parts:
+            yield self.score_prepared(list(islice(prepared, len(part))), indices=part)
 
     def score(self, slices: Sequence[Slice], *, indices: Sequence[int] | None = None) -> SliceScores:
         """Score slices.

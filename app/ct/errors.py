@@ -30,7 +30,11 @@
 Messages name a file by its number in the upload (1 is the first), never by its name; none holds a patient's name, id or date.
 """
 
+import errno
 from typing import ClassVar
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What an OSError says of a disk that is full."""
 
 
 class CovidCTError(Exception):

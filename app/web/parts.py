@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from app.ct.workers import ClosableWorkers
 from app.desk import Desk
 from app.settings import Settings
 from app.store import KeptExam, Status, Store
@@ -21,6 +22,7 @@ class Parts:
     store: Store
     desk: Desk
     metrics: Metrics
+    workers: ClosableWorkers
 
 
 def _parts(request: Request) -> Parts:

@@ -56,7 +56,7 @@ def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def listening(data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClassifier) -> Iterator[str]:
-    app = create_app(Settings(data_dir=data_dir), load=load)
+    app = create_app(Settings(data_dir=data_dir, workers=1), load=load)
     server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,9 +58,9 @@ def test_a_refused_exam_does_not_stop_the_others(three, capsys):
 
 def test_what_fails_unforeseen_does_not_stop_the_others_and_says_nothing_of_the_patient(three, capsys):
     class Failing(FakeClassifier):
-        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any):
             self.fault = None if self.fault else KeyError("CANARY^PATIENT")
-            return super().score_chunks(exam, indices, chunk=chunk)
+            return super().score_chunks(exam, indices, **how)
 
     assert ran([three[0], three[2]], classifier=Failing()) == 1
 
@@ -181,11 +182,11 @@ def test_a_disk_that_is_full_for_one_result_does_not_stop_the_others(three, tmp_
 
 def test_a_table_that_can_no_longer_be_written_does_not_stop_the_others(three, tmp_path, capsys):
     class Spoiling(FakeClassifier):
-        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any):
             if (tmp_path / "table.csv").is_file():
                 (tmp_path / "table.csv").unlink()
                 (tmp_path / "table.csv").mkdir()
-            return super().score_chunks(exam, indices, chunk=chunk)
+            return super().score_chunks(exam, indices, **how)
 
     assert ran([three[0], three[2]], Places(table=tmp_path / "table.csv"), classifier=Spoiling()) == 2
 
@@ -214,10 +215,10 @@ def test_an_exam_has_left_memory_when_the_next_one_is_diagnosed(three, tmp_path)
     seen: list[weakref.ref[Exam]] = []
 
     class Watching(FakeClassifier):
-        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any):
             assert [one for one in seen if one() is not None] == []
             seen.append(weakref.ref(exam))
-            return super().score_chunks(exam, indices, chunk=chunk)
+            return super().score_chunks(exam, indices, **how)
 
     assert ran([three[0], three[2], three[0]], Places(folder=tmp_path / "out"), classifier=Watching()) == 0
 
@@ -233,10 +234,10 @@ def test_the_report_of_an_earlier_run_does_not_outlive_a_refusal(three, tmp_path
 
 def test_every_result_is_written_before_the_next_exam_is_begun(three, tmp_path):
     class Interrupted(FakeClassifier):
-        def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any):
             if (tmp_path / "out" / "a" / "report.json").exists():
                 raise KeyboardInterrupt
-            return super().score_chunks(exam, indices, chunk=chunk)
+            return super().score_chunks(exam, indices, **how)
 
     with pytest.raises(KeyboardInterrupt):
         ran(three, Places(table=tmp_path / "table.csv", folder=tmp_path / "out"), classifier=Interrupted())

@@ -11,12 +11,17 @@ from app.ct.reading.files import NamedFile
 from app.ct.reading.images import read_images
 from app.ct.reading.kinds import Kind, Sorted, sort_files
 from app.ct.reading.volumes import read_volume
+from app.ct.workers import ON_THE_SPOT, Workers
 
 __all__ = ["NamedFile", "read_exam"]
 
 
 def read_exam(
-    files: Sequence[NamedFile], *, series_instance_uid: str | None = None, values_in: Path | None = None
+    files: Sequence[NamedFile],
+    *,
+    series_instance_uid: str | None = None,
+    values_in: Path | None = None,
+    workers: Workers = ON_THE_SPOT,
 ) -> Exam:
     """Read the files of one upload.
 
@@ -28,6 +33,7 @@ def read_exam(
         files: what was sent, archives already opened.
         series_instance_uid: the series to take, None for the best one.
         values_in: an empty folder to keep the slices' Hounsfield units in, where they have such; None keeps none.
+        workers: parse and decode the files; those of a volume, which no decoder of others reads, are read on the spot.
 
     Raises:
         NoFiles: nothing that could be a slice.
@@ -43,7 +49,11 @@ def read_exam(
     if parts.kind is Kind.DICOM:
         try:
             exam = read_dicom(
-                parts.slices, series_instance_uid=series_instance_uid, total=len(files), values_in=values_in
+                parts.slices,
+                series_instance_uid=series_instance_uid,
+                total=len(files),
+                values_in=values_in,
+                workers=workers,
             )
         except (NoUsableSeries, WrongModality) as error:
             raise type(error)(" ".join((error.message, *_not_read(parts)))) from error
@@ -52,7 +62,7 @@ def read_exam(
     elif parts.kind is Kind.VOLUME:
         exam = read_volume(parts.slices, total=len(files), values_in=values_in)
     else:
-        exam = read_images(parts.slices, total=len(files))
+        exam = read_images(parts.slices, total=len(files), workers=workers)
     return replace(exam, warnings=(*_left_out(parts), *exam.warnings))
 
 

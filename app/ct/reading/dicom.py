@@ -10,7 +10,7 @@ from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
 from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import Decoded, without_same_pictures
-from app.ct.reading.files import Damages, attempt, named, refuse
+from app.ct.reading.files import Damaged, Damages, attempted, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
 from app.ct.reading.hounsfield import in_hounsfield_units
@@ -22,7 +22,9 @@ from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, damages_of, decode_all
 from app.ct.reading.series import choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
+from app.ct.workers import ON_THE_SPOT, Workers
 
+_HEADERS_AT_ONCE = 16
 _NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
 _BURNED_IN = "Letters are burnt into {} slices, as their tags say: the model may take them for findings."
 _OTHER_PART = (
@@ -31,7 +33,12 @@ _OTHER_PART = (
 
 
 def read_dicom(
-    files: Sequence[KnownFile], *, series_instance_uid: str | None, total: int, values_in: Path | None = None
+    files: Sequence[KnownFile],
+    *,
+    series_instance_uid: str | None,
+    total: int,
+    values_in: Path | None = None,
+    workers: Workers = ON_THE_SPOT,
 ) -> Exam:
     """Read the headers of all ``files``, choose a series, decode it, take one pass of it, order that.
 
@@ -39,21 +46,22 @@ def read_dicom(
         files: DICOM files and files of no known kind.
         series_instance_uid: the series to take, None for the best one.
         total: how many files the upload holds.
-        values_in: as ``read_exam``.
+        values_in, workers: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
     """
-    headers, damages = _headers(files)
+    headers, damages = _headers(files, workers)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
-        refuse(damages | damages_of(_within_an_exam([h for h in headers if _may_be_decoded(h)])), total=total)
+        candidates = _within_an_exam([h for h in headers if _may_be_decoded(h)])
+        refuse(damages | damages_of(candidates, workers=workers), total=total)
     # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
     refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
-    slices, of_values = _decoded(chosen.headers, total, values_in)
+    slices, of_values = _decoded(chosen.headers, total, values_in, workers)
     slices, of_copies = without_same_pictures(slices)
     taken = one_pass(slices)
     pictures = {(h.number, h.frame): picture for h, picture in taken.kept}
@@ -80,14 +88,25 @@ def read_dicom(
     )
 
 
-def _headers(files: Sequence[KnownFile]) -> tuple[list[Header], Damages]:
+def _headers(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Header], Damages]:
     """The headers of all pictures, refused before absurdly many are described, and what is wrong with files without."""
     headers: list[Header] = []
+    damages: Damages = {}
+    for file, found in attempted(files, _checked_headers, workers=workers, at_once=_HEADERS_AT_ONCE):
+        if isinstance(found, Damaged):
+            damages[file.number] = found
+            continue
+        # Whatever a worker says, the headers are of the file that it was given.
+        headers += [replace(header, number=file.number, file=file.file, kind=file.kind) for header in found]
+        if len(headers) > MAX_FRAMES:
+            raise TooLarge(
+                f"File {file.number} (in the order sent): with it, the upload holds more than {MAX_FRAMES} pictures."
+            )
+    return headers, damages
 
-    def read(file: KnownFile) -> None:
-        headers.extend([_checked(header) for header in read_headers(file, most=MAX_FRAMES - len(headers))])
 
-    return headers, attempt(files, read)[1]
+def _checked_headers(file: KnownFile) -> tuple[Header, ...]:
+    return tuple(_checked(header) for header in read_headers(file))
 
 
 def _may_be_decoded(header: Header) -> bool:
@@ -103,16 +122,18 @@ def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
     return [header for header, pixels in zip(headers, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
 
 
-def _decoded(headers: Sequence[Header], total: int, values_in: Path | None) -> tuple[list[Decoded], tuple[str, ...]]:
+def _decoded(
+    headers: Sequence[Header], total: int, values_in: Path | None, workers: Workers
+) -> tuple[list[Decoded], tuple[str, ...]]:
     """The slices, those alike in place in one order whatever the order of sending, and what was done to their values.
 
     Raises:
         Unreadable: a slice cannot be decoded, or the values are no Hounsfield units.
     """
     ranked = sorted(headers, key=tie)
-    pictures, damages = decode_all(ranked, values_in=values_in)
+    pictures, damages = decode_all(ranked, values_in=values_in, workers=workers)
     refuse(damages, total=total)
-    pictures, said = in_hounsfield_units(ranked, pictures, total=total, values_in=values_in)
+    pictures, said = in_hounsfield_units(ranked, pictures, total=total, values_in=values_in, workers=workers)
     return list(zip(ranked, pictures, strict=True)), said
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from app.ct.errors import Unreadable, UnsupportedEncoding
+from app.ct.workers import ON_THE_SPOT, Broken, Workers, taken
 
 Part = TypeVar("Part", bound="NumberedFile")
 Result = TypeVar("Result")
@@ -65,16 +66,33 @@ Damages = dict[int, Damaged]
 """What is wrong with files that cannot be read, by their numbers."""
 
 
-def attempt(parts: Sequence[Part], read: Callable[[Part], Result]) -> tuple[list[Result], Damages]:
-    """``read`` every part, whether or not others can be read; the results of those that can, in order."""
+def attempt(
+    parts: Sequence[Part], read: Callable[[Part], Result], *, workers: Workers = ON_THE_SPOT, at_once: int = 1
+) -> tuple[list[Result], Damages]:
+    """``read`` every part, whether or not others can be read; the results of those that can, in order.
+
+    Raises:
+        Exception: what ``read`` raised of a part other than ``Damaged``; of several, that of the first one.
+    """
     results: list[Result] = []
     damages: Damages = {}
-    for part in parts:
-        try:
-            results.append(read(part))
-        except Damaged as error:
-            damages[part.number] = error
+    for part, found in attempted(parts, read, workers=workers, at_once=at_once):
+        if isinstance(found, Damaged):
+            damages[part.number] = found
+        else:
+            results.append(found)
     return results, damages
+
+
+def attempted(
+    parts: Sequence[Part], read: Callable[[Part], Result], *, workers: Workers, at_once: int = 1
+) -> Iterator[tuple[Part, Result | Damaged]]:
+    """Every part in turn, with what was read or what is wrong with it; see ``attempt``, and ``Workers.map`` for the rest."""
+    for part, found in zip(parts, workers.map(read, parts, at_once=at_once), strict=True):
+        if isinstance(found, Broken):
+            yield part, Damaged("damaged, or reading it takes more time or memory than is allowed")
+        else:
+            yield part, found if isinstance(found, Damaged) else taken(found)
 
 
 def refuse(damages: Damages, *, total: int) -> None:

@@ -119,12 +119,8 @@ class Header(KnownFile):
     grouped: bool = False
 
 
-def read_headers(file: KnownFile, *, most: int = MAX_FRAMES) -> tuple[Header, ...]:
+def read_headers(file: KnownFile) -> tuple[Header, ...]:
     """Read the header of each picture in ``file``; of what is no CT, one for the file.
-
-    Args:
-        file: of the upload.
-        most: how many pictures it may hold, once those of the files before it are counted.
 
     Raises:
         Damaged: empty, cut off, no DICOM at all, or several pictures that are not described one by one.
@@ -139,7 +135,7 @@ def read_headers(file: KnownFile, *, most: int = MAX_FRAMES) -> tuple[Header, ..
             dataset = parse(opened, _TAGS)
             header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
             if _is_multi_frame(header, dataset):
-                return _of_each_frame(header, dataset, most)
+                return _of_each_frame(header, dataset)
             check_bytes(file, MAX_WHOLE_BYTES)
             return (header,)
         except (Damaged, TooLarge):
@@ -188,11 +184,9 @@ def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
     return header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
 
 
-def _of_each_frame(header: Header, dataset: FileDataset, most: int) -> tuple[Header, ...]:
-    if header.frames > most:
-        raise TooLarge(
-            f"File {header.number} (in the order sent): with it, the upload holds more than {MAX_FRAMES} pictures."
-        )
+def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
+    if header.frames > MAX_FRAMES:
+        raise TooLarge(f"File {header.number} (in the order sent) holds more than {MAX_FRAMES} pictures.")
     return tuple(
         replace(
             _header_of(header, frame, has_pixels=header.has_pixels), frames=header.frames, frame=index, grouped=True

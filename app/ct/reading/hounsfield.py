@@ -7,6 +7,7 @@ from app.ct.reading.files import refuse
 from app.ct.reading.headers import Header
 from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.scale import judged
+from app.ct.workers import ON_THE_SPOT, Workers
 
 _NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
 _WRONG = (
@@ -23,7 +24,12 @@ _DOUBTFUL = (
 
 
 def in_hounsfield_units(
-    headers: Sequence[Header], pictures: Sequence[Picture], *, total: int, values_in: Path | None = None
+    headers: Sequence[Header],
+    pictures: Sequence[Picture],
+    *,
+    total: int,
+    values_in: Path | None = None,
+    workers: Workers = ON_THE_SPOT,
 ) -> tuple[list[Picture], tuple[str, ...]]:
     """The slices, and what was done to their values, in whole sentences.
 
@@ -31,7 +37,7 @@ def in_hounsfield_units(
         headers: of the slices of one series.
         pictures: as they were decoded by their own tags.
         total: how many files the upload holds.
-        values_in: as ``decode_all``.
+        values_in, workers: as ``decode_all``.
 
     Raises:
         Unreadable: the values are no Hounsfield units, and it cannot be told what they are, or a slice that was decoded
@@ -44,7 +50,7 @@ def in_hounsfield_units(
     said = []
     for rescale in dict.fromkeys(one for one in instead if one is not None):
         wrong = [header for header, one in zip(headers, instead, strict=True) if one == rescale]
-        again, damages = decode_all(wrong, rescale=rescale, values_in=values_in)
+        again, damages = decode_all(wrong, rescale=rescale, values_in=values_in, workers=workers)
         refuse(damages, total=total)
         found.update(zip([(h.number, h.frame) for h in wrong], again, strict=True))
         told = found[wrong[0].number, wrong[0].frame].levels.rescale

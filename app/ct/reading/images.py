@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.files import attempt, named, natural_key, refuse
 from app.ct.reading.kinds import KnownFile
-from app.ct.reading.pictures import Sized, check, decode, meaning_for, measure
+from app.ct.reading.pictures import Decode, Sized, check, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
+from app.ct.workers import ON_THE_SPOT, Workers
 
 # So many pictures of another size, a localizer or a page of the report, come along with so many that are alike.
 MAX_ODD, MIN_ALIKE = 2, 10
+_SIZES_AT_ONCE = 16
 # 4096 slices of 512 x 512, one byte each.
 MAX_EXAM_PIXELS = 2**30
 _NO_POSITIONS = "Pictures hold no positions: missing slices cannot be noticed."
@@ -28,26 +31,28 @@ _TWO_WINDOWS = (
 )
 
 
-def read_images(files: Sequence[KnownFile], *, total: int) -> Exam:
+def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON_THE_SPOT) -> Exam:
     """Read pictures in natural file-name order.
 
     Args:
         files: JPEG and PNG files and files of no known kind.
         total: how many files the upload holds.
+        workers: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
     """
-    sized, damages = attempt(files, measure)
+    sized, damages = attempt(files, measure, workers=workers, at_once=_SIZES_AT_ONCE)
+    sized = _of_their_files(sized, files)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
-        refuse(damages | attempt(_within_an_exam(sized), check)[1], total=total)
+        refuse(damages | attempt(_within_an_exam(sized), check, workers=workers)[1], total=total)
     # Before decoding it is not known which pictures lie on their side.
     kept, odd = _alike(sized, [(min(f.size), max(f.size)) for f in sized], total)
     _check_pixels([sized[place] for place in kept])
     order, ranked = _ordered([sized[place] for place in kept])
-    meaning = meaning_for(ranked)
-    pictures, damages = attempt(ranked, lambda f: decode(f, meaning))
+    meaning = meaning_for(ranked, workers=workers)
+    pictures, damages = attempt(ranked, Decode(meaning), workers=workers)
     refuse(damages, total=total)
     kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
     ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
@@ -93,6 +98,12 @@ def _alike(files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int)
             f"The pictures are not all of the same size. Of another size than most: {named(others, total)}."
         )
     return kept, (f"{named(others, total)}: left out, because all other pictures are of another size.",)
+
+
+def _of_their_files(sized: Sequence[Sized], files: Sequence[KnownFile]) -> list[Sized]:
+    """Whatever a worker says, a size is that of the file whose number it was given."""
+    by_number = {f.number: f for f in files}
+    return [replace(one, file=by_number[one.number].file, kind=by_number[one.number].kind) for one in sized]
 
 
 def _within_an_exam(files: Sequence[Sized]) -> list[Sized]:

@@ -7,10 +7,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from app.ct.errors import TooLarge
-from app.ct.reading.files import Damaged, Unsupported
+from app.ct.reading.files import Damaged, Unsupported, attempted
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.levels import LEVELS, WHOLE_RANGE, Meaning, meaning_of
 from app.ct.reading.streams import has_many_scans, is_usual_jpeg
+from app.ct.workers import ON_THE_SPOT, Workers
 
 # An MPO is a JPEG with further pictures behind it, which phones put there: depth, brightness, a second view.
 FORMATS = ("JPEG", "PNG")
@@ -63,6 +64,17 @@ def measure(file: KnownFile) -> Sized:
     return Sized(file.number, file.file, file.kind, size=size, deep=mode.startswith("I"))
 
 
+@dataclass(frozen=True)
+class Decode:
+    """Decodes pictures; ``meaning`` is that of the levels of 16-bit ones."""
+
+    meaning: Meaning
+
+    def __call__(self, file: Sized) -> np.ndarray:
+        """See ``decode``."""
+        return decode(file, self.meaning)
+
+
 def decode(file: Sized, meaning: Meaning) -> np.ndarray:
     """Gray values of one picture, turned as its EXIF orientation says.
 
@@ -97,16 +109,18 @@ def check(file: Sized) -> None:
     decode(file, WHOLE_RANGE)
 
 
-def meaning_for(files: Sequence[Sized]) -> Meaning:
+def meaning_for(files: Sequence[Sized], *, workers: Workers = ON_THE_SPOT) -> Meaning:
     """What the levels of an exam's 16-bit pictures mean, all of them taken together; damaged ones are passed over."""
     counts = np.zeros(LEVELS, dtype=np.int64)
-    for file in files:
-        if file.deep:
-            try:
-                counts += np.bincount(np.asarray(_loaded(file)).ravel().astype(np.uint16), minlength=LEVELS)
-            except Damaged:
-                continue
+    for _, found in attempted([f for f in files if f.deep], _levels_of, workers=workers):
+        if not isinstance(found, Damaged):
+            counts += found
     return meaning_of(counts) if counts.any() else WHOLE_RANGE
+
+
+def _levels_of(file: Sized) -> np.ndarray:
+    """How often each level is used, int (LEVELS,)."""
+    return np.bincount(np.asarray(_loaded(file)).ravel().astype(np.uint16), minlength=LEVELS)
 
 
 def _loaded(file: Sized) -> Image.Image:

@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError
-from app.ct.reading.files import Damaged, Damages, attempt
+from app.ct.reading.files import Damaged, Damages, NumberedFile, attempt
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
@@ -19,6 +19,7 @@ from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, 
 from app.ct.reading.syntaxes import DECODERS
 from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of
 from app.ct.windowing import LUNG
+from app.ct.workers import ON_THE_SPOT, Workers
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
@@ -46,7 +47,11 @@ _Decoded = tuple[_Place, Picture, np.ndarray]
 
 
 def decode_all(
-    headers: Sequence[Header], *, rescale: Rescale | None = None, values_in: Path | None = None
+    headers: Sequence[Header],
+    *,
+    rescale: Rescale | None = None,
+    values_in: Path | None = None,
+    workers: Workers = ON_THE_SPOT,
 ) -> tuple[list[Picture], Damages]:
     """Decode every slice, each file opened once; Hounsfield units are in memory for one slice at a time.
 
@@ -54,36 +59,54 @@ def decode_all(
         headers: of slices in syntaxes that are read here.
         rescale: to be used instead of what the slices say.
         values_in: folder to keep Hounsfield units in; None keeps none.
+        workers: decode them.
 
     Returns:
         The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
         with these.
     """
-    files = _by_file(headers)
-    decoded, damages = attempt(
-        [frames[0] for frames in files.values()],
-        lambda first: dict(_keeping(_decoded(files[first.number], rescale), values_in)),
-    )
+    decoded, damages = attempt(_by_file(headers), _Decode(rescale, values_in), workers=workers)
     pictures = {place: picture for file in decoded for place, picture in file.items()}
     return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
 
 
-def damages_of(headers: Sequence[Header]) -> Damages:
-    """What is wrong with files that cannot be decoded; no more than one picture is in memory.
+def damages_of(headers: Sequence[Header], *, workers: Workers = ON_THE_SPOT) -> Damages:
+    """What is wrong with files that cannot be decoded; no more than one picture of each worker is in memory.
 
     Args:
         headers: of slices in syntaxes that are read here.
+        workers: decode them.
     """
-    files = _by_file(headers)
-    first_of_each = [frames[0] for frames in files.values()]
-    return attempt(first_of_each, lambda first: deque(_decoded(files[first.number], None), maxlen=0))[1]
+    return attempt(_by_file(headers), _try_to_decode, workers=workers)[1]
 
 
-def _by_file(headers: Sequence[Header]) -> dict[int, list[Header]]:
+@dataclass(frozen=True)
+class _Frames(NumberedFile):
+    """The wanted slices of one file, in the order of ``headers``."""
+
+    headers: tuple[Header, ...]
+
+
+def _by_file(headers: Sequence[Header]) -> list[_Frames]:
     files: dict[int, list[Header]] = {}
     for header in headers:
         files.setdefault(header.number, []).append(header)
-    return files
+    return [_Frames(number, frames[0].file, tuple(frames)) for number, frames in files.items()]
+
+
+@dataclass(frozen=True)
+class _Decode:
+    """Decodes the slices of one file; see ``decode_all``."""
+
+    rescale: Rescale | None
+    values_in: Path | None
+
+    def __call__(self, file: _Frames) -> dict[_Place, Picture]:
+        return dict(_keeping(_decoded(file.headers, self.rescale), self.values_in))
+
+
+def _try_to_decode(file: _Frames) -> None:
+    deque(_decoded(file.headers, None), maxlen=0)
 
 
 def _keeping(decoded: Iterable[_Decoded], values_in: Path | None) -> Iterator[tuple[_Place, Picture]]:

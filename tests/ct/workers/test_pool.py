@@ -1,0 +1,160 @@
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.ct.errors import Unreadable
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files, jpeg_files
+from app.ct.preprocessing import LungBox
+from app.ct.reading import read_exam
+from app.ct.reading.files import Damaged
+from app.ct.selection import lung_area
+from app.ct.workers import ON_THE_SPOT, Broken, Failed, Workers
+from app.ct.workers.pool import WorkerPool, workers_of
+from tests.ct.workers import tasks
+
+SMALL = phantom(slices=12, lesions="few", size=128)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(2, cpu_s=2) as started:
+        yield started
+
+
+def answers(workers: Workers, work: Callable[[Any], Any], items: Sequence[Any], **how: int) -> list[Any]:
+    return list(workers.map(work, items, **how))
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_answers_come_in_order(pool: WorkerPool, at_once: int) -> None:
+    found = answers(pool, tasks.doubled, range(50), at_once=at_once)
+
+    assert [one.tolist() for one in found] == [[2 * k] * 3 for k in range(50)]
+
+
+@pytest.mark.parametrize("work", [tasks.crashed, tasks.computing])
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_what_breaks_its_process_costs_nothing_else(pool: WorkerPool, work: Callable[[int], int], at_once: int) -> None:
+    found = answers(pool, work, range(6), at_once=at_once)
+
+    assert isinstance(found[3], Broken)
+    assert found[:3] + found[4:] == [0, 1, 2, 4, 5]
+
+
+def test_what_waits_for_ever_is_ended() -> None:
+    with WorkerPool(1, wall_s=3) as impatient:
+        found = answers(impatient, tasks.hanging, range(5))
+
+    assert [type(one) for one in found] == [bytes, bytes, bytes, Broken, bytes]
+
+
+def test_memory_is_bounded(pool: WorkerPool) -> None:
+    found = answers(pool, tasks.greedy, [16, 4096, 16])
+
+    assert [type(one) for one in found] == [int, Failed, int]
+
+
+def test_errors_of_others_lose_their_text(pool: WorkerPool) -> None:
+    ours, foreign, full = answers(pool, tasks.raising, ["ours", "foreign", "full"])
+
+    assert isinstance(ours, Damaged)
+    assert str(ours) == "cut off"
+    assert isinstance(foreign, Failed)
+    assert str(foreign) == "ValueError"
+    assert isinstance(full, OSError)
+    assert "CANARY" not in f"{full!r} {full.filename}"
+
+
+def test_what_a_decoder_prints_reaches_nobody(pool: WorkerPool, capfd: pytest.CaptureFixture[str]) -> None:
+    assert answers(pool, tasks.printing, ["CANARY"]) == [6]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_settings_of_the_service_are_not_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVIDCT_SECRET", "1")
+    with WorkerPool(1) as own:
+        assert answers(own, tasks.settings, ["COVIDCT_"]) == [[]]
+
+
+def test_an_answer_that_is_more_than_plain_data_is_not_believed(pool: WorkerPool, tmp_path: Path) -> None:
+    (found,) = answers(pool, tasks.leading_away, [tmp_path])
+
+    assert isinstance(found, Broken)
+    assert not (tmp_path / "made").exists()
+
+
+def test_answers_that_nobody_waits_for_are_not_worked_on(pool: WorkerPool) -> None:
+    found = pool.map(tasks.doubled, range(10**9))
+
+    assert next(found).tolist() == [0, 0, 0]
+    found.close()
+    assert len(answers(pool, tasks.doubled, range(3))) == 3
+
+
+def test_a_closed_pool_leaves_no_process_behind() -> None:
+    pool = WorkerPool(2)
+    pool.start()
+    answers(pool, tasks.doubled, range(20))
+    processes = pool.processes
+    pool.close()
+
+    assert processes
+    assert not any(Path(f"/proc/{pid}").exists() for pid in processes)
+
+
+@pytest.mark.parametrize("files", [dicom_files, jpeg_files])
+def test_an_exam_is_read_by_processes_as_on_the_spot(pool: WorkerPool, files: Any, tmp_path: Path) -> None:
+    there, here = (
+        read_exam(list(files(SMALL)), values_in=_made(tmp_path / name), workers=workers)
+        for name, workers in (("there", pool), ("here", ON_THE_SPOT))
+    )
+
+    assert all(np.array_equal(a.gray, b.gray) for a, b in zip(there.slices, here.slices, strict=True))
+    assert [s.z_mm for s in there.slices] == [s.z_mm for s in here.slices]
+    assert there.warnings == here.warnings
+    assert there.series == here.series
+    assert np.array_equal(lung_area(there, workers=pool), lung_area(here))
+
+
+def test_slices_are_prepared_by_processes_as_on_the_spot(pool: WorkerPool) -> None:
+    slices = SMALL.exam().slices
+
+    for there, here in zip(pool.map(LungBox(), slices), ON_THE_SPOT.map(LungBox(), slices), strict=True):
+        assert np.array_equal(there.image, here.image)
+        assert np.array_equal(there.lung, here.lung)
+        assert (there.box, there.lung_share, there.masked) == (here.box, here.lung_share, here.masked)
+
+
+class BreakingOn:
+    """Does the work on the spot, but for one item of one kind of work, which breaks its process."""
+
+    def __init__(self, work: str, place: int) -> None:
+        self._work, self._place = work, place
+
+    def map(self, work: Any, items: Sequence[Any], *, at_once: int = 1) -> Iterator[Any]:
+        breaks = self._work in repr(work)
+        for place, found in enumerate(ON_THE_SPOT.map(work, items, at_once=at_once)):
+            yield Broken() if breaks and place == self._place else found
+
+
+@pytest.mark.parametrize(
+    ("files", "work"),
+    [(dicom_files, "_checked_headers"), (dicom_files, "_Decode"), (jpeg_files, "measure"), (jpeg_files, "Decode")],
+)
+def test_a_file_that_breaks_its_process_refuses_its_exam_by_number(files: Any, work: str) -> None:
+    with pytest.raises(Unreadable, match=r"^File 5 of 12 .*takes more time or memory than is allowed\.$"):
+        read_exam(list(files(SMALL)), workers=BreakingOn(work, 4))
+
+
+def test_without_processes_the_work_is_done_on_the_spot() -> None:
+    assert workers_of(0) is ON_THE_SPOT
+    assert workers_of(3).count == 3
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
