@@ -1,4 +1,4 @@
-"""Takes exams in, has them diagnosed one after the other off the event loop, and knows how far each has come."""
+"""Takes exams in, has them diagnosed in turn off the event loop, and knows how far each has come."""
 
 import asyncio
 import threading
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from app.course import Course, Erased
 from app.ct.errors import BrokenModel, Busy, CovidCTError, ExamError, ModelError, NotReady
@@ -21,6 +22,11 @@ INTERNAL = KeptProblem("internal", "The diagnosis stopped for a reason inside th
 INTERRUPTED = KeptProblem("internal", "The service was interrupted while it diagnosed this exam.")
 
 
+class _Size(StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
 LoadService = Callable[[], DiagnosisService]
 WriteReport = Callable[[KeptExam, Diagnosed, Timed, SliceClassifier], str]
 Observer = Callable[[Outcome], None]
@@ -33,7 +39,11 @@ def utc_now() -> datetime:
 
 
 class Desk:
-    """One worker thread, a bounded line before it, and the course of every exam that is not ended."""
+    """Two lines, bounded together, each with a thread that diagnoses one exam after the other; and every exam's course.
+
+    Small exams have a line of their own: a single image is not kept waiting by the exams of hundreds of slices before it. Where
+    both lines are at work, the network scores a chunk of either in turn.
+    """
 
     def __init__(
         self,
@@ -53,30 +63,35 @@ class Desk:
         self._observers = observers
         self._on_refusal = on_refusal
         self._loaded: Future[DiagnosisService] = Future()
-        self._line: deque[str] = deque()
+        self._lines: dict[_Size, deque[str]] = {size: deque() for size in _Size}
         self._courses: dict[str, Course] = {}
         self._turn = threading.Condition()
         self._stopping = False
-        self._worker = threading.Thread(target=self._work, name="diagnosis", daemon=True)
+        self._workers = [
+            threading.Thread(target=self._work, args=(size,), name=f"diagnosis-{size}", daemon=True) for size in _Size
+        ]
 
     def start(self) -> None:
         """Take up what an earlier run left unfinished, and load the model in the background."""
         self._store.drop_orphans()
         for exam in self._store.unfinished():
             self._take_up(exam)
-        self._worker.start()
+        threading.Thread(target=self._load_service, name="loading", daemon=True).start()
+        for worker in self._workers:
+            worker.start()
 
     def stop(self) -> None:
-        """Finish the exam at work, leave the others for the next start."""
+        """Finish the exams at work, leave the others for the next start."""
         with self._turn:
             self._stopping = True
             self._turn.notify_all()
-        self._worker.join()
+        for worker in self._workers:
+            worker.join()
 
     @property
     def waiting(self) -> int:
-        """Exams in line, without the one at work."""
-        return len(self._line)
+        """Exams in line, without those at work."""
+        return sum(map(len, self._lines.values()))
 
     @property
     def failure(self) -> ModelError | None:
@@ -109,14 +124,14 @@ class Desk:
         Raises:
             Busy: the line is full, or the service is stopping.
         """
-        keep = timedelta(hours=self._settings.retention_h)
+        keep, size = timedelta(hours=self._settings.retention_h), self._size_of(exam_id)
         with self._turn:
             self._check_line()
             kept = self._store.accept(
                 exam_id, now=utc_now(), keep=keep, files=files, receive_s=receive_s, key_hash=key_hash
             )
             if kept.id == exam_id:
-                self._line_up(exam_id)
+                self._line_up(exam_id, size)
         return kept
 
     def course(self, exam_id: str) -> Course | None:
@@ -134,7 +149,7 @@ class Desk:
         """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
         tombstone = timedelta(hours=self._settings.tombstone_h)
         with self._turn:
-            at_work = set(self._courses) - set(self._line)
+            at_work = set(self._courses).difference(*self._lines.values())
             erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
             for exam in self._store.unfinished():
                 if exam.id not in self._courses:
@@ -142,22 +157,28 @@ class Desk:
         return erased
 
     def _check_line(self) -> None:
-        if self._stopping or len(self._line) >= self._settings.queue_size:
+        if self._stopping or self.waiting >= self._settings.queue_size:
             raise Busy
 
-    def _line_up(self, exam_id: str) -> None:
+    def _size_of(self, exam_id: str) -> _Size:
+        is_small = self._store.folder(exam_id).upload_bytes <= self._settings.small_exam_mb << 20
+        return _Size.SMALL if is_small else _Size.LARGE
+
+    def _line_up(self, exam_id: str, size: _Size) -> None:
         self._courses[exam_id] = Course()
-        self._line.append(exam_id)
+        self._lines[size].append(exam_id)
         self._turn.notify_all()
 
     def _take_up(self, exam: KeptExam) -> None:
-        with self._turn:
-            self._line_up(exam.id)
-        if exam.attempts >= MAX_ATTEMPTS or not self._store.folder(exam.id).is_sealed():
-            self._line.remove(exam.id)
+        if exam.attempts < MAX_ATTEMPTS and self._store.folder(exam.id).is_sealed():
+            size = self._size_of(exam.id)
+            with self._turn:
+                self._line_up(exam.id, size)
+        else:
+            self._courses[exam.id] = Course()
             self._end(exam, Status.FAILED, problem=INTERRUPTED)
 
-    def _work(self) -> None:
+    def _load_service(self) -> None:
         try:
             service = self._load()
         except ModelError as error:
@@ -167,7 +188,13 @@ class Desk:
             self._refuse(BrokenModel(f"The model cannot be loaded ({type(error).__name__})."))
             return
         self._loaded.set_result(service)
-        while (exam_id := self._next()) is not None:
+
+    def _work(self, size: _Size) -> None:
+        try:
+            service = self._loaded.result()
+        except ModelError:
+            return
+        while (exam_id := self._next(self._lines[size])) is not None:
             try:
                 self._diagnose(service, exam_id)
             except Exception as error:  # noqa: BLE001  a store that fails must not end the line
@@ -184,10 +211,10 @@ class Desk:
         self._loaded.set_exception(error)
         self._on_refusal(error)
 
-    def _next(self) -> str | None:
+    def _next(self, line: deque[str]) -> str | None:
         with self._turn:
-            self._turn.wait_for(lambda: self._line or self._stopping)
-            return None if self._stopping else self._line.popleft()
+            self._turn.wait_for(lambda: line or self._stopping)
+            return None if self._stopping else line.popleft()
 
     def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
         exam = self._store.find(exam_id)

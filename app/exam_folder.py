@@ -84,6 +84,11 @@ class ExamFolder:
         with room():
             (self.originals / "request.json").write_text(json.dumps(asked), encoding="utf-8")
 
+    @property
+    def upload_bytes(self) -> int:
+        """How large the uploaded files are, all together."""
+        return sum(path.stat().st_size for path in self.originals.glob("[0-9]*"))
+
     def is_sealed(self) -> bool:
         """Whether the originals are still here, whole."""
         return (self.originals / "request.json").is_file()

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
         workers: processes that decode and prepare slices, within limits; one for each CPU where nothing is set, and with 0 the
             service does it itself, where a decoder that crashes ends the service.
         queue_size: exams that may wait for their turn.
+        small_exam_mb: an upload up to this size, in units of 2**20, does not wait behind larger ones.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
     """
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=Limits.max_upload_mb, ge=1)
     workers: int | None = Field(default=None, ge=0, le=256)
     queue_size: int = Field(default=16, ge=1)
+    small_exam_mb: int = Field(default=4, ge=0)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)
 

@@ -4,18 +4,22 @@ import contextlib
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.course import Course, Erased, Reading, Scoring
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.errors import Busy, NoFiles, NoLung, NotChest, StorageFull, UnlikeTraining
+from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
+from app.ct.scores import SliceScores
 from app.desk import INTERNAL, MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
 from app.outcome import Outcome
@@ -251,6 +255,41 @@ def test_exams_are_diagnosed_one_after_the_other(chest: list[NamedFile], tmp_pat
 
     assert {outcome.status for outcome in outcomes} == {Status.DONE}
     assert dict(outcomes[0].timing_s).keys() >= {"receive", "wait", "read", "select", "score", "total"}
+
+
+class HoldingWholeExams(FakeClassifier):
+    """Waits for its gate where an exam has more than one slice."""
+
+    def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any) -> Iterator[SliceScores]:
+        held = replace(self, gate=None if len(exam.slices) == 1 else self.gate)
+        return FakeClassifier.score_chunks(held, exam, indices, **how)
+
+
+def test_a_single_image_does_not_wait_behind_whole_exams(chest: list[NamedFile], tmp_path: Path) -> None:
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=HoldingWholeExams(gate=gate), small_exam_mb=1)
+    running.desk.start()
+    large = [NamedFile("padded", chest[0].read() + bytes(2**20)), *chest[1:]]
+    held = [running.take(large) for _ in range(3)]
+    first = running.wait_for(running.take(chest[12:13]))
+    ended_before = set(running.ended)
+    gate.set()
+    outcomes = [running.wait_for(one) for one in held]
+    running.close()
+
+    assert ended_before == {first.exam_id}
+    assert {one.status for one in (first, *outcomes)} == {Status.DONE}
+
+
+def test_both_lines_together_are_bounded(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), queue_size=2, small_exam_mb=1)
+    running.take(chest)
+    running.take([NamedFile("padded", chest[0].read() + bytes(2**20))])
+
+    assert running.desk.waiting == 2
+    with pytest.raises(Busy):
+        running.take(chest)
+    running.store.close()
 
 
 def test_a_full_line_is_busy(chest: list[NamedFile], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from app.ct.affected import LungAreas, lung_areas
 from app.ct.engines import Engine
+from app.ct.engines.turns import Turns
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import TrainingSlices
@@ -30,7 +31,7 @@ _SAME_DISTANCE = 0.05
 
 
 class Classifier:
-    """Scores slices with one model; loaded once, used by one caller at a time.
+    """Scores slices with one model; loaded once. Of several callers each has a batch scored in turn.
 
     Attributes:
         manifest: what the model says about itself.
@@ -43,7 +44,7 @@ class Classifier:
         """A classifier from its parts; ``load`` also checks them."""
         self.manifest = manifest
         self.engine_name, self.on_gpu, self.precision = engine.name, engine.on_gpu, engine.precision
-        self._engine, self._training = engine, training
+        self._engine, self._turns, self._training = engine, Turns(), training
         self._preprocessor = make_preprocessor(manifest.preprocessing.name, manifest.preprocessing.size)
 
     @classmethod
@@ -147,7 +148,9 @@ class Classifier:
             prepared: at least one.
             indices: as for ``score``.
         """
-        output = self._engine(np.stack([p.image for p in prepared]))
+        images = np.stack([p.image for p in prepared])
+        with self._turns:
+            output = self._engine(images)
         slope, intercept = self.manifest.calibration
         boxes = np.array([p.box for p in prepared], dtype=np.int32)
         found = np.array([p.lung_share > 0 for p in prepared])
