@@ -1,25 +1,27 @@
 // Two exams at the same height, from the first slice with lung to the last.
 import { enliven, one, percent } from "./page.js";
+import { examIsGone, jsonAt, untilStarted } from "./service.js";
 import { Maps } from "./viewer/heat.js";
+import { Losses } from "./viewer/losses.js";
+import { MOVES } from "./viewer/moves.js";
 import { Pane } from "./viewer/pane.js";
 import { Pictures } from "./viewer/pictures.js";
+import { MAP, STILL, drawSlice } from "./viewer/slice.js";
 import { LUNG } from "./viewer/window.js";
 import { sentence } from "./words.js";
 
-const STILL = { zoom: 1, x: 0, y: 0, inverted: false };
-const [OPACITY, THRESHOLD] = [0.65, 0];
-
 class Side {
-  constructor(figure, report, maps, notice) {
+  constructor(figure, report, maps, words) {
     this.report = report;
     this.maps = maps;
     this.words = figure.querySelector(".where");
-    this.pane = new Pane(figure.querySelector("canvas"), { withMap: true, notice });
+    this.pane = new Pane(figure.querySelector("canvas"), { withMap: true, words: { ...words, letters: figure.dataset.letters } });
     const scored = report.slices.filter((slice) => slice.scored).map((slice) => slice.index);
     [this.first, this.last] = [Math.min(...scored), Math.max(...scored)];
-    this.pictures = new Pictures(report.slices, () => this.draw());
+    this.pictures = new Pictures(report.slices, { arrived: () => this.draw(), missed: () => this.losses.note() });
+    this.losses = new Losses(figure.dataset.exam, this.pictures, { gone: examIsGone, lost: () => {} });
     this.index = this.first;
-    this.withMap = true;
+    this.map = { ...MAP };
     new ResizeObserver(() => {
       this.pane.resize();
       this.draw();
@@ -38,29 +40,22 @@ class Side {
   }
 
   draw() {
+    const { maps, map } = this;
     const picture = this.pictures.drawable(this.index, LUNG);
-    const spacing = this.report.slices[this.index].pixel_spacing_mm;
-    const shape = { width: picture?.naturalWidth ?? 1, height: picture?.naturalHeight ?? 1, tall: spacing ? spacing[0] / spacing[1] : 1 };
-    const drawsMap = this.withMap && this.maps.has(this.index);
-    const overlay = drawsMap ? { canvas: this.maps.draw(this.index, OPACITY, THRESHOLD), box: this.maps.box(this.index) } : null;
-    this.pane.draw({ picture, shape, view: STILL, overlay, spacing: spacing?.[1] ?? null });
+    drawSlice([this.pane], this.report.slices[this.index], { picture, maps, map, view: STILL });
   }
 }
 
-async function sideOf(figure, notice) {
+async function sideOf(figure, words) {
   const address = figure.dataset.exam;
-  const [report, maps] = await Promise.all([address, `${address}/maps`].map(async (one) => (await fetch(one)).json()));
-  return new Side(figure, report, new Maps(maps.maps), notice);
+  const [report, maps] = await Promise.all([address, `${address}/maps`].map(jsonAt));
+  return report && maps && new Side(figure, report, new Maps(maps.maps), words);
 }
 
 async function start() {
   const host = one("both");
-  let sides;
-  try {
-    sides = await Promise.all([...host.querySelectorAll("figure")].map((figure) => sideOf(figure, host.dataset.notice)));
-  } catch {
-    return; // The page stays as the server drew it.
-  }
+  const sides = await Promise.all([...host.querySelectorAll("figure")].map((figure) => sideOf(figure, { ...host.dataset })));
+  if (!sides.every(Boolean)) return false; // The page stays as the server drew it.
   enliven();
   const slider = one("height");
   const longest = Math.max(1, ...sides.map((side) => side.last - side.first));
@@ -72,7 +67,7 @@ async function start() {
   const showMaps = (shown) => {
     one("maps").checked = shown;
     for (const side of sides) {
-      side.withMap = shown;
+      side.map.shown = shown;
       side.draw();
     }
   };
@@ -84,15 +79,15 @@ async function start() {
     event.preventDefault();
     step(Math.sign(event.deltaY));
   }, { passive: false });
-  const moves = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "o") showMaps(!one("maps").checked);
-    if (event.target !== host || !(event.key in moves)) return;
+    if (event.target !== host || !(event.key in MOVES)) return;
     event.preventDefault();
-    step(moves[event.key]);
+    step(MOVES[event.key]);
   });
   go(500);
+  return true;
 }
 
-start();
+untilStarted(start);

@@ -2,31 +2,29 @@
 import { drawCurve } from "./curve.js";
 import { remember } from "./history.js";
 import { enliven, one } from "./page.js";
+import { examIsGone, jsonAt, untilStarted } from "./service.js";
 import { Maps } from "./viewer/heat.js";
 import { listenToKeys } from "./viewer/keys.js";
 import { Viewer } from "./viewer/viewer.js";
 import { tellWorth } from "./worth.js";
 
+/** A timer counts to 2 ** 31 and no further. */
+const LONGEST_MS = 2 ** 31 - 1;
 const root = one("exam");
 remember(root.dataset.exam.split("/").pop());
 
-/** What stands at an address; null where it cannot be had, and the page stays as the server drew it. */
-async function jsonAt(address) {
-  try {
-    const answer = await fetch(address, { headers: { Accept: "application/json" } });
-    return answer.ok ? await answer.json() : null;
-  } catch {
-    return null;
-  }
-}
-
 async function start() {
   const [report, maps] = await Promise.all([jsonAt(root.dataset.exam), jsonAt(`${root.dataset.exam}/maps`)]);
-  if (!report) return;
+  if (!report || !maps) return false; // The page stays as the server drew it.
   enliven();
   tellWorth();
   const { slices } = report;
-  const viewer = new Viewer(report, maps && new Maps(maps.maps), Number(root.dataset.start));
+  const viewer = new Viewer(report, new Maps(maps.maps), {
+    exam: root.dataset.exam,
+    start: Number(root.dataset.start),
+    gone: examIsGone,
+  });
+  watchExpiry(report, viewer);
   listenToKeys(viewer);
   const curve = one("curve") && drawCurve(one("curve"), slices, (index) => viewer.go(index));
   viewer.onMove = (index) => {
@@ -44,6 +42,14 @@ async function start() {
     });
   }
   viewer.go(Number(root.dataset.start));
+  return true;
 }
 
-start();
+/** The exam may go while it is open: deleted elsewhere, or its time over. */
+function watchExpiry({ expires_at: end }, viewer) {
+  const left = new Date(end) - Date.now() + 1000;
+  if (left < LONGEST_MS) setTimeout(() => viewer.losses.look(), Math.max(0, left));
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && viewer.losses.look());
+}
+
+untilStarted(start);

@@ -2,10 +2,9 @@
 
 export const one = (id) => document.getElementById(id);
 
-/** Show what needs JavaScript, hide what replaces it. */
+/** Show what needs JavaScript, hide what replaces it; there was room for it all along. */
 export function enliven() {
   document.documentElement.classList.add("js");
-  for (const element of document.querySelectorAll(".only-js")) element.hidden = false;
 }
 
 export const percent = (value) => `${Math.round(value * 100)} %`;

@@ -6,6 +6,7 @@ const [FIRST_MS, MOST_MS, SHOWN_MS] = [1000, 10_000, 4000];
 const BETWEEN = [502, 504];
 const returns = [];
 let pause = 0;
+let isGone = false;
 
 export const isAway = () => pause > 0;
 
@@ -34,6 +35,20 @@ export async function ask(address, options) {
   return null;
 }
 
+/** What stands at an address; null where it cannot be had. */
+export async function jsonAt(address) {
+  const answer = await ask(address, { headers: { Accept: "application/json" } });
+  return answer?.ok ? answer.json() : null;
+}
+
+/** Run ``start``, and again when the service is back, until it gives true. */
+export async function untilStarted(start) {
+  let hasStarted = await start();
+  onReturn(async () => {
+    if (!hasStarted) hasStarted = await start();
+  });
+}
+
 async function answers() {
   try {
     return (await fetch("/livez", { cache: "no-store" })).ok;
@@ -54,11 +69,19 @@ async function askAgain() {
   }
 }
 
+/** Note that the exam of this page is no longer kept, and switch off what would be about it. */
+export function examIsGone() {
+  isGone = true;
+  for (const field of document.querySelectorAll(".of-exam")) field.disabled = true;
+  say("expired");
+}
+
 function say(state) {
   const host = one("service");
   host.hidden = false;
-  for (const words of host.children) words.hidden = words.dataset.state !== state;
-  if (state === "back") setTimeout(() => { host.hidden = !isAway(); }, SHOWN_MS);
+  const shown = state === "back" && isGone ? "expired" : state;
+  for (const words of host.children) words.hidden = words.dataset.state !== shown;
+  if (shown === "back") setTimeout(() => { host.hidden = !isAway() && !isGone; }, SHOWN_MS);
 }
 
 /** A form is sent once it is known that someone is there to take it: else the browser would put its own page over ours. */

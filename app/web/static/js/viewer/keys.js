@@ -1,12 +1,10 @@
 // Keys of the viewer; those that browsers and screen readers use themselves work on the stage alone.
 import { one } from "../page.js";
+import { MOVES } from "./moves.js";
 import { PRESETS } from "./window.js";
 
 const PAN = 40;
 
-const MOVES = {
-  ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity,
-};
 const PANS = { ArrowDown: [0, -PAN], ArrowUp: [0, PAN], ArrowLeft: [PAN, 0], ArrowRight: [-PAN, 0] };
 
 export function listenToKeys(viewer) {

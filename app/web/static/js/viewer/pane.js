@@ -2,11 +2,17 @@
 
 const SCALES_MM = [200, 100, 50, 20, 10, 5];
 
+/** Size of what is written, in CSS pixels. */
+const LETTER = 11;
+/** The service's pictures carry the notice in letters of this share of their height; below that size nobody can read them. */
+const [CARRIED, LEGIBLE] = [1 / 40, 9];
+
 export class Pane {
-  constructor(canvas, { withMap, notice }) {
+  /** ``words``: { notice, loading, letters }; letters of the sides right, left, front and back, none where they are not known. */
+  constructor(canvas, { withMap, words }) {
     this.canvas = canvas;
     this.withMap = withMap;
-    this.notice = notice;
+    this.words = words;
   }
 
   /** Device pixels of a CSS pixel. */
@@ -30,24 +36,27 @@ export class Pane {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    if (picture) {
-      const scale = this.fit(shape) * view.zoom;
-      const tall = scale * shape.tall;
-      const left = (this.canvas.width - shape.width * scale) / 2 + view.x * this.density;
-      const top = (this.canvas.height - shape.height * tall) / 2 + view.y * this.density;
-      context.setTransform(scale, 0, 0, tall, left, top);
-      context.drawImage(picture, 0, 0, shape.width, shape.height);
-      if (view.inverted) this.invert(context, shape);
-      if (overlay && this.withMap) {
-        const [y, x, bottom, right] = overlay.box;
-        context.drawImage(overlay.canvas, x, y, right - x, bottom - y);
-      }
-      context.setTransform(1, 0, 0, 1, 0, 0);
-      if (spacing) this.drawScale(context, scale / spacing);
+    if (!picture) {
+      this.write(context, this.words.loading, this.canvas.width / 2, this.canvas.height / 2, "center");
+      return;
     }
-    // A whole compressed picture carries the notice itself.
-    const carries = picture instanceof HTMLImageElement && view.zoom === 1 && view.x === 0 && view.y === 0;
-    if (picture && !carries) this.drawNotice(context);
+    const scale = this.fit(shape) * view.zoom;
+    const tall = scale * shape.tall;
+    const left = (this.canvas.width - shape.width * scale) / 2 + view.x * this.density;
+    const top = (this.canvas.height - shape.height * tall) / 2 + view.y * this.density;
+    context.setTransform(scale, 0, 0, tall, left, top);
+    context.drawImage(picture, 0, 0, shape.width, shape.height);
+    if (view.inverted) this.invert(context, shape);
+    if (overlay && this.withMap) {
+      const [y, x, bottom, right] = overlay.box;
+      context.drawImage(overlay.canvas, x, y, right - x, bottom - y);
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    const isWhole = view.zoom === 1 && view.x === 0 && view.y === 0;
+    const carried = picture instanceof HTMLImageElement && isWhole ? CARRIED * shape.height * tall : 0;
+    const noticeEnd = carried < LEGIBLE * this.density ? this.drawNotice(context, left) : left + 22 * carried;
+    if (spacing) this.drawScale(context, scale / spacing, noticeEnd);
+    this.drawLetters(context);
   }
 
   fit({ width, height, tall }) {
@@ -61,18 +70,39 @@ export class Pane {
     context.globalCompositeOperation = "source-over";
   }
 
-  /** A bar of a round length; ``perMm`` device pixels. */
-  drawScale(context, perMm) {
+  /** A bar of a round length, above the notice where both would meet; ``perMm`` device pixels. */
+  drawScale(context, perMm, noticeEnd) {
     const length = SCALES_MM.find((mm) => mm * perMm < this.canvas.width / 3) ?? 5;
-    const size = 12 * this.density;
-    const right = this.canvas.width - size;
-    const y = this.canvas.height - size;
-    this.stroke(context, [right - length * perMm, y], [right, y]);
-    this.write(context, `${length} mm`, right, y - size / 2, "right");
+    const right = this.canvas.width - LETTER * this.density;
+    const from = right - length * perMm;
+    const y = this.canvas.height - (from < noticeEnd ? 2.6 : 1) * LETTER * this.density;
+    this.stroke(context, [from, y], [right, y]);
+    this.write(context, `${length} mm`, right, y - (LETTER / 2) * this.density, "right");
   }
 
-  drawNotice(context) {
-    this.write(context, this.notice, 10 * this.density, this.canvas.height - 10 * this.density, "left");
+  /** The notice, over what the picture carries of it if that is too small to be read; gives its right end. */
+  drawNotice(context, left) {
+    const size = LETTER * this.density;
+    const start = Math.max(0, left);
+    this.font(context, LETTER);
+    const wide = context.measureText(this.words.notice).width;
+    const fits = Math.min(1, (this.canvas.width - start - size) / wide);
+    this.font(context, LETTER * fits);
+    context.fillStyle = "#000";
+    context.fillRect(start, this.canvas.height - 1.6 * size, wide * fits + size, 1.6 * size);
+    this.write(context, this.words.notice, start + size / 2, this.canvas.height - size / 2, "left", fits);
+    return start + wide * fits + size;
+  }
+
+  drawLetters(context) {
+    const [right, left, front, back] = this.words.letters ?? "";
+    if (!right) return;
+    const { width, height } = this.canvas;
+    const size = LETTER * this.density;
+    this.write(context, right, size, height / 2, "left");
+    this.write(context, left, width - size, height / 2, "right");
+    this.write(context, front, width / 2, 1.5 * size, "center");
+    this.write(context, back, width / 2, height - 2.5 * size, "center");
   }
 
   stroke(context, from, to) {
@@ -86,10 +116,15 @@ export class Pane {
     }
   }
 
-  write(context, words, x, y, align) {
-    context.font = `${11 * this.density}px system-ui, sans-serif`;
+  font(context, size) {
+    context.font = `${size * this.density}px system-ui, sans-serif`;
+  }
+
+  write(context, words, x, y, align, fits = 1) {
+    this.font(context, LETTER * fits);
     context.textAlign = align;
     context.lineWidth = 3 * this.density;
+    context.lineJoin = "round";
     context.strokeStyle = "#000";
     context.fillStyle = "#fff";
     context.strokeText(words, x, y);

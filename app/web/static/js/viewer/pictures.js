@@ -5,10 +5,12 @@ const AT_ONCE = 4;
 const UNITS_KEPT = 60;
 
 export class Pictures {
-  constructor(slices, onArrival) {
+  /** ``on.arrived(index)`` when something of a slice has come; ``on.missed(index)`` when it could not be had. */
+  constructor(slices, on) {
     this.slices = slices;
-    this.onArrival = onArrival;
+    this.on = on;
     this.images = new Map();
+    this.missed = new Set();
     this.units = new Map();
     this.underWay = 0;
     this.near = 0;
@@ -30,11 +32,19 @@ export class Pictures {
     }
   }
 
+  /** Fetch once more what could not be had. */
+  tryAgain() {
+    this.missed.clear();
+    for (const [index, { isStandIn }] of this.units) if (isStandIn) this.units.delete(index);
+    this.approach(this.near);
+    this.on.arrived(this.near);
+  }
+
   nearestMissing() {
     const last = this.slices.length;
     for (let step = 0; step < last; step += 1) {
       for (const index of [this.near + step, this.near - step]) {
-        if (index >= 0 && index < last && !this.images.has(index)) return index;
+        if (index >= 0 && index < last && !this.images.has(index) && !this.missed.has(index)) return index;
       }
     }
     return undefined;
@@ -44,19 +54,23 @@ export class Pictures {
     const image = new Image();
     this.images.set(index, image);
     this.underWay += 1;
-    const settled = () => {
-      this.underWay -= 1;
-      this.approach(this.near);
-    };
     image.addEventListener("load", () => {
-      settled();
-      this.onArrival(index);
+      this.settle();
+      this.on.arrived(index);
     });
     image.addEventListener("error", () => {
-      settled();
-      this.onArrival(index, true);
+      this.images.delete(index);
+      this.missed.add(index);
+      // The others would fail as well, and be asked for one by one: they wait until it is known why.
+      this.underWay -= 1;
+      this.on.missed(index);
     });
     image.src = this.slices[index].compressed || this.slices[index].image;
+  }
+
+  settle() {
+    this.underWay -= 1;
+    this.approach(this.near);
   }
 
   /** What to draw of a slice in a window; null until it is here. */
@@ -70,14 +84,14 @@ export class Pictures {
 
   /** Whether a slice is shown in any window from its Hounsfield units, not from a picture of the lung window. */
   hasUnits(index) {
-    return Boolean(this.slices[index].pixels);
+    return Boolean(this.slices[index].pixels) && !this.units.get(index)?.isStandIn;
   }
 
   unitsAt(index, image) {
     const known = this.units.get(index);
     if (known) return known.values ? known : null;
     this.forgetFar(index);
-    if (!this.hasUnits(index)) {
+    if (!this.slices[index].pixels) {
       this.units.set(index, ofPicture(image));
       return this.units.get(index);
     }
@@ -93,10 +107,12 @@ export class Pictures {
       const values = new Int16Array(await answer.arrayBuffer());
       const [width, height] = [Number(answer.headers.get("X-Columns")), Number(answer.headers.get("X-Rows"))];
       this.units.set(index, { values, width, height });
+      this.shown.key = "";
+      this.on.arrived(index);
     } catch {
-      this.units.set(index, ofPicture(this.images.get(index)));
+      this.units.set(index, { ...ofPicture(this.images.get(index)), isStandIn: true });
+      this.on.missed(index);
     }
-    this.onArrival(index);
   }
 
   forgetFar(index) {

@@ -2,34 +2,42 @@
 import { one, percent } from "../page.js";
 import { sentence } from "../words.js";
 import { Gestures } from "./gestures.js";
+import { Losses } from "./losses.js";
 import { Pane } from "./pane.js";
 import { Pictures } from "./pictures.js";
+import { MAP, STILL, drawSlice, drawsMap } from "./slice.js";
 import { LUNG, PRESETS, isLung, windowOf } from "./window.js";
 
 const CINE_MS = 90;
 const [LEAST_ZOOM, MOST_ZOOM] = [0.5, 12];
-const STILL = { zoom: 1, x: 0, y: 0 };
 
 export class Viewer {
-  /** ``report``: the exam's; ``maps``: its maps, or null. */
-  constructor(report, maps, start) {
+  /** ``report``: the exam's; ``maps``: its maps, or null; ``gone`` is called when the exam turns out to be no longer kept. */
+  constructor(report, maps, { exam, start, gone }) {
     this.slices = report.slices;
     this.findings = report.findings.map((finding) => finding.slice);
     this.maps = maps;
     this.index = start;
     this.window = { ...LUNG };
     this.view = { ...STILL, inverted: false };
-    this.map = { shown: true, opacity: 0.65, threshold: 0 };
+    this.map = { ...MAP };
     this.beside = false;
     this.cine = null;
     this.onMove = () => {};
     this.stage = one("stage");
-    const { notice } = this.stage.dataset;
+    const words = { ...this.stage.dataset };
     this.panes = [
-      new Pane(one("pane-plain"), { withMap: false, notice }),
-      new Pane(one("pane"), { withMap: true, notice }),
+      new Pane(one("pane-plain"), { withMap: false, words }),
+      new Pane(one("pane"), { withMap: true, words }),
     ];
-    this.pictures = new Pictures(this.slices, (index, failed) => this.arrived(index, failed));
+    this.pictures = new Pictures(this.slices, {
+      arrived: (index) => this.arrived(index),
+      missed: (index) => {
+        this.arrived(index);
+        this.losses.note();
+      },
+    });
+    this.losses = new Losses(exam, this.pictures, { gone, lost: (isLost) => { one("lost").hidden = !isLost; } });
     this.gestures = new Gestures(this.stage, this);
     this.listen();
     new ResizeObserver(() => this.resize()).observe(this.stage);
@@ -100,15 +108,9 @@ export class Viewer {
     this.show();
   }
 
-  arrived(index, failed = false) {
+  arrived(index) {
     one("arrived").textContent = this.pictures.arrived < this.slices.length ? `${this.pictures.arrived} / ${this.slices.length}` : "";
-    if (failed) this.lost();
     if (index === this.index) this.show();
-  }
-
-  /** Pictures that cannot be had: the exam has expired or the service is away. */
-  lost() {
-    one("lost").hidden = false;
   }
 
   resize() {
@@ -143,24 +145,15 @@ export class Viewer {
     one("cine").setAttribute("aria-pressed", String(this.cine !== null));
     one("beside").setAttribute("aria-pressed", String(this.beside));
     one("from-picture").hidden = isLung(this.window) || this.pictures.hasUnits(this.index);
-    const told = { slice: this.index, window: `${center}/${width}`, zoom: this.view.zoom.toFixed(2), map: this.mapIsDrawn() };
+    const told = { slice: this.index, window: `${center}/${width}`, zoom: this.view.zoom.toFixed(2), map: drawsMap(this.slice, this.maps, this.map) };
     Object.assign(this.stage.dataset, told);
     for (const pane of this.panes) pane.canvas.setAttribute("aria-label", this.words(this.slice));
   }
 
-  mapIsDrawn() {
-    return this.map.shown && Boolean(this.maps?.has(this.index));
-  }
-
   draw() {
+    const { maps, map, view } = this;
     const picture = this.pictures.drawable(this.index, this.window);
-    const spacing = this.slice.pixel_spacing_mm;
-    const [width, height] = picture ? [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height] : [1, 1];
-    const shape = { width, height, tall: spacing ? spacing[0] / spacing[1] : 1 };
-    const overlay = this.mapIsDrawn() ? { canvas: this.maps.draw(this.index, this.map.opacity, this.map.threshold), box: this.maps.box(this.index) } : null;
-    for (const pane of this.panes) {
-      if (!pane.canvas.hidden) pane.draw({ picture, shape, view: this.view, overlay, spacing: spacing?.[1] ?? null });
-    }
+    drawSlice(this.panes, this.slice, { picture, maps, map, view });
     this.stage.dataset.drawn = picture ? `${this.index}` : "";
   }
 
