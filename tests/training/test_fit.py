@@ -32,6 +32,7 @@ RECIPE = Recipe(
     looks=LookSettings(altered=1, infiltrates=1, other=1),
     label_weights=MappingProxyType({"covid-ct": 1.0, "luna": 1.0}),
     fitness=FitnessSettings(directions=4),
+    phantom_slices=12,
     stretches=(
         Stretch(
             size=48,

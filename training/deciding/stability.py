@@ -19,7 +19,7 @@ _OTHER = 32
 _SHIFTS = (0.05, 0.25, 0.75, 0.95)
 """Where in each of ``_OTHER`` equal parts a slice is taken, beside the middle."""
 _SEEDS = range(3)
-_SLICES, _SIZE = 120, 256
+PHANTOM_SLICES, _SIZE = 120, 256
 """Of a phantom; about eighty of the slices show lung."""
 
 LogitsOf = Callable[[Sequence[Slice]], np.ndarray]
@@ -42,7 +42,7 @@ class WholeExam:
     lesions: int = 0
 
 
-def phantom_exams(logits_of: LogitsOf, *, slices: int = _SLICES, size: int = _SIZE) -> list[WholeExam]:
+def phantom_exams(logits_of: LogitsOf, *, slices: int = PHANTOM_SLICES, size: int = _SIZE) -> list[WholeExam]:
     """Phantoms with no, few and many lesions, scored whole.
 
     Args:

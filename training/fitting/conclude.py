@@ -13,7 +13,7 @@ from app.ct.preprocessing import spec_of
 from training.deciding.decisions import JUDGED_ON, Judged, calibrate, decide, undecided
 from training.deciding.exam_rules import choose_exam_rule
 from training.deciding.patients import is_other_healthy
-from training.deciding.stability import LogitsOf, phantom_exams
+from training.deciding.stability import LogitsOf, WholeExam, phantom_exams
 from training.fitting.setup import Fitting
 from training.hardware import trained_on, versions
 from training.imaging.pictures import Pictures
@@ -112,9 +112,15 @@ def _decided(fitting: Fitting, pictures: Pictures, logits: np.ndarray, logits_of
     exam_rule = choose_exam_rule(
         calibrated,
         slope * _healthy(fitting, pictures, logits) + intercept,
-        [] if logits_of is None else phantom_exams(lambda slices: slope * logits_of(slices) + intercept),
+        _phantoms(fitting, logits_of, slope, intercept),
     )
     return Decided((slope, intercept), decide(calibrated.logits, calibrated.labels, weights), exam_rule)
+
+
+def _phantoms(fitting: Fitting, logits_of: LogitsOf | None, slope: float, intercept: float) -> list[WholeExam]:
+    if logits_of is None:
+        return []
+    return phantom_exams(lambda slices: slope * logits_of(slices) + intercept, slices=fitting.recipe.phantom_slices)
 
 
 def _judged(fitting: Fitting, pictures: Pictures, logits: np.ndarray) -> Judged:

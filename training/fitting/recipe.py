@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from app.ct.manifest import NetworkSpec
+from training.deciding.stability import PHANTOM_SLICES
 from training.fitting.likeness import FitnessSettings
 from training.imaging.looks import LookSettings
 from training.learning.stretches import Stretch
@@ -25,6 +26,7 @@ class Recipe:
         one_class_share: see ``training.records.balance.balanced_weights``.
         stretches: of training, in order.
         fitness: how the limits of what is judged at all are fitted.
+        phantom_slices: of each phantom that exam rules are tried on.
         seed: of everything random.
         without: data sets left out whole, to see how one source is predicted from the others.
         limitations: what is known to be wrong or untested, a sentence each, for the model card; figures in it and in the
@@ -40,6 +42,7 @@ class Recipe:
     one_class_share: float = 0.25
     stretches: tuple[Stretch, ...] = ()
     fitness: FitnessSettings = field(default_factory=FitnessSettings)
+    phantom_slices: int = PHANTOM_SLICES
     seed: int = 0
     without: frozenset[str] = frozenset()
     limitations: tuple[str, ...] = ()
