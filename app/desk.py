@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from app.course import Course, Erased
 from app.ct.errors import BrokenModel, Busy, CovidCTError, ExamError, ModelError, NotReady
+from app.ct.words import sentence
 from app.exam_folder import room
 from app.logs import complain
 from app.outcome import Outcome, Timed
@@ -18,8 +19,8 @@ from app.settings import Settings
 from app.store import KeptExam, KeptProblem, Status, Store
 
 MAX_ATTEMPTS = 2
-INTERNAL = KeptProblem("internal", "The diagnosis stopped for a reason inside the service.")
-INTERRUPTED = KeptProblem("internal", "The service was interrupted while it diagnosed this exam.")
+INTERNAL = KeptProblem("internal", sentence("The diagnosis stopped for a reason inside the service."))
+INTERRUPTED = KeptProblem("internal", sentence("The service was interrupted while it diagnosed this exam."))
 
 
 class _Size(StrEnum):
@@ -241,7 +242,8 @@ class Desk:
             diagnosed = service.diagnose(files, spool=folder.new_spool(), wish=wish, on_progress=course.step)
         folder.keep(diagnosed.exam, diagnosed.scores)
         timed = _timed(exam, begun, diagnosed)
-        self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier))
+        said = (*diagnosed.said, service.classifier.manifest.exam_rule.in_words)
+        self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier), said)
         self._end(exam, Status.DONE, outcome=_outcome(exam, diagnosed, timed))
 
     def _end(

@@ -21,8 +21,10 @@ from app.settings import Settings, model_folder
 from app.store import KeptExam, Store
 from app.web import docs, exams, health, pages, pictures, preferences, reviews
 from app.web.guard import Guard
+from app.web.languages import asked_words
 from app.web.metrics import Metrics
 from app.web.parts import Parts
+from app.web.preferences import words_of
 from app.web.problems import error_of_http, error_of_validation, problem_of, problem_response
 from app.web.reporting import exam_report
 from app.web.templating import STATIC
@@ -120,10 +122,11 @@ async def _sweep(desk: Desk, *, every_s: float) -> None:
 
 def _answer_errors(app: FastAPI, *, retry_after_s: int) -> None:
     def answer(request: Request, error: CovidCTError, headers: dict[str, str] | None = None) -> Response:
-        problem = problem_of(error)
         if pages.is_page(request):
-            return pages.problem_page(request, problem)
-        return problem_response(problem, retry_after_s=retry_after_s, headers=headers)
+            return pages.problem_page(request, problem_of(error, words=words_of(request)))
+        words = asked_words(request)
+        problem = problem_of(error, words=words)
+        return problem_response(problem, words=words, retry_after_s=retry_after_s, headers=headers)
 
     @app.exception_handler(CovidCTError)
     async def _ours(request: Request, error: CovidCTError) -> Response:

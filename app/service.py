@@ -20,6 +20,7 @@ from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
@@ -49,7 +50,7 @@ class SliceClassifier(Protocol):
 OnProgress = Callable[[Reading | Scoring], None]
 
 
-_SYNTHETIC = "A synthetic exam, drawn by the service for visitors without CT data: nobody's lungs."
+_SYNTHETIC = sentence("A synthetic exam, drawn by the service for visitors without CT data: nobody's lungs.")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Diagnosed:
     synthetic: bool = False
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Sentence, ...]:
         """What the reader of the report should know, in whole sentences: of the input, then of the scoring."""
         said = (_SYNTHETIC,) if self.synthetic else ()
         return (
@@ -85,19 +86,38 @@ class Diagnosed:
             *_unlike_training(self.scores),
         )
 
+    @property
+    def said(self) -> tuple[Sentence, ...]:
+        """All that is said of the exam, to be kept with its report."""
+        choice = self.exam.series
+        rejected = () if choice is None else choice.rejected
+        chosen = () if choice is None else (choice.chosen, choice.why)
+        return (*self.warnings, *chosen, *(said for one in rejected for said in (one.series, one.why)))
+
 
 def _pixel_mm2(one: Slice) -> float | None:
     return None if one.pixel_spacing_mm is None else one.pixel_spacing_mm[0] * one.pixel_spacing_mm[1]
 
 
-def _lungs_lost(scores: SliceScores) -> tuple[str, ...]:
+def _lungs_lost(scores: SliceScores) -> tuple[Sentence, ...]:
     lost, scored = int((~scores.lung_found).sum()), len(scores.indices)
-    return (f"On {lost} of {scored} scored slices the lungs were not found; they were scored whole.",) if lost else ()
+    said = sentence(
+        "On {lost} of {scored} scored slices the lungs were not found; they were scored whole.",
+        lost=lost,
+        scored=scored,
+    )
+    return (said,) if lost else ()
 
 
-def _unlike_training(scores: SliceScores) -> tuple[str, ...]:
+def _unlike_training(scores: SliceScores) -> tuple[Sentence, ...]:
     far, scored = int((scores.distance > 1).sum()), len(scores.indices)
-    return (f"{far} of {scored} scored slices look unlike those the model was trained on.",) if far else ()
+    said = counted(
+        "{count} of {scored} scored slices looks unlike those the model was trained on.",
+        "{count} of {scored} scored slices look unlike those the model was trained on.",
+        count=far,
+        scored=scored,
+    )
+    return (said,) if far else ()
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from app.ct.errors import CovidCTError
 from app.database import Base, Database
 from app.exam_folder import ExamFolder
 from app.reviews import Reviews
+from app.said import Said, as_kept, to_keep
 
 
 class Status(StrEnum):
@@ -46,6 +47,7 @@ class _Row(Base):
     key_hash: Mapped[str | None]
     report: Mapped[str | None]
     problem: Mapped[str | None]
+    said: Mapped[str | None]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class KeptExam:
         attempts: how often its diagnosis was begun.
         report: the public JSON, once done.
         problem: once refused or failed.
+        said: the sentences of report or problem that hold values.
     """
 
     number: int
@@ -85,6 +88,7 @@ class KeptExam:
     attempts: int
     report: str | None
     problem: KeptProblem | None
+    said: Said = field(default_factory=dict)
 
 
 def new_id() -> str:
@@ -151,13 +155,14 @@ class Store:
         """Note that a diagnosis begins."""
         self._update(exam_id, status=Status.RUNNING, attempts=_Row.attempts + 1)
 
-    def finish(self, exam_id: str, report: str) -> None:
-        """Keep the report."""
-        self._update(exam_id, status=Status.DONE, report=report)
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
+        """Keep the report, and what it says."""
+        self._update(exam_id, status=Status.DONE, report=report, said=to_keep(said))
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
         """Note that the exam was refused or failed, and why."""
-        self._update(exam_id, status=status, problem=f"{problem.code}\n{problem.message}")
+        kept = f"{problem.code}\n{problem.message}"
+        self._update(exam_id, status=status, problem=kept, said=to_keep([problem.message]))
 
     def unfinished(self) -> list[KeptExam]:
         """Exams that were accepted but not ended, oldest first."""
@@ -228,11 +233,13 @@ _TOMBSTONE = {
     "key_hash": None,
     "report": None,
     "problem": None,
+    "said": None,
 }
 
 
 def _kept(row: _Row) -> KeptExam:
     code, _, message = (row.problem or "").partition("\n")
+    said = as_kept(row.said)
     return KeptExam(
         number=row.number,
         id=row.id,
@@ -243,5 +250,6 @@ def _kept(row: _Row) -> KeptExam:
         receive_s=row.receive_s,
         attempts=row.attempts,
         report=row.report,
-        problem=KeptProblem(code, message) if row.problem else None,
+        problem=KeptProblem(code, said.get(message, message)) if row.problem else None,
+        said=said,
     )

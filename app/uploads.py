@@ -11,6 +11,7 @@ from typing import BinaryIO
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
 from app.ct.reading.files import NamedFile, named
 from app.ct.reading.kinds import HEAD_BYTES, Kind, is_macos_companion, kind_of, kind_told
+from app.ct.words import sentence
 
 MEGABYTE = 2**20
 _CHUNK_BYTES = MEGABYTE
@@ -72,7 +73,9 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
     if not archives:
         return list(files)
     if sum(kind_of(f) is not Kind.JUNK for f in files) > 1:
-        raise UnsupportedType(f"{named(archives, len(files))} is an archive; send one ZIP alone, or no ZIP.")
+        raise UnsupportedType(
+            sentence("{files} is an archive; send one ZIP alone, or no ZIP.", files=named(archives, len(files)))
+        )
     return _unpacked(files[archives[0] - 1], limits, spool)
 
 
@@ -83,19 +86,25 @@ def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:
         NoFiles, TooManyFiles, TooLarge.
     """
     if not files:
-        raise NoFiles("The upload holds no files.")
+        raise NoFiles(sentence("The upload holds no files."))
     if len(files) > limits.max_files:
-        raise TooManyFiles(f"The upload holds {len(files)} files; at most {limits.max_files} are taken.")
+        raise TooManyFiles(
+            sentence(
+                "The upload holds {count} files; at most {most} are taken.", count=len(files), most=limits.max_files
+            )
+        )
     sizes = [f.size for f in files]
     if sum(sizes) > limits.max_upload_mb * MEGABYTE:
-        raise TooLarge(f"The upload is larger than {limits.max_upload_mb} MB.")
+        raise TooLarge(sentence("The upload is larger than {most} MB.", most=limits.max_upload_mb))
     too_large = [
         number
         for number, (file, size) in enumerate(zip(files, sizes, strict=True), start=1)
         if size > limits.max_file_mb * MEGABYTE and not is_archive(file)
     ]
     if too_large:
-        raise TooLarge(f"{named(too_large, len(files))}: larger than {limits.max_file_mb} MB.")
+        raise TooLarge(
+            sentence("{files}: larger than {most} MB.", files=named(too_large, len(files)), most=limits.max_file_mb)
+        )
 
 
 def is_archive(file: NamedFile) -> bool:
@@ -115,7 +124,7 @@ def _unpacked(file: NamedFile, limits: Limits, spool: Path) -> list[NamedFile]:
             budget -= _extract(archive, member, path, limits=limits, budget=budget)
             unpacked.append(NamedFile(member.filename, path))
     if not unpacked:
-        raise NoFiles("The archive holds no files.")
+        raise NoFiles(sentence("The archive holds no files."))
     _check_nested(unpacked)
     return unpacked
 
@@ -128,7 +137,7 @@ def _check_nested(unpacked: Sequence[NamedFile]) -> None:
     nested = [f for f in unpacked if _is_nested(f)]
     beside_slices = bool(nested) and any(kind_of(f) is Kind.DICOM for f in unpacked)
     if any(not (beside_slices and _ARCHIVE_NAME.search(f.name)) for f in nested):
-        raise UnsafeArchive("The archive holds another archive.")
+        raise UnsafeArchive(sentence("The archive holds another archive."))
 
 
 def _opened(opened: BinaryIO, limits: Limits) -> zipfile.ZipFile:
@@ -138,8 +147,8 @@ def _opened(opened: BinaryIO, limits: Limits) -> zipfile.ZipFile:
         if directory_bytes <= limits.max_files * _DIRECTORY_BYTES_PER_FILE:
             return zipfile.ZipFile(opened)
     except Exception as error:
-        raise UnsafeArchive("The archive is damaged.") from error
-    raise TooManyFiles(f"The archive lists too many files; at most {limits.max_files} are taken.")
+        raise UnsafeArchive(sentence("The archive is damaged.")) from error
+    raise TooManyFiles(sentence("The archive lists too many files; at most {most} are taken.", most=limits.max_files))
 
 
 def _directory_sizes(opened: BinaryIO) -> Iterator[int]:
@@ -171,7 +180,11 @@ def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """The files of the archive that may be slices; none is opened before all are allowed."""
     members = [m for m in archive.infolist() if not m.is_dir() and not is_macos_companion(m.filename)]
     if len(members) > limits.max_files:
-        raise TooManyFiles(f"The archive holds {len(members)} files; at most {limits.max_files} are taken.")
+        raise TooManyFiles(
+            sentence(
+                "The archive holds {count} files; at most {most} are taken.", count=len(members), most=limits.max_files
+            )
+        )
     for member in members:
         _check_member(member)
     return members
@@ -179,12 +192,12 @@ def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
 
 def _check_member(member: zipfile.ZipInfo) -> None:
     if member.flag_bits & 0x1:
-        raise UnsafeArchive("The archive is encrypted.")
+        raise UnsafeArchive(sentence("The archive is encrypted."))
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise UnsafeArchive("The archive holds links or other things that are not files.")
+        raise UnsafeArchive(sentence("The archive holds links or other things that are not files."))
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UnsafeArchive("The archive is compressed in an unusual way.")
+        raise UnsafeArchive(sentence("The archive is compressed in an unusual way."))
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, limits: Limits, budget: int) -> int:
@@ -194,9 +207,9 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, l
         for chunk in _chunks(archive, member):
             written += len(chunk)
             if written > limits.max_file_mb * MEGABYTE:
-                raise TooLarge(f"A file of the archive is larger than {limits.max_file_mb} MB.")
+                raise TooLarge(sentence("A file of the archive is larger than {most} MB.", most=limits.max_file_mb))
             if written > budget:
-                raise UnsafeArchive("The archive inflates to far more than it should.")
+                raise UnsafeArchive(sentence("The archive inflates to far more than it should."))
             target.write(chunk)
     return written
 
@@ -215,4 +228,4 @@ def _chunks(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
             while chunk := source.read(_CHUNK_BYTES):
                 yield chunk
     except Exception as error:
-        raise UnsafeArchive("The archive is damaged.") from error
+        raise UnsafeArchive(sentence("The archive is damaged.")) from error

@@ -4,7 +4,7 @@ import contextlib
 import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -377,10 +377,10 @@ class FullStore(Store):
 
     is_full = True
 
-    def finish(self, exam_id: str, report: str) -> None:
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
         if self.is_full:
             raise StorageFull
-        super().finish(exam_id, report)
+        super().finish(exam_id, report, said)
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
         if self.is_full:

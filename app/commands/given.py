@@ -10,6 +10,7 @@ from app.commands import Misuse
 from app.ct.errors import Unreadable
 from app.ct.reading.files import NamedFile, named, natural_key
 from app.ct.reading.kinds import Kind, is_macos_companion, kind_of
+from app.ct.words import sentence
 from app.uploads import is_archive
 
 _VOLUME_SUFFIX = re.compile(r"\.(nii|nii\.gz|mha)$", re.IGNORECASE)
@@ -158,7 +159,7 @@ def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
     files = [file for path in paths for file in _files(path)]
     closed = [number for number, file in enumerate(files, start=1) if not _can_be_opened(file)]
     if closed:
-        raise Unreadable(f"{named(closed, len(files))}: cannot be opened.")
+        raise Unreadable(sentence("{files}: cannot be opened.", files=named(closed, len(files))))
     return files
 
 
@@ -233,7 +234,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise Unreadable("A folder of the exam cannot be opened.") from error
+    raise Unreadable(sentence("A folder of the exam cannot be opened.")) from error
 
 
 def _can_be_opened(file: NamedFile) -> bool:

@@ -13,6 +13,7 @@ from app.commands.writing import write_whole
 from app.ct.errors import CovidCTError
 from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
+from app.ct.words import sentence
 from app.desk import utc_now
 from app.exam_folder import Wish, room
 from app.outcome import Timed
@@ -105,7 +106,11 @@ def outcome_of(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_pro
     except CovidCTError as error:
         return Refusal(problem_of(error))
     except Exception as error:  # noqa: BLE001  the others are still to be diagnosed; its text may name a patient
-        return Refusal(problem_of(Internal(f"The diagnosis stopped for a reason inside ({type(error).__name__}).")))
+        return Refusal(
+            problem_of(
+                Internal(sentence("The diagnosis stopped for a reason inside ({kind}).", kind=type(error).__name__))
+            )
+        )
 
 
 def predict(files: Sequence[NamedFile], classifier: SliceClassifier, *, on_progress: OnProgress) -> Prediction:

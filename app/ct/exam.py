@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 
+from app.ct.words import Sentence
+
 
 class InputKind(StrEnum):
     """What the slices came as."""
@@ -69,17 +71,17 @@ class Slice:
 class RejectedSeries:
     """A series in the upload that was not diagnosed. ``series`` is a label such as "series 2", never a patient's data."""
 
-    series: str
+    series: Sentence
     slices: int
-    why: str
+    why: Sentence
 
 
 @dataclass(frozen=True)
 class SeriesChoice:
     """Which series of the upload is diagnosed, and why."""
 
-    chosen: str
-    why: str
+    chosen: Sentence
+    why: Sentence
     rejected: tuple[RejectedSeries, ...] = ()
 
 
@@ -102,7 +104,7 @@ class Exam:
     order: Order
     files: int
     series: SeriesChoice | None = None
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Sentence, ...] = field(default=())
     other_part: str | None = None
 
     def __post_init__(self) -> None:

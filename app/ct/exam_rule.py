@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.ct.words import Sentence, sentence
+
 _TINY = 1e-12
 """Keeps the logit of a mean probability finite."""
 
@@ -59,10 +61,16 @@ class TopShareMean(_Rule):
         return float(np.sort(logits)[::-1][:counted].mean())
 
     @property
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """For the reader of a report, as a whole sentence."""
-        floor = f", at least {self.least_slices} of them" if self.least_slices > 1 else ""
-        return f"The mean of the strongest {100 * self.top_share:g} % of the scored slices{floor}."
+        share = 100 * self.top_share
+        if self.least_slices > 1:
+            return sentence(
+                "The mean of the strongest {share:g} % of the scored slices, at least {least} of them.",
+                share=share,
+                least=self.least_slices,
+            )
+        return sentence("The mean of the strongest {share:g} % of the scored slices.", share=share)
 
 
 class MeanProbability(_Rule):
@@ -76,9 +84,9 @@ class MeanProbability(_Rule):
         return float(np.log(mean / (1 - mean)))
 
     @property
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """For the reader of a report, as a whole sentence."""
-        return "The mean probability of the scored slices."
+        return sentence("The mean probability of the scored slices.")
 
 
 class NoisyOr(_Rule):
@@ -100,10 +108,14 @@ class NoisyOr(_Rule):
         return float(doubt + np.log(-np.expm1(-doubt)))
 
     @property
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """For the reader of a report, as a whole sentence."""
-        which = "any scored slice" if self.of_slices is None else f"any of {self.of_slices:g} average slices"
-        return f"The probability that {which} shows the disease, as if slices were independent."
+        if self.of_slices is None:
+            return sentence("The probability that any scored slice shows the disease, as if slices were independent.")
+        return sentence(
+            "The probability that any of {count:g} average slices shows the disease, as if slices were independent.",
+            count=self.of_slices,
+        )
 
 
 class LogMeanExp(_Rule):
@@ -122,9 +134,12 @@ class LogMeanExp(_Rule):
         return (total - float(np.log(len(logits)))) / self.sharpness
 
     @property
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """For the reader of a report, as a whole sentence."""
-        return f"A mean of the scored slices in which strong slices count more (log-mean-exp, sharpness {self.sharpness:g})."
+        return sentence(
+            "A mean of the scored slices in which strong slices count more (log-mean-exp, sharpness {sharpness:g}).",
+            sharpness=self.sharpness,
+        )
 
 
 class Quantile(_Rule):
@@ -142,9 +157,11 @@ class Quantile(_Rule):
         return float(np.quantile(logits, self.at))
 
     @property
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """For the reader of a report, as a whole sentence."""
-        return f"What {100 * self.at:g} % of the scored slices stay below." if self.at < 1 else "The strongest slice."
+        if self.at < 1:
+            return sentence("What {share:g} % of the scored slices stay below.", share=100 * self.at)
+        return sentence("The strongest slice.")
 
 
 ExamRule = Annotated[TopShareMean | MeanProbability | NoisyOr | LogMeanExp | Quantile, Field(discriminator="name")]

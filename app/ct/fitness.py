@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from app.ct.errors import BrokenModel, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam
 from app.ct.manifest import FitnessSpec
+from app.ct.words import sentence
 
 FITNESS_FILE = "fitness.safetensors"
 
@@ -127,7 +128,7 @@ def check_body_part(exam: Exam) -> None:
         NotChest: every slice names one and the same other body part.
     """
     if exam.other_part is not None:
-        raise NotChest(f"Every slice names another body part than the chest: {exam.other_part}.")
+        raise NotChest(sentence("Every slice names another body part than the chest: {part}.", part=exam.other_part))
 
 
 def check_lung_area(area: np.ndarray, least: float) -> None:
@@ -165,8 +166,15 @@ def check_likeness(distance: np.ndarray, *, to_score: int) -> None:
     """
     far = int((~(distance <= 1)).sum())
     if far > to_score / 2:
-        which = "The picture looks" if to_score == 1 else f"At least {far} of {to_score} slices to score look"
-        raise UnlikeTraining(f"{which} unlike the axial chest CT that the model was trained on.")
+        if to_score == 1:
+            raise UnlikeTraining(sentence("The picture looks unlike the axial chest CT that the model was trained on."))
+        raise UnlikeTraining(
+            sentence(
+                "At least {far} of {count} slices to score look unlike the axial chest CT that the model was trained on.",
+                far=far,
+                count=to_score,
+            )
+        )
 
 
 def may_be_told(distance: np.ndarray, *, to_score: int) -> bool:

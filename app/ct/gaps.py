@@ -7,6 +7,7 @@ import numpy as np
 
 from app.ct.exam import Exam
 from app.ct.selection import shows_lung
+from app.ct.words import Sentence, sentence
 
 MAX_GAP_MM = 10.0
 """Between the centers of neighboring slices. Slices of 10 mm side by side and thin ones every 10 mm are exams as they are
@@ -29,17 +30,23 @@ class Coverage:
     is_cut: bool
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Sentence, ...]:
         """Whole sentences for the report."""
         found = []
         if self.gap_mm is not None:
             found.append(
-                f"Slices are missing within the lungs: neighboring slices lie up to {self.gap_mm:.1f} mm apart,"
-                f" and more than {MAX_GAP_MM:.0f} mm leave the verdict inconclusive."
+                sentence(
+                    "Slices are missing within the lungs: neighboring slices lie up to {gap_mm:.1f} mm apart,"
+                    " and more than {most_mm:.0f} mm leave the verdict inconclusive.",
+                    gap_mm=self.gap_mm,
+                    most_mm=MAX_GAP_MM,
+                )
             )
         if self.is_cut:
             found.append(
-                "The exam may not show the whole lungs: it begins or ends with a slice that shows much of them."
+                sentence(
+                    "The exam may not show the whole lungs: it begins or ends with a slice that shows much of them."
+                )
             )
         return tuple(found)
 

@@ -12,7 +12,9 @@ Value = str | int | float
 
 
 class Sentence(str):
-    """English, as ``template.format(**values)``.
+    """English, with what it was made of.
+
+    One that comes from a worker or out of a store may name any template: only those that a catalog knows may be filled.
 
     Attributes:
         template: what catalogs know it by.
@@ -25,34 +27,34 @@ class Sentence(str):
     values: Mapping[str, Value]
 
     @classmethod
-    def of(cls, template: str, many: str | None, values: Mapping[str, Value]) -> "Sentence":
-        """The sentence in English."""
-        chosen = template if many is None or values["count"] == 1 else many
-        sentence = cls(chosen.format(**values))
+    def of(cls, english: str, template: str, many: str | None, values: Mapping[str, Value]) -> "Sentence":
+        """A sentence whose English is known."""
+        sentence = cls(english)
         sentence.template, sentence.many, sentence.values = template, many, values
         return sentence
 
 
 def sentence(template: str, **values: Value) -> Sentence:
     """A sentence, or a part of one, whose template stands in the catalogs: it must be written out where this is called."""
-    return Sentence.of(template, None, values)
+    return Sentence.of(template.format(**values), template, None, values)
 
 
 def counted(one: str, many: str, *, count: int, **values: Value) -> Sentence:
     """The same of something that is counted: ``one`` where ``count`` is 1, otherwise ``many``."""
-    return Sentence.of(one, many, {"count": count, **values})
+    values = {"count": count, **values}
+    return Sentence.of((one if count == 1 else many).format(**values), one, many, values)
 
 
 def in_a_row(sentences: Iterable[str]) -> Sentence:
-    """Several whole sentences, at least one, as one text."""
+    """Several whole sentences as one text."""
     return _folded(sentences, lambda first, second: sentence("{first} {second}", first=first, second=second))
 
 
 def listed(parts: Iterable[str]) -> Sentence:
-    """Several parts of a sentence, at least one, one after the other."""
+    """Several parts of a sentence, one after the other."""
     return _folded(parts, lambda first, second: sentence("{first}; {second}", first=first, second=second))
 
 
 def _folded(parts: Iterable[str], join: Callable[[str, str], Sentence]) -> Sentence:
-    first, *others = parts
-    return reduce(join, others, first if isinstance(first, Sentence) else Sentence.of("{text}", None, {"text": first}))
+    first, *others = [*parts] or [""]
+    return reduce(join, others, first if isinstance(first, Sentence) else Sentence.of(first, first, None, {}))

@@ -9,11 +9,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.course import Ended, Event, Reading, Received, Scoring
+from app.ct.words import sentence
 from app.exam_folder import SlicesAsked, Wish
 from app.store import KeptExam
 from app.web.intake import take_in
+from app.web.languages import ENGLISH, Words, asked_words
 from app.web.parts import FoundExam, Parts, Wired, find_exam
-from app.web.problems import RESPONSES, Internal, InvalidRequest, kept_problem, problem_response
+from app.web.problems import RESPONSES, Internal, InvalidRequest, kept_problem, problem_response, told_in
 from app.web.reporting import exam_status, exam_summary, exam_url
 from app.web.schemas import ExamList, ExamReport, ExamStatus
 
@@ -78,7 +80,7 @@ async def post_exam(
     course = parts.desk.course(kept.id)
     if course is not None:
         await course.ended()
-    return _answer(parts, await find_exam(parts, kept.id), is_new=is_new)
+    return _answer(parts, await find_exam(parts, kept.id), words=asked_words(request), is_new=is_new)
 
 
 def _accepted(parts: Parts, kept: KeptExam) -> Response:
@@ -92,13 +94,13 @@ def _accepted(parts: Parts, kept: KeptExam) -> Response:
     return Response(body, status_code=202, headers=headers, media_type="application/json")
 
 
-def _answer(parts: Parts, kept: KeptExam, *, is_new: bool) -> Response:
+def _answer(parts: Parts, kept: KeptExam, *, words: Words, is_new: bool) -> Response:
     location = {"Location": exam_url(kept.id)}
     if kept.problem is not None:
-        problem = kept_problem(kept.problem, instance=exam_url(kept.id))
-        return problem_response(problem, retry_after_s=parts.settings.retry_after_s, headers=location)
+        problem = kept_problem(kept.problem, words=words, instance=exam_url(kept.id))
+        return problem_response(problem, words=words, retry_after_s=parts.settings.retry_after_s, headers=location)
     if kept.report is None:
-        raise Internal("The exam's end could not be kept.")
+        raise Internal(sentence("The exam's end could not be kept."))
     body, etag = _body(parts, kept)
     return Response(
         body,
@@ -108,9 +110,9 @@ def _answer(parts: Parts, kept: KeptExam, *, is_new: bool) -> Response:
     )
 
 
-def _body(parts: Parts, kept: KeptExam) -> tuple[str, str]:
-    """The exam's JSON and its ETag."""
-    body = kept.report or exam_status(kept, parts.desk.course(kept.id)).model_dump_json(exclude_none=True)
+def _body(parts: Parts, kept: KeptExam, words: Words = ENGLISH) -> tuple[str, str]:
+    """The exam's JSON and its ETag; a report is the same in every language, a problem is told in that of ``words``."""
+    body = kept.report or exam_status(kept, parts.desk.course(kept.id), words).model_dump_json(exclude_none=True)
     return body, f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
 
 
@@ -120,10 +122,15 @@ def _body(parts: Parts, kept: KeptExam) -> tuple[str, str]:
     response_model=ExamReport | ExamStatus,
     responses={304: {"description": "Not changed since the ETag sent in If-None-Match."}},
 )
-async def get_exam(kept: FoundExam, parts: Wired, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+async def get_exam(
+    request: Request, kept: FoundExam, parts: Wired, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
     """The report, or where the exam stands."""
-    body, etag = _body(parts, kept)
+    words = asked_words(request)
+    body, etag = _body(parts, kept, words)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if kept.problem is not None:
+        headers |= told_in(words)
     if etag in [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]:
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
@@ -170,7 +177,7 @@ async def list_exams(
 ) -> ExamList:
     """Exams that are kept, newest first."""
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
-        raise InvalidRequest("Not valid: query cursor.")
+        raise InvalidRequest(sentence("Not valid: query cursor."))
     before = None if cursor is None else int(cursor)
     found = await run_in_threadpool(parts.store.newest, limit + 1, before=before)
     more = str(found[limit - 1].number) if len(found) > limit else None

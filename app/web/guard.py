@@ -1,10 +1,11 @@
 """What every answer has in common: security headers, HEAD, and a last resort that tells nothing."""
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.logs import complain, say
+from app.web.languages import asked_words
 from app.web.problems import Internal, problem_of, problem_response
 
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -42,7 +43,9 @@ class Guard:
         except Exception as error:  # noqa: BLE001  the last resort: its text may name a patient, so neither log nor answer hold it
             complain("request failed", kind=type(error).__name__)
             if not answer.is_started:
-                await problem_response(problem_of(Internal()), retry_after_s=1)(scope, receive, answer.send)
+                words = asked_words(Request(scope))
+                problem = problem_of(Internal(), words=words)
+                await problem_response(problem, words=words, retry_after_s=1)(scope, receive, answer.send)
 
 
 class _Answer:

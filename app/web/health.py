@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from app import __version__
 from app.ct.errors import NotReady
+from app.ct.words import sentence
 from app.desk import Desk
 from app.web.parts import Wired
 from app.web.problems import RESPONSES
@@ -54,5 +55,5 @@ def get_metrics(parts: Wired) -> Response:
 def not_ready(desk: Desk) -> NotReady:
     """Why exams cannot be sent yet."""
     if desk.failure is not None:
-        return NotReady("The model was refused; the operator must look at the service's log.")
-    return NotReady("The model is being loaded and checked.")
+        return NotReady(sentence("The model was refused; the operator must look at the service's log."))
+    return NotReady(sentence("The model is being loaded and checked."))

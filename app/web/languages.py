@@ -15,10 +15,9 @@ from babel.support import Translations
 from starlette.requests import Request
 
 from app.ct.words import Sentence
+from app.said import Said
 
 LOCALE = Path(__file__).parent / "locale"
-Said = Mapping[str, Sentence]
-"""Sentences that were kept with an exam, by their English."""
 
 
 class Language(StrEnum):
@@ -71,9 +70,17 @@ class Words:
         if sentence is None:
             return self.gettext(text)
         values = {n: self.tell(v, said) if isinstance(v, str) else v for n, v in sentence.values.items()}
+        template = self._template(sentence)
+        # What no catalog knows may have come from anywhere: it is not filled.
+        return template.format(**values) if template else str(sentence)
+
+    def _template(self, sentence: Sentence) -> str | None:
+        """A sentence's template in the language; None where there is none of its own."""
         if sentence.many is None:
-            return self.gettext(sentence.template).format(**values)
-        return self.ngettext(sentence.template, sentence.many, int(sentence.values["count"])).format(**values)
+            found = self.gettext(sentence.template)
+        else:
+            found = self.ngettext(sentence.template, sentence.many, int(sentence.values["count"]))
+        return None if found in (sentence.template, sentence.many) else found
 
 
 @cache
@@ -86,6 +93,9 @@ def words_in(language: Language) -> Words:
     write_mo(compiled, catalog)
     compiled.seek(0)
     return Words(language, Translations(compiled), _for_scripts(catalog))
+
+
+ENGLISH = words_in(Language.ENGLISH)
 
 
 def read_catalog(language: Language) -> Catalog:
@@ -132,3 +142,8 @@ def _ranges(header: str) -> Iterator[tuple[str, float]]:
         if primary and 0 <= quality <= 1:
             best[primary] = max(quality, best.get(primary, 0.0))
     yield from best.items()
+
+
+def asked_words(request: Request) -> Words:
+    """The words of the language that a request asks for."""
+    return words_in(language_of(request))

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
+from app.ct.words import sentence
 from app.exam_folder import Wish
 from app.store import KeptExam, Status
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.intake import take_example, take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
+from app.web.preferences import words_of
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
@@ -84,7 +86,7 @@ async def get_compared(request: Request, parts: Wired, first: str, second: str) 
 async def _diagnosed(parts: Parts, exam_id: str) -> ExamReport:
     kept = await find_exam(parts, exam_id)
     if kept.report is None:
-        raise NotFound("An exam that is not diagnosed cannot be set beside another.")
+        raise NotFound(sentence("An exam that is not diagnosed cannot be set beside another."))
     return await run_in_threadpool(kept_report, kept.report)
 
 
@@ -94,10 +96,10 @@ def get_exam_page(
 ) -> Response:
     """The result; before there is one, how far the exam has come."""
     if kept.report is not None:
-        return _result(request, parts, kept_report(kept.report), at=at)
+        return _result(request, parts, kept, at=at)
     if not kept.status.is_final:
         return _progress(request, kept, parts)
-    status = exam_status(kept, None)
+    status = exam_status(kept, None, words_of(request))
     shown = {"problem": status.problem, "status": kept.status, "refused": kept.status is Status.REFUSED, "exam": status}
     return render(request, "refused.html", shown)
 
@@ -107,13 +109,14 @@ def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
     return render(request, "progress.html", shown)
 
 
-def _result(request: Request, parts: Parts, report: ExamReport, *, at: int | None) -> Response:
-    classifier = parts.desk.classifier
+def _result(request: Request, parts: Parts, kept: KeptExam, *, at: int | None) -> Response:
+    report, classifier = kept_report(kept.report or ""), parts.desk.classifier
     index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
     scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
     curve: Curve = draw_curve(report.slices, threshold=report.image_threshold, band=report.image_band, current=index)
     shown = {
         "report": report,
+        "said": kept.said,
         "scale": scale,
         "curve": curve,
         "strongest": strongest(report.slices, most=STRONGEST),

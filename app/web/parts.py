@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
+from app.ct.words import sentence
 from app.ct.workers import ClosableWorkers
 from app.desk import Desk
 from app.settings import Settings
@@ -42,7 +43,7 @@ async def find_exam(parts: Parts, exam_id: str) -> KeptExam:
     """
     kept = await run_in_threadpool(parts.store.find, exam_id)
     if kept is None:
-        raise NotFound("There is no exam of that id.")
+        raise NotFound(sentence("There is no exam of that id."))
     if kept.status is Status.EXPIRED:
         raise Expired
     return kept

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from app.ct.heatmap import Box, heatmap_png, image_jpeg, image_png, overlay_png
+from app.ct.words import sentence
 from app.exam_folder import ExamFolder
 from app.store import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
@@ -29,7 +30,7 @@ Index = Annotated[int, Path(ge=0, le=99_999, description="The slice, 0 at the he
 async def get_strongest(kept: FoundExam, parts: Wired) -> Response:
     """Overlay of the slice with the strongest evidence."""
     if kept.report is None:
-        raise NotFound("The exam has no pictures: it is not diagnosed.")
+        raise NotFound(sentence("The exam has no pictures: it is not diagnosed."))
     index = kept_report(kept.report).strongest_slice
     return _answer(kept, await run_in_threadpool(_overlay, _folder(parts, kept), index))
 
@@ -57,7 +58,7 @@ async def get_maps(kept: FoundExam, parts: Wired) -> MapList:
     """Every scored slice's map on its own grid, for viewers that draw maps themselves."""
     maps = await run_in_threadpool(_folder(parts, kept).maps)
     if not maps:
-        raise NotFound("The exam has no maps: it is not diagnosed.")
+        raise NotFound(sentence("The exam has no maps: it is not diagnosed."))
     return MapList(maps=[_map_report(index, *maps[index]) for index in sorted(maps)])
 
 
@@ -76,7 +77,9 @@ async def get_pixels(kept: FoundExam, parts: Wired, index: Index) -> Response:
     """The values of a DICOM or volume slice, upright as its picture, while they are kept; pictures have none."""
     hu = await run_in_threadpool(_folder(parts, kept).values, index)
     if hu is None:
-        raise NotFound("There are no Hounsfield units of this slice: pictures have none, or they are not kept here.")
+        raise NotFound(
+            sentence("There are no Hounsfield units of this slice: pictures have none, or they are not kept here.")
+        )
     rows, columns = hu.shape
     shape = {"X-Rows": f"{rows}", "X-Columns": f"{columns}", "X-Rescale-Slope": "1", "X-Rescale-Intercept": "0"}
     content = hu.astype("<i2", copy=False).tobytes()
@@ -116,14 +119,14 @@ def _caching(kept: KeptExam) -> dict[str, str]:
 def _gray(folder: ExamFolder, index: int) -> np.ndarray:
     gray = folder.gray(index)
     if gray is None:
-        raise NotFound("The exam has no such slice, or is not diagnosed yet.")
+        raise NotFound(sentence("The exam has no such slice, or is not diagnosed yet."))
     return gray
 
 
 def _map(folder: ExamFolder, index: int) -> tuple[np.ndarray, Box]:
     found = folder.heat(index)
     if found is None:
-        raise NotFound("This slice was not scored, so it has no map.")
+        raise NotFound(sentence("This slice was not scored, so it has no map."))
     return found
 
 

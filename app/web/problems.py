@@ -1,65 +1,65 @@
 """Errors as RFC 9457 problems: the one place that knows which error is which HTTP status."""
 
-from http import HTTPStatus
-
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.ct import errors
-from app.ct.errors import CovidCTError
+from app.ct.errors import CovidCTError, ToldError
+from app.ct.words import sentence
 from app.store import KeptProblem
+from app.web.languages import ENGLISH, Words
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class NotFound(CovidCTError):
+class NotFound(ToldError):
     """Nothing stands at that address."""
 
     code = "not-found"
-    title = "Not found"
-    advice = "Check the address. Exams that were deleted are not found either."
+    title = sentence("Not found")
+    advice = sentence("Check the address. Exams that were deleted are not found either.")
 
 
-class Expired(CovidCTError):
+class Expired(ToldError):
     """The exam was kept for its time and then erased."""
 
     code = "expired"
-    title = "The exam has expired"
-    advice = "Send the exam again; exams are kept for a limited time only."
+    title = sentence("The exam has expired")
+    advice = sentence("Send the exam again; exams are kept for a limited time only.")
 
 
-class OtherVersion(CovidCTError):
+class OtherVersion(ToldError):
     """The exam's report was kept by another version of the service."""
 
     code = "other-version"
-    title = "The report was made by another version"
-    advice = "Send the exam again; this version of the service cannot show the report."
+    title = sentence("The report was made by another version")
+    advice = sentence("Send the exam again; this version of the service cannot show the report.")
 
 
-class MethodNotAllowed(CovidCTError):
+class MethodNotAllowed(ToldError):
     """The address does not take this method."""
 
     code = "method-not-allowed"
-    title = "Method not allowed"
-    advice = "See /docs for what each address takes."
+    title = sentence("Method not allowed")
+    advice = sentence("See /docs for what each address takes.")
 
 
-class InvalidRequest(CovidCTError):
+class InvalidRequest(ToldError):
     """A parameter, header or the form is malformed."""
 
     code = "invalid-request"
-    title = "The request is not valid"
-    advice = "See /docs for what this address takes."
+    title = sentence("The request is not valid")
+    advice = sentence("See /docs for what this address takes.")
 
 
-class Internal(CovidCTError):
+class Internal(ToldError):
     """A fault of the service."""
 
     code = "internal"
-    title = "Something went wrong inside the service"
-    advice = "Try again; if it happens again, tell the operator when it happened."
+    title = sentence("Something went wrong inside the service")
+    advice = sentence("Try again; if it happens again, tell the operator when it happened.")
 
 
 # The most specific class wins; every class of the tree has an entry, its own or its parent's.
@@ -125,31 +125,39 @@ def _all_kinds(kind: type[CovidCTError]) -> dict[str, type[CovidCTError]]:
     return found
 
 
-def problem_of(error: CovidCTError, *, instance: str | None = None) -> Problem:
+def problem_of(error: CovidCTError, *, words: Words = ENGLISH) -> Problem:
     """What an error says in public."""
-    return _problem(type(error), error.message, instance=instance)
+    return _problem(type(error), error.message, words=words)
 
 
-def kept_problem(kept: KeptProblem, *, instance: str | None = None) -> Problem:
+def kept_problem(kept: KeptProblem, *, words: Words = ENGLISH, instance: str | None = None) -> Problem:
     """The problem an exam was refused or failed with."""
-    return _problem(_all_kinds(CovidCTError).get(kept.code, Internal), kept.message, instance=instance)
+    kind = _all_kinds(CovidCTError).get(kept.code, Internal)
+    return _problem(kind, kept.message, words=words, instance=instance)
 
 
-def _problem(kind: type[CovidCTError], detail: str, *, instance: str | None) -> Problem:
+def _problem(kind: type[CovidCTError], detail: str, *, words: Words, instance: str | None = None) -> Problem:
     return Problem(
         type=f"urn:covidct:problem:{kind.code}",
-        title=kind.title,
+        title=words.tell(kind.title),
         status=status_of(kind),
-        detail=detail,
+        detail=words.tell(detail),
         code=kind.code,
-        advice=kind.advice,
+        advice=words.tell(kind.advice),
         instance=instance,
     )
 
 
-def problem_response(problem: Problem, *, retry_after_s: int, headers: dict[str, str] | None = None) -> Response:
+def told_in(words: Words) -> dict[str, str]:
+    """Headers of an answer of the API that was told in the language it was asked for in."""
+    return {"Content-Language": words.language.tag, "Vary": "Accept-Language"}
+
+
+def problem_response(
+    problem: Problem, *, words: Words, retry_after_s: int, headers: dict[str, str] | None = None
+) -> Response:
     """The problem as an answer; with Retry-After where trying again helps."""
-    sent = dict(headers or {}) | {"Cache-Control": "no-store"}
+    sent = dict(headers or {}) | {"Cache-Control": "no-store"} | told_in(words)
     if problem.status in (503, 507):
         sent["Retry-After"] = str(retry_after_s)
     body = problem.model_dump_json(exclude_none=True)
@@ -161,7 +169,7 @@ def error_of_http(error: HTTPException) -> CovidCTError:
     kind = BY_HTTP_STATUS.get(error.status_code)
     if kind is not None:
         return kind()
-    return InvalidRequest(f"{HTTPStatus(error.status_code).phrase}.") if error.status_code < 500 else Internal()
+    return InvalidRequest() if error.status_code < 500 else Internal()
 
 
 def error_of_validation(error: RequestValidationError) -> CovidCTError:
@@ -170,7 +178,7 @@ def error_of_validation(error: RequestValidationError) -> CovidCTError:
     if any(place[0] == "path" for place in places):
         return NotFound()
     named = ", ".join(sorted({" ".join(str(part) for part in place[:2]) for place in places}))
-    return InvalidRequest(f"Not valid: {named}.")
+    return InvalidRequest(sentence("Not valid: {names}.", names=named))
 
 
 RESPONSES: dict[int | str, dict[str, object]] = {

@@ -16,6 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsupportedType
+from app.ct.words import sentence
 from app.exam_folder import ExamFolder, Wish, room
 from app.uploads import MEGABYTE, Limits
 from app.web.problems import InvalidRequest
@@ -42,7 +43,7 @@ async def small_body(request: Request, *, most: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            raise TooLarge(f"At most {most} bytes are taken here.")
+            raise TooLarge(sentence("At most {most} bytes are taken here.", most=most))
     return bytes(body)
 
 
@@ -85,7 +86,7 @@ class _FormWriter:
     def finish(self) -> None:
         """Check that the form was whole."""
         if not self._is_whole:
-            raise InvalidRequest("The form is cut off.")
+            raise InvalidRequest(sentence("The form is cut off."))
 
     def close(self) -> None:
         """Close the file being written."""
@@ -109,9 +110,9 @@ class _FormWriter:
         if not name:  # a plain field, or the empty file a browser sends for an untouched file input
             return
         if options.get(b"name") != FIELD:
-            raise NoFiles("A file came in another field than `files`.")
+            raise NoFiles(sentence("A file came in another field than `files`."))
         if len(self.names) >= self._max_files:
-            raise TooManyFiles(f"One upload may hold {self._max_files} files.")
+            raise TooManyFiles(sentence("One upload may hold {most} files.", most=self._max_files))
         self.names.append(_decode(name))
         self._file = self._folder.new_original(len(self.names))
 
@@ -161,7 +162,7 @@ async def _write_form(request: Request, writer: _FormWriter, limits: Limits) -> 
         async for block in _blocks(request, limits):
             await run_in_threadpool(writer.feed, block)
     except FormParserError as error:
-        raise InvalidRequest("The form is malformed.") from error
+        raise InvalidRequest(sentence("The form is malformed.")) from error
     writer.finish()
     if not writer.names:
         raise NoFiles
@@ -185,9 +186,9 @@ def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
-        raise UnsupportedType("The request is not a multipart form.")
+        raise UnsupportedType(sentence("The request is not a multipart form."))
     return boundary
 
 
 def _too_large(limits: Limits) -> TooLarge:
-    return TooLarge(f"One upload may hold {limits.max_upload_mb} MB.")
+    return TooLarge(sentence("One upload may hold {most} MB.", most=limits.max_upload_mb))

@@ -10,6 +10,7 @@ from app.ct.exam_rule import ExamRule, TopShareMean
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
 from app.store import KeptExam
+from app.web.languages import ENGLISH, Words
 from app.web.problems import OtherVersion, kept_problem
 from app.web.schemas import (
     ExamReport,
@@ -182,9 +183,9 @@ def kept_report(kept: str) -> ExamReport:
         raise OtherVersion from error
 
 
-def exam_status(kept: KeptExam, course: Course | None) -> ExamStatus:
+def exam_status(kept: KeptExam, course: Course | None, words: Words = ENGLISH) -> ExamStatus:
     """Where an exam without a diagnosis stands."""
-    problem = None if kept.problem is None else kept_problem(kept.problem, instance=exam_url(kept.id))
+    problem = None if kept.problem is None else kept_problem(kept.problem, words=words, instance=exam_url(kept.id))
     return ExamStatus(
         id=kept.id,
         status=kept.status,

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
 from app import NOTICE
+from app.ct.words import Sentence, sentence
 from app.reviews import Judged, Opinion, Review
 from app.store import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
@@ -131,20 +132,25 @@ async def post_form(request: Request, kept: FoundExam, parts: Wired) -> Response
     return RedirectResponse(f"/covid/exams/{kept.id}#reviews", status_code=303)
 
 
-def _what_is_wrong(error: ValidationError) -> str:
+def _what_is_wrong(error: ValidationError) -> Sentence:
     """Which fields, without what they hold."""
     named = sorted({str(fault["loc"][0]) if fault["loc"] else "body" for fault in error.errors()})
-    return f"Not valid: {', '.join(named)}. opinion is one of {', '.join(Opinion)}; a comment has up to {_LONGEST} characters."
+    return sentence(
+        "Not valid: {names}. opinion is one of {opinions}; a comment has up to {longest} characters.",
+        names=", ".join(named),
+        opinions=", ".join(Opinion),
+        longest=_LONGEST,
+    )
 
 
 def _keep(parts: Parts, kept: KeptExam, given: ReviewGiven) -> Review:
     if kept.report is None:
-        raise NotFound("The exam is not diagnosed, so there is nothing to review.")
+        raise NotFound(sentence("The exam is not diagnosed, so there is nothing to review."))
     report = kept_report(kept.report)
     judged = Judged(report.verdict, report.probability, report.threshold, report.model.name, report.model.sha256)
     review = parts.store.reviews.add(kept.id, given.opinion, given.comment, judged=judged, now=datetime.now(UTC))
     if review is None:
-        raise NotFound("There is no exam of that id.")
+        raise NotFound(sentence("There is no exam of that id."))
     return review
 
 

@@ -9,6 +9,7 @@ from app import NOTICE, __version__
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
 from app.ct.manifest import AffectedSpec, ExamRule, FitnessSpec, Measured
+from app.ct.words import Sentence, in_a_row, sentence
 from app.store import Status
 from app.web.problems import Problem
 
@@ -129,7 +130,9 @@ class FindingReport(BaseModel):
     probability: float
 
 
-_WHY_HELD_BACK = {HeldBack.GAP_IN_LUNGS: "Slices are missing within the lungs, so the probability decides nothing."}
+_WHY_HELD_BACK = {
+    HeldBack.GAP_IN_LUNGS: sentence("Slices are missing within the lungs, so the probability decides nothing.")
+}
 
 
 class ExamReport(BaseModel):
@@ -168,26 +171,31 @@ class ExamReport(BaseModel):
     notice: str = NOTICE
 
     @property
-    def why_held_back(self) -> str | None:
+    def why_held_back(self) -> Sentence | None:
         """Why the verdict is inconclusive whatever the probability says, in a whole sentence."""
         return None if self.held_back is None else _WHY_HELD_BACK[self.held_back]
 
     @property
-    def affected_in_words(self) -> str | None:
+    def affected_in_words(self) -> Sentence | None:
         """The estimated share of lung affected with its error, in a whole sentence; None where there is none."""
         share = self.affected_share
         if share is None:
             return None
-        value, low, high = (f"{100 * x:.0f} %" for x in (share.value, share.low, share.high))
-        return f"About {value} of the lung on the scored slices looks affected, probably between {low} and {high}."
+        return sentence(
+            "About {value:.0f} % of the lung on the scored slices looks affected, probably between {low:.0f} % and"
+            " {high:.0f} %.",
+            value=100 * share.value,
+            low=100 * share.low,
+            high=100 * share.high,
+        )
 
     @property
-    def rests_on(self) -> str:
+    def rests_on(self) -> Sentence:
         """What the verdict was judged by and what that rests on, in whole sentences."""
         if self.judged_by is JudgedBy.IMAGE_THRESHOLD:
-            return "A single image, judged by the image threshold; the exam rule was not used."
+            return sentence("A single image, judged by the image threshold; the exam rule was not used.")
         rule = self.model.exam_rule
-        return f"{rule.in_words} {rule.rests_on}".strip()
+        return in_a_row(said for said in (rule.in_words, rule.rests_on) if said)
 
 
 class MapReport(BaseModel):

@@ -141,8 +141,8 @@ class Beside(Enum):
     SOFT_SERIES = "no lung kernel"
     DOSE_SHEET = "dose sheet"
     CAPTURE = "secondary capture"
-    PICTURE = "1 pictures and other files beside the DICOM files were left out."
-    THUMBNAILS = "1 files that are not slices were left out."
+    PICTURE = "1 picture or other file beside the DICOM files was left out."
+    THUMBNAILS = "1 file that is not a slice was left out."
 
 
 SOFT_SLICES = SLICES

@@ -15,6 +15,7 @@ from typing import Self
 from app.ct.errors import CovidCTError, Unreadable
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
+from app.ct.words import sentence
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -214,10 +215,10 @@ def _members(path: Path) -> list[NamedFile]:
         with zipfile.ZipFile(path) as archive:
             members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
             if sum(m.file_size for m in members) > _LARGEST_EXAM:
-                raise Unreadable("The archive holds more than an exam.")
+                raise Unreadable(sentence("The archive holds more than an exam."))
             return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
-        raise Unreadable("The archive cannot be opened.") from error
+        raise Unreadable(sentence("The archive cannot be opened.")) from error
 
 
 def _read(path: Path) -> Iterable[Record]:

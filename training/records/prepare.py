@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from app.ct.errors import ExamError, Unreadable
+from app.ct.words import sentence
 from training.records.catalog import CATALOG, Catalog, CatalogError, Record
 from training.records.duplicates import Fingerprint
 from training.records.leaks import Look, alike, same_pictures, to_drop
@@ -112,7 +113,7 @@ def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tupl
 def _look(record: Record) -> Look:
     slices = [s.gray for s in record.read().slices]
     if record.mask is not None and _size(record.mask) != slices[0].shape:
-        raise Unreadable("The mask has another size than the image.")
+        raise Unreadable(sentence("The mask has another size than the image."))
     features = trivial_features(slices[len(slices) // 2], record.original_size)
     return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
 

@@ -11,6 +11,7 @@ from app.ct.reading.files import NamedFile
 from app.ct.reading.images import read_images
 from app.ct.reading.kinds import Kind, Sorted, sort_files
 from app.ct.reading.volumes import read_volume
+from app.ct.words import Sentence, counted, in_a_row, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 __all__ = ["NamedFile", "read_exam"]
@@ -44,7 +45,7 @@ def read_exam(
         TooLarge: more pixels than are decoded here.
     """
     if not files:
-        raise NoFiles("The upload holds no files.")
+        raise NoFiles(sentence("The upload holds no files."))
     parts = sort_files(files)
     if parts.kind is Kind.DICOM:
         try:
@@ -56,9 +57,11 @@ def read_exam(
                 workers=workers,
             )
         except (NoUsableSeries, WrongModality) as error:
-            raise type(error)(" ".join((error.message, *_not_read(parts)))) from error
+            raise type(error)(in_a_row((error.message, *_not_read(parts)))) from error
     elif series_instance_uid is not None:
-        raise NoUsableSeries("A series was asked for, but the upload holds pictures or a volume, which have none.")
+        raise NoUsableSeries(
+            sentence("A series was asked for, but the upload holds pictures or a volume, which have none.")
+        )
     elif parts.kind is Kind.VOLUME:
         exam = read_volume(parts.slices, total=len(files), values_in=values_in)
     else:
@@ -66,14 +69,34 @@ def read_exam(
     return replace(exam, warnings=(*_left_out(parts), *exam.warnings))
 
 
-def _not_read(parts: Sorted) -> tuple[str, ...]:
+def _not_read(parts: Sorted) -> tuple[Sentence, ...]:
+    if not parts.beside:
+        return ()
     return (
-        (f"The {parts.beside} pictures and other files beside the DICOM files were not read.",) if parts.beside else ()
+        counted(
+            "The {count} picture or other file beside the DICOM files was not read.",
+            "The {count} pictures and other files beside the DICOM files were not read.",
+            count=parts.beside,
+        ),
     )
 
 
-def _left_out(parts: Sorted) -> tuple[str, ...]:
-    junk = f"{parts.junk} files that are not slices were left out."
-    whole = "volume" if parts.kind is Kind.VOLUME else "DICOM files"
-    beside = f"{parts.beside} pictures and other files beside the {whole} were left out."
-    return tuple(sentence for sentence, count in ((junk, parts.junk), (beside, parts.beside)) if count)
+def _left_out(parts: Sorted) -> tuple[Sentence, ...]:
+    junk = counted(
+        "{count} file that is not a slice was left out.",
+        "{count} files that are not slices were left out.",
+        count=parts.junk,
+    )
+    if parts.kind is Kind.VOLUME:
+        beside = counted(
+            "{count} picture or other file beside the volume was left out.",
+            "{count} pictures and other files beside the volume were left out.",
+            count=parts.beside,
+        )
+    else:
+        beside = counted(
+            "{count} picture or other file beside the DICOM files was left out.",
+            "{count} pictures and other files beside the DICOM files were left out.",
+            count=parts.beside,
+        )
+    return tuple(said for said, count in ((junk, parts.junk), (beside, parts.beside)) if count)

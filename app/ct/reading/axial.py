@@ -6,6 +6,7 @@ from collections.abc import Callable
 from app.ct.reading.files import Damaged
 from app.ct.reading.geometry import is_axial
 from app.ct.reading.headers import CT_CLASSES, SECONDARY_CAPTURE, Header
+from app.ct.words import Sentence, sentence
 
 _IMAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|2|3|4|6|7|12|13|20|30|77|128|130)(\.|$)")
 # Words of ImageType (DICOM PS3.3 C.7.6.1.1.2, C.8.15 and C.8.16, and what scanners write there).
@@ -44,10 +45,10 @@ def check_pixels(header: Header) -> Header:
     """
     if (header.has_pixels and header.rows and header.columns) or _holds_no_picture(header):
         return header
-    raise Damaged("cut off, without pixels")
+    raise Damaged(sentence("cut off, without pixels"))
 
 
-def why_no_slice(header: Header) -> str | None:
+def why_no_slice(header: Header) -> Sentence | None:
     """Why a file is no slice of a chest exam, None if it may be one."""
     return next((why for why, holds in _REASONS.items() if holds(header)), None)
 
@@ -91,14 +92,14 @@ def _holds_several(header: Header) -> bool:
     return header.frames != 1 and not header.grouped
 
 
-_REASONS: dict[str, Callable[[Header], bool]] = {
-    "holds no picture": lambda h: not (h.has_pixels and h.rows and h.columns),
-    "not CT": lambda h: not is_ct(h),
-    "localizer": _is_localizer,
-    "dose sheet": _is_dose_sheet,
-    "secondary capture": _is_capture,
-    "projection": lambda h: bool(_words(h) & _PROJECTION),
-    "computed map": lambda h: bool(_words(h) & _MAPS) or h.rescale_type in _NOT_HU,
-    "several pictures in one file that are not described one by one": _holds_several,
-    "not axial": _is_not_axial,
+_REASONS: dict[Sentence, Callable[[Header], bool]] = {
+    sentence("holds no picture"): lambda h: not (h.has_pixels and h.rows and h.columns),
+    sentence("not CT"): lambda h: not is_ct(h),
+    sentence("localizer"): _is_localizer,
+    sentence("dose sheet"): _is_dose_sheet,
+    sentence("secondary capture"): _is_capture,
+    sentence("projection"): lambda h: bool(_words(h) & _PROJECTION),
+    sentence("computed map"): lambda h: bool(_words(h) & _MAPS) or h.rescale_type in _NOT_HU,
+    sentence("several pictures in one file that are not described one by one"): _holds_several,
+    sentence("not axial"): _is_not_axial,
 }

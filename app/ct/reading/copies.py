@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from app.ct.reading.headers import Header
 from app.ct.reading.order import tie
 from app.ct.reading.pixels import Picture
+from app.ct.words import Sentence, counted
 
 Decoded = tuple[Header, Picture]
 
@@ -35,7 +36,7 @@ def _known_by(header: Header) -> str | tuple[float, ...] | None:
     return header.sop_instance or header.position
 
 
-def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tuple[str, ...]]:
+def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tuple[Sentence, ...]]:
     """Leave out slices that are another one of the same SOPInstanceUID, coded or described otherwise.
 
     Args:
@@ -54,9 +55,21 @@ def without_same_pictures(slices: Sequence[Decoded]) -> tuple[list[Decoded], tup
     differing = sum(len(group) - 1 for group in shared) - len(copies)
     said = []
     if copies:
-        said.append(f"{len(copies)} slices that are copies of other slices were left out.")
+        said.append(
+            counted(
+                "{count} slice that is a copy of another slice was left out.",
+                "{count} slices that are copies of other slices were left out.",
+                count=len(copies),
+            )
+        )
     if differing:
-        said.append(f"{differing} slices share the identifier of another one though they differ: all were kept.")
+        said.append(
+            counted(
+                "{count} slice shares the identifier of another one though they differ: all were kept.",
+                "{count} slices share the identifier of another one though they differ: all were kept.",
+                count=differing,
+            )
+        )
     return [one for one in slices if (one[0].number, one[0].frame) not in left_out], tuple(said)
 
 

@@ -22,14 +22,11 @@ from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, damages_of, decode_all
 from app.ct.reading.series import choose
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
+from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 _HEADERS_AT_ONCE = 16
-_NO_ORIENTATION = "Some slices do not say how they lie in the patient: they were taken as they are."
-_BURNED_IN = "Letters are burnt into {} slices, as their tags say: the model may take them for findings."
-_OTHER_PART = (
-    "Every slice names another body part than the chest ({}); the series was asked for, so it was read all the same."
-)
+_NO_ORIENTATION = sentence("Some slices do not say how they lie in the patient: they were taken as they are.")
 
 
 def read_dicom(
@@ -82,7 +79,7 @@ def read_dicom(
             *series.warnings,
             *of_values,
             *_of_tags(series.headers),
-            *((_OTHER_PART.format(part),) if asked and part else ()),
+            *((_other_part_asked(part),) if asked and part else ()),
         ),
         other_part=None if asked else part,
     )
@@ -100,7 +97,11 @@ def _headers(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Header]
         headers += [replace(header, number=file.number, file=file.file, kind=file.kind) for header in found]
         if len(headers) > MAX_FRAMES:
             raise TooLarge(
-                f"File {file.number} (in the order sent): with it, the upload holds more than {MAX_FRAMES} pictures."
+                sentence(
+                    "File {number} (in the order sent): with it, the upload holds more than {most} pictures.",
+                    number=file.number,
+                    most=MAX_FRAMES,
+                )
             )
     return headers, damages
 
@@ -124,7 +125,7 @@ def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
 
 def _decoded(
     headers: Sequence[Header], total: int, values_in: Path | None, workers: Workers
-) -> tuple[list[Decoded], tuple[str, ...]]:
+) -> tuple[list[Decoded], tuple[Sentence, ...]]:
     """The slices, those alike in place in one order whatever the order of sending, and what was done to their values.
 
     Raises:
@@ -143,10 +144,26 @@ def _with(choice: SeriesChoice, taken: OnePass) -> SeriesChoice:
     return replace(choice, rejected=(*left_out, *choice.rejected))
 
 
-def _of_tags(headers: Sequence[Header]) -> tuple[str, ...]:
+def _other_part_asked(part: str) -> Sentence:
+    return sentence(
+        "Every slice names another body part than the chest ({part}); the series was asked for, so it was read all the"
+        " same.",
+        part=part,
+    )
+
+
+def _burned_in(letters: int) -> Sentence:
+    return counted(
+        "Letters are burnt into {count} slice, as its tags say: the model may take them for findings.",
+        "Letters are burnt into {count} slices, as their tags say: the model may take them for findings.",
+        count=letters,
+    )
+
+
+def _of_tags(headers: Sequence[Header]) -> tuple[Sentence, ...]:
     letters = sum(h.burned_in for h in headers)
     return (
-        *((_BURNED_IN.format(letters),) if letters else ()),
+        *((_burned_in(letters),) if letters else ()),
         *(() if all(h.orientation for h in headers) else (_NO_ORIENTATION,)),
     )
 
@@ -158,9 +175,11 @@ def _checked(header: Header) -> Header:
 def _check_sizes(headers: Sequence[Header], total: int) -> None:
     """Refuse too many pixels before anything is decoded."""
     if large := [h.number for h in headers if h.rows * h.columns > MAX_PIXELS]:
-        raise TooLarge(f"{named(large, total)}: more than {MAX_PIXELS // 10**6} megapixels each.")
+        raise TooLarge(
+            sentence("{files}: more than {most} megapixels each.", files=named(large, total), most=MAX_PIXELS // 10**6)
+        )
     if sum(h.rows * h.columns for h in headers) > MAX_EXAM_PIXELS:
-        raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
+        raise TooLarge(sentence("The exam holds more than {most} megapixels.", most=MAX_EXAM_PIXELS // 10**6))
 
 
 def _slice(header: Header, z_mm: float | None, picture: Picture) -> Slice:

@@ -6,6 +6,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from app.ct.reading.files import Damaged
+from app.ct.words import sentence
 
 # What is read here is some numbers, names or words; a list of a million values is made to exhaust memory.
 MAX_VALUE_BYTES = 2**12
@@ -19,7 +20,7 @@ def check_length(dataset: Dataset, keyword: str) -> None:
     """
     element: object = dataset.get_item(keyword) if keyword in dataset else None
     if isinstance(element, RawDataElement) and len(element.value or b"") > MAX_VALUE_BYTES:
-        raise Damaged("damaged, one of its values is absurdly long")
+        raise Damaged(sentence("damaged, one of its values is absurdly long"))
 
 
 def _values(dataset: Dataset, keyword: str) -> list[object]:

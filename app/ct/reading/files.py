@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from app.ct.errors import Unreadable, UnsupportedEncoding
+from app.ct.words import Sentence, counted, in_a_row, sentence
 from app.ct.workers import ON_THE_SPOT, Broken, Workers, taken
 
 Part = TypeVar("Part", bound="NumberedFile")
@@ -55,12 +56,18 @@ class NumberedFile:
 
 
 class Damaged(Exception):
-    """One file cannot be read. Its text ends the sentence "File 3 of 9: ..." and says nothing of the file's content."""
+    """One file cannot be read. Its reason ends the sentence "File 3 of 9: ..." and says nothing of the file's content."""
+
+    def __init__(self, reason: Sentence) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class Unsupported(Damaged):
     """One file is sound, as far as is known, and coded in a way that is not read here."""
 
+
+_BROKEN = sentence("damaged, or reading it takes more time or memory than is allowed")
 
 Damages = dict[int, Damaged]
 """What is wrong with files that cannot be read, by their numbers."""
@@ -90,7 +97,7 @@ def attempted(
     """Every part in turn, with what was read or what is wrong with it; see ``attempt``, and ``Workers.map`` for the rest."""
     for part, found in zip(parts, workers.map(read, parts, at_once=at_once), strict=True):
         if isinstance(found, Broken):
-            yield part, Damaged("damaged, or reading it takes more time or memory than is allowed")
+            yield part, Damaged(_BROKEN)
         else:
             yield part, found if isinstance(found, Damaged) else taken(found)
 
@@ -104,15 +111,18 @@ def refuse(damages: Damages, *, total: int) -> None:
     """
     if not damages:
         return
-    by_reason: dict[str, list[int]] = {}
+    by_reason: dict[Sentence, list[int]] = {}
     for number, error in sorted(damages.items()):
-        by_reason.setdefault(str(error), []).append(number)
-    sentences = (f"{named(numbers, total)}: {reason}." for reason, numbers in by_reason.items())
+        by_reason.setdefault(error.reason, []).append(number)
+    sentences = [
+        sentence("{files}: {reason}.", files=named(numbers, total), reason=reason)
+        for reason, numbers in by_reason.items()
+    ]
     sound = all(isinstance(error, Unsupported) for error in damages.values())
-    raise (UnsupportedEncoding if sound else Unreadable)(" ".join(sentences)) from damages[min(damages)]
+    raise (UnsupportedEncoding if sound else Unreadable)(in_a_row(sentences)) from damages[min(damages)]
 
 
-def named(numbers: Sequence[int], total: int) -> str:
+def named(numbers: Sequence[int], total: int) -> Sentence:
     """How messages name files: "File 17 of 133 (in the order sent)", "Files 3, 5-9 of 133 (in the order sent)"."""
     runs: list[list[int]] = []
     for number in sorted(set(numbers)):
@@ -121,7 +131,13 @@ def named(numbers: Sequence[int], total: int) -> str:
         else:
             runs.append([number])
     listed = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"File{'' if len(set(numbers)) == 1 else 's'} {listed} of {total} (in the order sent)"
+    return counted(
+        "File {numbers} of {total} (in the order sent)",
+        "Files {numbers} of {total} (in the order sent)",
+        count=len(set(numbers)),
+        numbers=listed,
+        total=total,
+    )
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -11,6 +11,7 @@ from pydicom.tag import Tag
 
 from app.ct.reading.elements import check_length
 from app.ct.reading.files import Damaged
+from app.ct.words import sentence
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _SHARED, _PER_FRAME = GROUPS
@@ -56,7 +57,7 @@ def check_items(content: bytes | mmap.mmap) -> None:
             if (at := content.find(item, at + 1)) < 0:
                 break
         else:
-            raise Damaged("damaged, it lists absurdly many things")
+            raise Damaged(sentence("damaged, it lists absurdly many things"))
 
 
 def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
@@ -71,7 +72,7 @@ def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
     """
     shared, each = _items(dataset, _SHARED)[:1], _items(dataset, _PER_FRAME)
     if len(each) != frames:
-        raise Damaged("damaged, it does not describe each of its pictures")
+        raise Damaged(sentence("damaged, it does not describe each of its pictures"))
     alike = {element.tag: element for element in dataset if element.tag not in _OF_THE_FILE}
     for index, own in enumerate(each):
         frame = Dataset(dict(alike))
@@ -81,7 +82,7 @@ def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
         if "InstanceNumber" not in frame:
             frame.InstanceNumber = index + 1
         if not (frame.get("ImagePositionPatient") and frame.get("ImageOrientationPatient")):
-            raise Damaged("damaged, it does not say where each of its pictures lies")
+            raise Damaged(sentence("damaged, it does not say where each of its pictures lies"))
         yield frame
 
 
@@ -122,7 +123,7 @@ def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Ite
     implicit, little = dataset.original_encoding
     element = opened.read(8 if implicit else 12)
     if not element.startswith(_PIXEL_DATA[bool(little)]):
-        raise Damaged("cut off, without pixels")
+        raise Damaged(sentence("cut off, without pixels"))
     length = int.from_bytes(element[-4:], "little" if little else "big")
     if length == _UNDEFINED:
         yield from generate_frames(opened, number_of_frames=frames, extended_offsets=_offsets(dataset))
@@ -130,7 +131,7 @@ def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Ite
     frame_bytes = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
     # One picture more than are described would go unread; a little more is padding.
     if dataset.BitsAllocated % 8 or not frames * frame_bytes <= length < (frames + 1) * frame_bytes:
-        raise Damaged("damaged, its pixels are not as many as it says")
+        raise Damaged(sentence("damaged, its pixels are not as many as it says"))
     for _ in range(frames):
         yield opened.read(frame_bytes)
 

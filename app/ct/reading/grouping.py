@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from app.ct.errors import SeveralStudies
 from app.ct.reading.headers import Header
+from app.ct.words import Sentence, sentence
 
 _VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
 # So many slices that lie alike and each have a series of their own are one series: whoever removed the patient's
@@ -12,7 +13,7 @@ _VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _MIN_RENAMED, _MOST_TO_EACH = 10, 2
 
 
-def grouped(headers: Sequence[Header]) -> dict[str, list[Header]]:
+def grouped(headers: Sequence[Header]) -> dict[Sentence, list[Header]]:
     """Slices by series, labelled without identity and independent of the order of sending.
 
     What names no series joins the only one that is alike in study, number, orientation and size, or forms one by these.
@@ -28,7 +29,7 @@ def grouped(headers: Sequence[Header]) -> dict[str, list[Header]]:
         key = tuple(candidates) if len(candidates) == 1 else ("", *_alike(h))
         groups.setdefault(key, []).append(h)
     ordered = sorted(groups.items(), key=lambda item: (min(map(_number_of, item[1])), item[0]))
-    return {f"series {n}": group for n, (_, group) in enumerate(ordered, start=1)}
+    return {sentence("series {number}", number=n): group for n, (_, group) in enumerate(ordered, start=1)}
 
 
 def check_one_study(series: Iterable[Sequence[Header]]) -> None:
@@ -51,7 +52,7 @@ def check_one_study(series: Iterable[Sequence[Header]]) -> None:
             told = {min(told)}
         studies |= told
     if len(studies) > 1:
-        raise SeveralStudies("The upload holds slices of more than one study.")
+        raise SeveralStudies(sentence("The upload holds slices of more than one study."))
 
 
 def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:

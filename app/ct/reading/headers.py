@@ -12,6 +12,7 @@ from app.ct.reading.files import Damaged
 from app.ct.reading.frames import GROUPS, single_frames, stored_frames
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.parsing import check_bytes, open_plain, parse, with_pixels
+from app.ct.words import sentence
 
 CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
@@ -127,9 +128,9 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
         TooLarge, UnsupportedEncoding: deflated beyond what is inflated here, or absurdly many pictures.
     """
     if file.kind is Kind.EMPTY:
-        raise Damaged("empty")
+        raise Damaged(sentence("empty"))
     if file.kind is not Kind.DICOM:
-        raise Damaged("damaged, or of no known kind")
+        raise Damaged(sentence("damaged, or of no known kind"))
     with open_plain(file) as opened:
         try:
             dataset = parse(opened, _TAGS)
@@ -141,7 +142,7 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
         except (Damaged, TooLarge):
             raise
         except Exception as error:
-            raise Damaged("damaged or cut off") from error
+            raise Damaged(sentence("damaged or cut off")) from error
 
 
 def read_whole(file: KnownFile) -> FileDataset:
@@ -174,7 +175,7 @@ def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
         except Damaged:
             raise
         except Exception as error:
-            raise Damaged("damaged, its pixels cannot be decoded") from error
+            raise Damaged(sentence("damaged, its pixels cannot be decoded")) from error
 
 
 def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
@@ -186,7 +187,13 @@ def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
 
 def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
     if header.frames > MAX_FRAMES:
-        raise TooLarge(f"File {header.number} (in the order sent) holds more than {MAX_FRAMES} pictures.")
+        raise TooLarge(
+            sentence(
+                "File {number} (in the order sent) holds more than {most} pictures.",
+                number=header.number,
+                most=MAX_FRAMES,
+            )
+        )
     return tuple(
         replace(
             _header_of(header, frame, has_pixels=header.has_pixels), frames=header.frames, frame=index, grouped=True
@@ -197,7 +204,7 @@ def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
 
 def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header:
     if not dataset and "MediaStorageSOPClassUID" not in dataset.file_meta:
-        raise Damaged("damaged or cut off")
+        raise Damaged(sentence("damaged or cut off"))
     return Header(
         file.number,
         file.file,

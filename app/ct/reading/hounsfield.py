@@ -7,20 +7,11 @@ from app.ct.reading.files import refuse
 from app.ct.reading.headers import Header
 from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.scale import judged
+from app.ct.reading.values import Rescale
+from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
-_NO_RESCALE = "Some slices have no rescale slope and intercept: their values were taken as Hounsfield units."
-_WRONG = (
-    "The rescale slope and intercept of {} slices are missing or wrong, as their air and tissue show:"
-    " {:g} and {:g} were used, which make Hounsfield units of the values."
-)
-_INVERTED = (
-    "The values of {} slices were stored inverted: slope {:g} and intercept {:g} were used, which turn them back."
-)
-_DOUBTFUL = (
-    "The values of {} slices do not look like Hounsfield units of a chest, which hold air and soft tissue:"
-    " send the slices as the scanner reconstructed them."
-)
+_NO_RESCALE = sentence("Some slices have no rescale slope and intercept: their values were taken as Hounsfield units.")
 
 
 def in_hounsfield_units(
@@ -30,7 +21,7 @@ def in_hounsfield_units(
     total: int,
     values_in: Path | None = None,
     workers: Workers = ON_THE_SPOT,
-) -> tuple[list[Picture], tuple[str, ...]]:
+) -> tuple[list[Picture], tuple[Sentence, ...]]:
     """The slices, and what was done to their values, in whole sentences.
 
     Args:
@@ -54,13 +45,44 @@ def in_hounsfield_units(
         refuse(damages, total=total)
         found.update(zip([(h.number, h.frame) for h in wrong], again, strict=True))
         told = found[wrong[0].number, wrong[0].frame].levels.rescale
-        said.append(
-            (_INVERTED if rescale.slope < 0 < (told or rescale.mirrored(0)).slope else _WRONG).format(
-                len(wrong), rescale.slope, rescale.intercept
-            )
-        )
+        is_inverted = rescale.slope < 0 < (told or rescale.mirrored(0)).slope
+        said.append((_inverted if is_inverted else _wrong)(len(wrong), rescale))
     if any(p.levels.rescale is None and one is None for p, one in zip(pictures, instead, strict=True)):
         said.append(_NO_RESCALE)
     if judgement.doubtful:
-        said.append(_DOUBTFUL.format(judgement.doubtful))
+        said.append(_doubtful(judgement.doubtful))
     return [found[place] for place in places], tuple(said)
+
+
+def _wrong(slices: int, rescale: Rescale) -> Sentence:
+    return counted(
+        "The rescale slope and intercept of {count} slice are missing or wrong, as its air and tissue show:"
+        " {slope:g} and {intercept:g} were used, which make Hounsfield units of the values.",
+        "The rescale slope and intercept of {count} slices are missing or wrong, as their air and tissue show:"
+        " {slope:g} and {intercept:g} were used, which make Hounsfield units of the values.",
+        count=slices,
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+    )
+
+
+def _inverted(slices: int, rescale: Rescale) -> Sentence:
+    return counted(
+        "The values of {count} slice were stored inverted: slope {slope:g} and intercept {intercept:g} were used,"
+        " which turn them back.",
+        "The values of {count} slices were stored inverted: slope {slope:g} and intercept {intercept:g} were used,"
+        " which turn them back.",
+        count=slices,
+        slope=rescale.slope,
+        intercept=rescale.intercept,
+    )
+
+
+def _doubtful(slices: int) -> Sentence:
+    return counted(
+        "The values of {count} slice do not look like Hounsfield units of a chest, which hold air and soft tissue:"
+        " send the slices as the scanner reconstructed them.",
+        "The values of {count} slices do not look like Hounsfield units of a chest, which hold air and soft tissue:"
+        " send the slices as the scanner reconstructed them.",
+        count=slices,
+    )

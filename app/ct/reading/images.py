@@ -11,6 +11,7 @@ from app.ct.reading.files import attempt, named, natural_key, refuse
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.pictures import Decode, Sized, check, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
+from app.ct.words import Sentence, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 # So many pictures of another size, a localizer or a page of the report, come along with so many that are alike.
@@ -18,14 +19,14 @@ MAX_ODD, MIN_ALIKE = 2, 10
 _SIZES_AT_ONCE = 16
 # 4096 slices of 512 x 512, one byte each.
 MAX_EXAM_PIXELS = 2**30
-_NO_POSITIONS = "Pictures hold no positions: missing slices cannot be noticed."
-_NAME_TWICE = "File names repeat: the pictures are in the order they were sent in."
-_INVERTED = "The pictures show air white and tissue black: their gray levels were inverted."
-_SOFT_TISSUE = (
+_NO_POSITIONS = sentence("Pictures hold no positions: missing slices cannot be noticed.")
+_NAME_TWICE = sentence("File names repeat: the pictures are in the order they were sent in.")
+_INVERTED = sentence("The pictures show air white and tissue black: their gray levels were inverted.")
+_SOFT_TISSUE = sentence(
     "The pictures are in a mediastinal (soft tissue) or bone window, in which the lungs are black;"
     " the model was made for the lung window."
 )
-_TWO_WINDOWS = (
+_TWO_WINDOWS = sentence(
     "Some of the pictures are in the lung window and some in a mediastinal (soft tissue) or bone window, as of two series"
     " in two folders: send those in the lung window alone."
 )
@@ -63,7 +64,7 @@ def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON
     noted = (
         (_NO_POSITIONS, len(ranked) > 1),
         (_NAME_TWICE, order is Order.UPLOAD),
-        (meaning.warning or "", bool(meaning.warning)),
+        (meaning.warning, meaning.warning is not None),
         (_INVERTED, inverted),
         (_TWO_WINDOWS, two_windows),
         (_SOFT_TISSUE, not two_windows and are_for_soft_tissue(pictures)),
@@ -73,11 +74,13 @@ def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON
         kind=InputKind.IMAGES,
         order=order,
         files=total,
-        warnings=(*odd, *turned, *(sentence for sentence, holds in noted if holds)),
+        warnings=(*odd, *turned, *(said for said, holds in noted if holds and said)),
     )
 
 
-def _alike(files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int) -> tuple[list[int], tuple[str, ...]]:
+def _alike(
+    files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int
+) -> tuple[list[int], tuple[Sentence, ...]]:
     """Which pictures form the exam: those of one size, where at most two among at least ten are of another.
 
     Args:
@@ -95,9 +98,15 @@ def _alike(files: Sequence[Sized], sizes: Sequence[tuple[int, int]], total: int)
         return kept, ()
     if len(others) > MAX_ODD or len(kept) < MIN_ALIKE:
         raise UnevenExam(
-            f"The pictures are not all of the same size. Of another size than most: {named(others, total)}."
+            sentence(
+                "The pictures are not all of the same size. Of another size than most: {files}.",
+                files=named(others, total),
+            )
         )
-    return kept, (f"{named(others, total)}: left out, because all other pictures are of another size.",)
+    left_out = sentence(
+        "{files}: left out, because all other pictures are of another size.", files=named(others, total)
+    )
+    return kept, (left_out,)
 
 
 def _of_their_files(sized: Sequence[Sized], files: Sequence[KnownFile]) -> list[Sized]:
@@ -114,7 +123,7 @@ def _within_an_exam(files: Sequence[Sized]) -> list[Sized]:
 
 def _check_pixels(files: Sequence[Sized]) -> None:
     if sum(f.size[0] * f.size[1] for f in files) > MAX_EXAM_PIXELS:
-        raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
+        raise TooLarge(sentence("The exam holds more than {most} megapixels.", most=MAX_EXAM_PIXELS // 10**6))
 
 
 def _ordered(files: Sequence[Sized]) -> tuple[Order, list[Sized]]:

@@ -4,6 +4,7 @@ import zlib
 from typing import BinaryIO, Protocol
 
 from app.ct.reading.files import Damaged
+from app.ct.words import sentence
 
 GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 2**16
@@ -41,7 +42,7 @@ class Inflated:
             try:
                 piece = self._piece(missing)
             except zlib.error as error:
-                raise Damaged("damaged or cut off") from error
+                raise Damaged(sentence("damaged or cut off")) from error
             pieces.append(piece)
             missing -= len(piece)
         return b"".join(pieces)
@@ -53,7 +54,7 @@ class Inflated:
         if self._stream.eof:
             self._begin_member(self._stream.unused_data)
         elif not (compressed or piece):
-            raise Damaged("damaged or cut off")
+            raise Damaged(sentence("damaged or cut off"))
         return piece
 
     def _begin_member(self, rest: bytes) -> None:

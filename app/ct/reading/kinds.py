@@ -11,6 +11,7 @@ from app.ct.errors import NoFiles, UnevenExam, UnsupportedType
 from app.ct.reading.files import NamedFile, NumberedFile, named
 from app.ct.reading.metaimage import is_metaimage
 from app.ct.reading.nifti import version_of
+from app.ct.words import counted, sentence
 
 # Enough for the header of a volume, compressed too.
 HEAD_BYTES = 4096
@@ -97,13 +98,15 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
         _refuse_junk(files)
     foreign = [k.number for k in known if k.kind is Kind.FOREIGN]
     if foreign:
-        raise UnsupportedType(f"{named(foreign, len(files))} is of a kind that is not read here.")
+        raise UnsupportedType(sentence("{files} is of a kind that is not read here.", files=named(foreign, len(files))))
     pictures = sum(k.kind is Kind.IMAGE for k in known)
     if Kind.VOLUME in kinds and pictures <= _MOST_PREVIEWS:
         parts = tuple(k for k in known if k.kind not in (Kind.JUNK, Kind.IMAGE))
         return Sorted(Kind.VOLUME, parts, junk, pictures)
     if Kind.VOLUME in kinds:
-        raise UnevenExam("The upload holds both pictures and a volume; which of them is the exam cannot be known.")
+        raise UnevenExam(
+            sentence("The upload holds both pictures and a volume; which of them is the exam cannot be known.")
+        )
     kind = Kind.IMAGE if pictures else Kind.DICOM
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
@@ -185,10 +188,18 @@ def _is_text(head: bytes) -> bool:
 
 def _refuse_junk(files: Sequence[NamedFile]) -> None:
     if all(is_macos_companion(f.name) or _path_of(f.name).name.casefold() in _SYSTEM_FILES for f in files):
-        raise NoFiles("The upload holds no slices.")
+        raise NoFiles(sentence("The upload holds no slices."))
     if any(_is_directory(f) for f in files):
-        raise NoFiles("The upload holds the table of contents of a CD (DICOMDIR), but none of the slices it lists.")
-    raise UnsupportedType(f"None of the {len(files)} files is DICOM, JPEG, PNG, NIfTI or MetaImage.")
+        raise NoFiles(
+            sentence("The upload holds the table of contents of a CD (DICOMDIR), but none of the slices it lists.")
+        )
+    raise UnsupportedType(
+        counted(
+            "The file is not DICOM, JPEG, PNG, NIfTI or MetaImage.",
+            "None of the {count} files is DICOM, JPEG, PNG, NIfTI or MetaImage.",
+            count=len(files),
+        )
+    )
 
 
 def _is_directory(file: NamedFile) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from app.ct.errors import UnsupportedType
 from app.ct.reading.files import Damaged, NamedFile
 from app.ct.reading.inflating import Values
+from app.ct.words import sentence
 
 DIMENSIONS = 3
 _SPACING_MM = (0.01, 100.0)
@@ -43,12 +44,12 @@ class Layout:
         """
         numbers = np.concatenate([self.steps.ravel(), self.origin, [self.slope, self.intercept]])
         if min(self.shape) < 1 or not np.all(np.isfinite(numbers)) or np.abs(numbers).max() > 1e6:
-            raise Damaged("damaged, its voxels have no size or place")
+            raise Damaged(sentence("damaged, its voxels have no size or place"))
         if min(self.spacing_mm) < _SPACING_MM[0] or max(self.spacing_mm) > _SPACING_MM[1]:
-            raise Damaged("damaged, its voxels have no size or place")
+            raise Damaged(sentence("damaged, its voxels have no size or place"))
         directions = np.column_stack([self.direction(n) for n in range(3)])
         if abs(np.linalg.det(directions)) < 0.1:
-            raise Damaged("damaged, its axes do not span a space")
+            raise Damaged(sentence("damaged, its axes do not span a space"))
 
     @property
     def size_bytes(self) -> int:
@@ -87,7 +88,7 @@ def dtype_of(dtype: np.dtype) -> np.dtype:
         UnsupportedType: colors, complex numbers and whatever else no CT holds.
     """
     if dtype.kind not in "iuf" or dtype.itemsize > 8 or dtype.names:
-        raise UnsupportedType("The volume's values are colors, or of another type than a CT's.")
+        raise UnsupportedType(sentence("The volume's values are colors, or of another type than a CT's."))
     return dtype
 
 
@@ -99,8 +100,10 @@ def shape_of(sizes: Sequence[int]) -> tuple[int, int, int]:
         UnsupportedType: more than three dimensions.
     """
     if not sizes or min(sizes) < 1:
-        raise Damaged("damaged, it says of no size")
+        raise Damaged(sentence("damaged, it says of no size"))
     if any(size > 1 for size in sizes[3:]):
-        raise UnsupportedType("The volume has more than three dimensions: several times, or several values a voxel.")
+        raise UnsupportedType(
+            sentence("The volume has more than three dimensions: several times, or several values a voxel.")
+        )
     first, second, third = (*sizes, 1, 1)[:3]
     return first, second, third

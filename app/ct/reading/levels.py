@@ -6,6 +6,7 @@ import numpy as np
 
 from app.ct.reading.values import AIR_HU
 from app.ct.windowing import LUNG, Window
+from app.ct.words import Sentence, sentence
 
 LEVELS = 65536
 # Bits that levels come in; a picture shown in a window uses the whole of its range.
@@ -31,7 +32,7 @@ class Meaning:
 
     window: Window
     lowest: float = 0.0
-    warning: str | None = None
+    warning: Sentence | None = None
 
     def gray(self, levels: np.ndarray) -> np.ndarray:
         """Gray of a picture.
@@ -66,7 +67,7 @@ def meaning_of(counts: np.ndarray) -> Meaning:
     if bits == 16:
         return WHOLE_RANGE
     white = 2**bits - 1
-    warning = f"The 16-bit pictures use no level above {white}: that level was taken as white."
+    warning = sentence("The 16-bit pictures use no level above {white}: that level was taken as white.", white=white)
     return Meaning(Window(center=white / 2, width=white), warning=warning)
 
 
@@ -74,5 +75,8 @@ def _hounsfield(offset: int) -> Meaning:
     return Meaning(
         Window(center=LUNG.center + offset, width=LUNG.width),
         lowest=AIR_HU + offset,
-        warning=f"The levels of the 16-bit pictures were taken as Hounsfield units plus {offset} and shown in the lung window.",
+        warning=sentence(
+            "The levels of the 16-bit pictures were taken as Hounsfield units plus {offset} and shown in the lung window.",
+            offset=offset,
+        ),
     )

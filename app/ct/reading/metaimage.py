@@ -11,6 +11,7 @@ from app.ct.errors import UnsupportedType
 from app.ct.reading.files import Damaged, NumberedFile
 from app.ct.reading.inflating import Inflated, Values
 from app.ct.reading.layout import DIMENSIONS, Layout, Opened, dtype_of, shape_of
+from app.ct.words import sentence
 
 _HEAD_BYTES = 2**16
 _BEGINNING = re.compile(rb"\s*(ObjectType|NDims|Comment)\s*=")
@@ -57,14 +58,14 @@ def open_metaimage(volume: NumberedFile, others: Sequence[NumberedFile]) -> Iter
     except (Damaged, UnsupportedType):
         raise
     except Exception as error:
-        raise Damaged("damaged, its header cannot be read") from error
+        raise Damaged(sentence("damaged, its header cannot be read")) from error
     source = volume if said[_LAST] in ("LOCAL", "Local", "local") else _named(said[_LAST], others)
     zipped = _flag(said, "CompressedData", "False")
     with source.file.open() as opened:
         begin = opened.seek(begin if source is volume else 0)
         values: Values = Inflated(opened) if zipped else opened
         if not zipped and source.file.size < begin + layout.size_bytes:
-            raise Damaged("cut off, it holds fewer values than it says")
+            raise Damaged(sentence("cut off, it holds fewer values than it says"))
         yield Opened(layout, values, source.file)
 
 
@@ -75,7 +76,7 @@ def _header(head: bytes) -> tuple[dict[str, str], int]:
     while _LAST not in said:
         line = _LINE.match(head, at)
         if line is None:
-            raise Damaged("damaged, its header cannot be read")
+            raise Damaged(sentence("damaged, its header cannot be read"))
         said[line[1].decode("ascii")] = line[2].strip(b" \t").decode("latin-1")
         at = line.end()
     return said, at
@@ -84,10 +85,10 @@ def _header(head: bytes) -> tuple[dict[str, str], int]:
 def _named(name: str, others: Sequence[NumberedFile]) -> NumberedFile:
     """The file with the values: the one of that name, or the only one there is."""
     if name.startswith("LIST") or "%" in name:
-        raise UnsupportedType("The volume's values are in several files, which are not read here.")
+        raise UnsupportedType(sentence("The volume's values are in several files, which are not read here."))
     found = [other for other in others if _base(other.file.name) == _base(name)] or list(others)
     if len(found) != 1:
-        raise Damaged("the file with its values (.raw or .zraw) did not come along")
+        raise Damaged(sentence("the file with its values (.raw or .zraw) did not come along"))
     return found[0]
 
 
@@ -98,14 +99,14 @@ def _base(name: str) -> str:
 def _layout(said: Mapping[str, str]) -> Layout:
     element = _TYPES.get(said.get("ElementType", ""))
     if element is None or said.get("ElementNumberOfChannels", "1") != "1":
-        raise UnsupportedType("The volume's values are colors, or of another type than a CT's.")
+        raise UnsupportedType(sentence("The volume's values are colors, or of another type than a CT's."))
     if not _flag(said, "BinaryData", "True") or said.get("HeaderSize", "0") != "0":
-        raise UnsupportedType("The volume's values are written in a way that is not read here.")
+        raise UnsupportedType(sentence("The volume's values are written in a way that is not read here."))
     big = _flag(said, "BinaryDataByteOrderMSB", said.get("ElementByteOrderMSB", "False"))
     sizes = _numbers(said, "DimSize", "")
     shape = shape_of([int(size) for size in sizes])
     if len(sizes) != DIMENSIONS:
-        raise UnsupportedType("The volume has not three dimensions.")
+        raise UnsupportedType(sentence("The volume has not three dimensions."))
     directions = np.reshape(_numbers(said, "TransformMatrix", _IDENTITY, *_MATRIX), (DIMENSIONS, DIMENSIONS))
     return Layout(
         shape=shape,

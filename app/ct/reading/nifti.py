@@ -11,6 +11,7 @@ from app.ct.errors import NoUsableSeries, UnsupportedType
 from app.ct.reading.files import Damaged, NumberedFile
 from app.ct.reading.inflating import GZIP, Inflated, Values
 from app.ct.reading.layout import Layout, Opened, dtype_of, shape_of
+from app.ct.words import sentence
 
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
@@ -58,7 +59,7 @@ def open_nifti(volume: NumberedFile) -> Iterator[Opened]:
         values: Values = Inflated(opened) if zipped else opened
         layout, begin = _read_header(values)
         if not zipped and volume.file.size < begin + layout.size_bytes:
-            raise Damaged("cut off, it holds fewer values than it says")
+            raise Damaged(sentence("cut off, it holds fewer values than it says"))
         yield Opened(layout, values, volume.file)
 
 
@@ -69,17 +70,17 @@ def _read_header(values: Values) -> tuple[Layout, int]:
     if version == 2:
         head += values.read(_SIZES[2] - _SIZES[1])
     if version is None or len(head) < _SIZES[version]:
-        raise Damaged("damaged or cut off")
+        raise Damaged(sentence("damaged or cut off"))
     if head[344:348] == _MAGIC[1][1] or head[4:8] == _MAGIC[2][1]:
-        raise UnsupportedType("The volume is in two files (.hdr and .img), which are not read here.")
+        raise UnsupportedType(sentence("The volume is in two files (.hdr and .img), which are not read here."))
     try:
         layout, begin = _parsed(head, version)
     except (Damaged, UnsupportedType, NoUsableSeries):
         raise
     except Exception as error:
-        raise Damaged("damaged, its header cannot be read") from error
+        raise Damaged(sentence("damaged, its header cannot be read")) from error
     if not len(head) <= begin <= _MOST_EXTENSION_BYTES:
-        raise Damaged("damaged, it does not say where its values begin")
+        raise Damaged(sentence("damaged, it does not say where its values begin"))
     values.read(begin - len(head))
     return layout, begin
 
@@ -123,5 +124,5 @@ def _affine(header: "Nifti1Header") -> np.ndarray:
         if np.all(np.isfinite(affine)) and np.linalg.det(affine[:3, :3]) != 0:
             return coded[-1]
     if not coded:
-        raise NoUsableSeries("The volume does not say how it lies in the patient.")
+        raise NoUsableSeries(sentence("The volume does not say how it lies in the patient."))
     return coded[0]

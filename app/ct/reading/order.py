@@ -9,6 +9,7 @@ from app.ct.exam import Order
 from app.ct.reading.files import natural_key
 from app.ct.reading.geometry import along, normal_of
 from app.ct.reading.headers import Header
+from app.ct.words import Sentence, counted, sentence
 
 # A second pass doubles every position; with fewer distinct ones than that, positions were reset or made up.
 MIN_DISTINCT_SHARE = 0.5
@@ -30,7 +31,7 @@ class Ordered:
     headers: tuple[Header, ...]
     z_mm: tuple[float | None, ...]
     order: Order
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
 
 
 def ordered(headers: Sequence[Header]) -> Ordered:
@@ -43,8 +44,9 @@ def ordered(headers: Sequence[Header]) -> Ordered:
     order, by_fallback = _fallback(headers)
     if order is not Order.SLICE_LOCATION and _rises(by_fallback):
         by_fallback.reverse()
-    warning = (
-        f"No usable slice positions: the slices are ordered by {_NAMES[order]}, and missing slices cannot be noticed."
+    warning = sentence(
+        "No usable slice positions: the slices are ordered by {order}, and missing slices cannot be noticed.",
+        order=_NAMES[order],
     )
     warnings = (warning,) if len(headers) > 1 else ()
     return Ordered(tuple(by_fallback), (None,) * len(headers), order, warnings)
@@ -58,10 +60,10 @@ def positions(headers: Sequence[Header]) -> tuple[float | None, ...]:
 
 
 _NAMES = {
-    Order.SLICE_LOCATION: "slice location",
-    Order.INSTANCE_NUMBER: "instance number",
-    Order.FILE_NAME: "file name",
-    Order.UPLOAD: "the order they were sent in",
+    Order.SLICE_LOCATION: sentence("slice location"),
+    Order.INSTANCE_NUMBER: sentence("instance number"),
+    Order.FILE_NAME: sentence("file name"),
+    Order.UPLOAD: sentence("the order they were sent in"),
 }
 
 
@@ -97,7 +99,7 @@ def tie(header: Header) -> tuple[int, tuple[tuple[int, int, str], ...], int]:
     return (header.instance_number or 0, natural_key(header.file.name), header.number)
 
 
-def _position_warnings(z_mm: Sequence[float]) -> tuple[str, ...]:
+def _position_warnings(z_mm: Sequence[float]) -> tuple[Sentence, ...]:
     """Sentences about gaps and doubled positions.
 
     Args:
@@ -106,13 +108,24 @@ def _position_warnings(z_mm: Sequence[float]) -> tuple[str, ...]:
     steps = -np.diff(z_mm)
     warnings = []
     if doubled := int(np.sum(steps == 0)):
-        warnings.append(f"{doubled} slices lie at the position of another one.")
+        warnings.append(
+            counted(
+                "{count} slice lies at the position of another one.",
+                "{count} slices lie at the position of another one.",
+                count=doubled,
+            )
+        )
     apart = steps[steps > 0]
     usual = float(np.median(apart)) if apart.size else 0.0
     gaps = apart[apart > GAP_FACTOR * usual]
     if gaps.size:
         warnings.append(
-            f"Slices may be missing: {gaps.size} x a distance between neighbors larger than usual"
-            f" (up to {gaps.max():.1f} mm; usual {usual:.1f} mm)."
+            sentence(
+                "Slices may be missing: {count} x a distance between neighbors larger than usual"
+                " (up to {widest_mm:.1f} mm; usual {usual_mm:.1f} mm).",
+                count=int(gaps.size),
+                widest_mm=float(gaps.max()),
+                usual_mm=usual,
+            )
         )
     return tuple(warnings)

@@ -26,6 +26,7 @@ from app.ct.reading.elements import MAX_VALUE_BYTES
 from app.ct.reading.files import Damaged
 from app.ct.reading.frames import GROUPS, check_items
 from app.ct.reading.kinds import KnownFile
+from app.ct.words import sentence
 
 # Real exams break the rules on values; what pydicom says about that quotes the values, which may name the patient.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -60,7 +61,7 @@ class _Bounded:
         self._reads -= 1
         self._bytes -= len(piece)
         if min(self._reads, self._bytes) < 0:
-            raise Damaged("damaged, it lists absurdly many things")
+            raise Damaged(sentence("damaged, it lists absurdly many things"))
         return piece
 
 
@@ -85,7 +86,9 @@ def check_bytes(file: KnownFile, most: int) -> None:
         TooLarge: more than ``most`` bytes.
     """
     if file.file.size > most:
-        raise TooLarge(f"File {file.number} (in the order sent): larger than {most >> 20} MB.")
+        raise TooLarge(
+            sentence("File {number} (in the order sent): larger than {most} MB.", number=file.number, most=most >> 20)
+        )
 
 
 def _inflated(file: KnownFile) -> bytes:
@@ -101,13 +104,23 @@ def _inflated(file: KnownFile) -> bytes:
         stream = zlib.decompressobj(-zlib.MAX_WBITS)
         inflated = stream.decompress(opened.read(), MAX_INFLATED_BYTES) if deflated else b""
     except Exception as error:
-        raise Damaged("damaged or cut off") from error
+        raise Damaged(sentence("damaged or cut off")) from error
     if not deflated or _DEFLATED in inflated:
-        raise UnsupportedEncoding(f"File {file.number} (in the order sent) is deflated in a way that is not read here.")
+        raise UnsupportedEncoding(
+            sentence(
+                "File {number} (in the order sent) is deflated in a way that is not read here.", number=file.number
+            )
+        )
     if stream.unconsumed_tail:
-        raise TooLarge(f"File {file.number} (in the order sent) inflates to more than {MAX_INFLATED_BYTES >> 20} MB.")
+        raise TooLarge(
+            sentence(
+                "File {number} (in the order sent) inflates to more than {most} MB.",
+                number=file.number,
+                most=MAX_INFLATED_BYTES >> 20,
+            )
+        )
     if not stream.eof:
-        raise Damaged("damaged or cut off")
+        raise Damaged(sentence("damaged or cut off"))
     check_items(inflated)
     return inflated
 
@@ -130,11 +143,11 @@ def parse(opened: BinaryIO, keywords: Sequence[str]) -> FileDataset:
     except Damaged:
         raise
     except Exception as error:
-        raise Damaged("damaged or cut off") from error
+        raise Damaged(sentence("damaged or cut off")) from error
     for element in dataset.values():
         most = MAX_TABLE_BYTES if element.tag in _TABLES else MAX_VALUE_BYTES
         if isinstance(element, RawDataElement) and len(element.value or b"") > most:
-            raise Damaged("damaged, one of its values is absurdly long")
+            raise Damaged(sentence("damaged, one of its values is absurdly long"))
     return dataset
 
 
@@ -150,7 +163,7 @@ def with_pixels(opened: BinaryIO, dataset: FileDataset) -> FileDataset:
     try:
         pixels = read_dataset(opened, bool(implicit), bool(little), stop_when=lambda *_: next(stop))
     except Exception as error:
-        raise Damaged("damaged or cut off") from error
+        raise Damaged(sentence("damaged or cut off")) from error
     dataset.update(pixels)
     return dataset
 

@@ -17,6 +17,7 @@ from app.ct.reading.copies import Decoded
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
 from app.ct.reading.series import longest_mm, rank
+from app.ct.words import Sentence, counted, sentence
 
 _SAME_MM = 0.2
 """Passes of one range rarely differ by more in where their slices lie; slices of one pass are further apart."""
@@ -29,11 +30,8 @@ _ALIKE = 0.8
 """Median correlation of pictures at the same place: 0.9 and more after another breath or a turn, 0.65 and less between
 places 130 mm apart (four exams)."""
 
-_RESET = "Slice positions begin anew within the series: they were not used."
-_COMPLETED = (
-    "{} slices of another pass or reconstruction were kept: the one that was taken does not show what they show."
-)
-_MIXED = "The slices of the series differ in size or pixel spacing; all of them were kept."
+_RESET = sentence("Slice positions begin anew within the series: they were not used.")
+_MIXED = sentence("The slices of the series differ in size or pixel spacing; all of them were kept.")
 
 
 def _spacing_mm(header: Header) -> tuple[float, float]:
@@ -44,11 +42,11 @@ Mark = tuple[float, float, str]
 """What tells passes apart: numbers and a word to sort by."""
 
 # Surest first: another reconstruction of the same scan, then another scan.
-_RECONSTRUCTED: dict[str, Callable[[Header], Mark]] = {
-    "the same range in another size": lambda h: (h.rows, h.columns, ""),
-    "the same range with other pixel spacing": lambda h: (*_spacing_mm(h), ""),
-    "the same range with another kernel": lambda h: (0.0, 0.0, h.kernel),
-    "the same range in another thickness": lambda h: (round(h.thickness_mm or 0.0, 1), 0.0, ""),
+_RECONSTRUCTED: dict[Sentence, Callable[[Header], Mark]] = {
+    sentence("the same range in another size"): lambda h: (h.rows, h.columns, ""),
+    sentence("the same range with other pixel spacing"): lambda h: (*_spacing_mm(h), ""),
+    sentence("the same range with another kernel"): lambda h: (0.0, 0.0, h.kernel),
+    sentence("the same range in another thickness"): lambda h: (round(h.thickness_mm or 0.0, 1), 0.0, ""),
 }
 _SCANNED: tuple[Callable[[Header], Mark], ...] = (
     lambda h: (-1.0 if h.temporal_position is None else h.temporal_position, 0.0, ""),
@@ -57,7 +55,7 @@ _SCANNED: tuple[Callable[[Header], Mark], ...] = (
     lambda h: (0.0, 0.0, h.made),
     lambda h: (-1.0 if h.instance_number is None else h.instance_number, 0.0, ""),
 )
-_SECOND_PASS = "second pass of the same range"
+_SECOND_PASS = sentence("second pass of the same range")
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,8 @@ class OnePass:
     """
 
     kept: tuple[Decoded, ...]
-    left_out: tuple[tuple[str, int], ...]
-    warnings: tuple[str, ...]
+    left_out: tuple[tuple[Sentence, int], ...]
+    warnings: tuple[Sentence, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def one_pass(slices: Sequence[Decoded]) -> OnePass:
         left_out += [(_SECOND_PASS, count) for count in chosen.left_out]
         kept, completed = chosen.kept, completed + chosen.added
     pass_taken = [placed.one for placed in kept]
-    said = (_COMPLETED.format(completed),) if completed else _mixed(pass_taken)
+    said = (_were_added(completed),) if completed else _mixed(pass_taken)
     return OnePass(tuple(pass_taken), tuple(left_out), said)
 
 
@@ -253,6 +251,15 @@ def _without_position(one: Decoded) -> Decoded:
     return replace(one[0], position=None, slice_location=None), one[1]
 
 
-def _mixed(slices: Sequence[Decoded]) -> tuple[str, ...]:
+def _were_added(slices: int) -> Sentence:
+    return counted(
+        "{count} slice of another pass or reconstruction was kept: the one that was taken does not show what it shows.",
+        "{count} slices of another pass or reconstruction were kept: the one that was taken does not show what they"
+        " show.",
+        count=slices,
+    )
+
+
+def _mixed(slices: Sequence[Decoded]) -> tuple[Sentence, ...]:
     looks = {(h.rows, h.columns, *_spacing_mm(h)) for h, _ in slices}
     return (_MIXED,) if len(looks) > 1 else ()

@@ -11,6 +11,7 @@ from app.ct.reading.files import Damaged, Unsupported, attempted
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.levels import LEVELS, WHOLE_RANGE, Meaning, meaning_of
 from app.ct.reading.streams import has_many_scans, is_usual_jpeg
+from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 # An MPO is a JPEG with further pictures behind it, which phones put there: depth, brightness, a second view.
@@ -42,10 +43,16 @@ def measure(file: KnownFile) -> Sized:
         TooLarge: more than ``MAX_PIXELS``.
     """
     if file.kind is Kind.EMPTY:
-        raise Damaged("empty")
+        raise Damaged(sentence("empty"))
     if file.kind is not Kind.IMAGE:
-        raise Damaged("damaged, or of no known kind")
-    too_large = TooLarge(f"File {file.number} (in the order sent): more than {MAX_PIXELS // 10**6} megapixels.")
+        raise Damaged(sentence("damaged, or of no known kind"))
+    too_large = TooLarge(
+        sentence(
+            "File {number} (in the order sent): more than {most} megapixels.",
+            number=file.number,
+            most=MAX_PIXELS // 10**6,
+        )
+    )
     try:
         with file.file.open() as opened, Image.open(opened, formats=FORMATS) as image:
             size, mode = image.size, image.mode
@@ -57,10 +64,10 @@ def measure(file: KnownFile) -> Sized:
     if size[0] * size[1] > MAX_PIXELS:
         raise too_large
     if animated:
-        raise Unsupported("several pictures in one PNG")
+        raise Unsupported(sentence("several pictures in one PNG"))
     with file.file.view() as content:
         if has_many_scans(content) and content[:2] == _JPEG:
-            raise Unsupported("a JPEG of absurdly many scans")
+            raise Unsupported(sentence("a JPEG of absurdly many scans"))
     return Sized(file.number, file.file, file.kind, size=size, deep=mode.startswith("I"))
 
 
@@ -137,5 +144,5 @@ def _unread(file: KnownFile) -> Damaged:
     with file.file.open() as opened:
         head = opened.read(_HEAD_BYTES)
     if head.startswith(_JPEG) and not is_usual_jpeg(head):
-        return Unsupported("a JPEG of another process than baseline or progressive with 8 bits")
-    return Damaged("damaged or cut off")
+        return Unsupported(sentence("a JPEG of another process than baseline or progressive with 8 bits"))
+    return Damaged(sentence("damaged or cut off"))

@@ -19,6 +19,7 @@ from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, 
 from app.ct.reading.syntaxes import DECODERS
 from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of
 from app.ct.windowing import LUNG
+from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
@@ -132,7 +133,7 @@ def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[_De
     except (Damaged, ExamError):
         raise
     except Exception as error:
-        raise Damaged("damaged, its pixels cannot be decoded") from error
+        raise Damaged(sentence("damaged, its pixels cannot be decoded")) from error
 
 
 def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> tuple[Picture, np.ndarray]:

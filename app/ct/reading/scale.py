@@ -10,6 +10,7 @@ import numpy as np
 
 from app.ct.errors import Unreadable
 from app.ct.reading.values import MAX_HU, Rescale
+from app.ct.words import sentence
 
 _SIDE = 32
 _FILLED_HU = -1500.0
@@ -183,7 +184,7 @@ def _check_possible(group: Sequence[Levels], *, alone: bool) -> None:
     hu = _hu(group, _own(group))
     seen = hu[hu > _FILLED_HU]
     if (alone and seen.size < _LEAST_SEEN * hu.size) or (seen.size and float((seen > MAX_HU).mean()) > _ABSURD):
-        raise Unreadable("The values of the slices are no Hounsfield units, and nothing tells what they are.")
+        raise Unreadable(sentence("The values of the slices are no Hounsfield units, and nothing tells what they are."))
 
 
 def is_chest(hu: np.ndarray) -> bool:

@@ -16,6 +16,7 @@ from app.ct.reading.copies import without_copies
 from app.ct.reading.grouping import check_one_study, grouped
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
+from app.ct.words import Sentence, counted, listed, sentence
 
 # Sharp kernels as GE, Siemens, Canon and Philips name them; the series description of those that only say it there.
 _LUNG_KERNEL = re.compile(r"LUNG|^BONE|^EDGE|^[BDIJU]L?[5-8]\d|^B[LR][5-7]\d|^FC(5|8)\d|^Y[ABC]$|^L$")
@@ -29,9 +30,7 @@ _COMPUTED_WORDS = re.compile(r"(?<![A-Za-z])(MPR|MIPS?|MINIP|VRT)(?![A-Za-z])", 
 _CHEST_MM, _SHORT_SHARE = 300.0, 0.8
 # Series of one exam end some slices apart: what is missing there is nothing to speak of.
 _MISSED_MM = 40.0
-_NOT_COVERED = (
-    "Another series of the upload goes {:.0f} mm further than the one that was read: what it shows there was not read."
-)
+_NOT_ASKED = sentence("not asked for")
 # Bolus tracking and test shots leave stacks of a few slices, often with a sharp kernel; they are no exam.
 MIN_EXAM_SLICES = 10
 
@@ -42,7 +41,7 @@ class Chosen:
 
     headers: tuple[Header, ...]
     choice: SeriesChoice
-    warnings: tuple[str, ...]
+    warnings: tuple[Sentence, ...]
 
 
 def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Chosen:
@@ -58,7 +57,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
         NoUsableSeries: no axial CT series, or not the one asked for.
     """
     if not any(is_ct(h) for h in headers):
-        raise WrongModality("None of the DICOM files is CT.")
+        raise WrongModality(sentence("None of the DICOM files is CT."))
     unique = without_copies(headers)
     series = grouped(unique)
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
@@ -74,30 +73,44 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     best = ranked[0]
     others = [label for label in usable if label != best]
     asked = series_instance_uid is not None
-    rejected = [
-        RejectedSeries(o, len(usable[o]), "not asked for" if asked else _why_not(usable, best, o)) for o in others
-    ]
+    rejected = [RejectedSeries(o, len(usable[o]), _NOT_ASKED if asked else _why_not(usable, best, o)) for o in others]
     choice = SeriesChoice(best, _why(usable, best, asked=asked), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
     return Chosen(tuple(usable[best]), choice, (*_copy_warnings(copies), *missed))
 
 
-def _copy_warnings(copies: int) -> tuple[str, ...]:
-    return (f"{copies} files that are copies of other slices were left out.",) if copies else ()
+def _copy_warnings(copies: int) -> tuple[Sentence, ...]:
+    if not copies:
+        return ()
+    return (
+        counted(
+            "{count} file that is a copy of another slice was left out.",
+            "{count} files that are copies of other slices were left out.",
+            count=copies,
+        ),
+    )
 
 
-def _left_out(label: str, group: Sequence[Header]) -> list[RejectedSeries]:
+def _left_out(label: Sentence, group: Sequence[Header]) -> list[RejectedSeries]:
     reasons = Counter(why for h in group if (why := why_no_slice(h)))
     return [RejectedSeries(label, count, why) for why, count in sorted(reasons.items())]
 
 
-def _missed(best: Sequence[Header], others: Sequence[Sequence[Header]]) -> tuple[str, ...]:
+def _missed(best: Sequence[Header], others: Sequence[Sequence[Header]]) -> tuple[Sentence, ...]:
     """What to say where another series of the chest shows a range that ``best`` does not."""
     low, high = _ends_mm(best)
     ends = [_ends_mm(other) for other in others if covered_mm(best) and _is_whole_enough(other)]
     further = max((max(low - lowest, 0.0) + max(highest - high, 0.0) for lowest, highest in ends), default=0.0)
-    return (_NOT_COVERED.format(further),) if further > _MISSED_MM else ()
+    return (_not_covered(further),) if further > _MISSED_MM else ()
+
+
+def _not_covered(further_mm: float) -> Sentence:
+    return sentence(
+        "Another series of the upload goes {further_mm:.0f} mm further than the one that was read: what it shows there"
+        " was not read.",
+        further_mm=further_mm,
+    )
 
 
 def longest_mm(groups: Iterable[Sequence[Header]]) -> float:
@@ -120,18 +133,18 @@ def _ends_mm(slices: Sequence[Header]) -> tuple[float, float]:
     return min(known), max(known)
 
 
-def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, str], ...]:
+def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, Sentence], ...]:
     """What speaks against a series whatever it covers, first of the sort keys."""
     computed = any(is_reformat(h) or _COMPUTED_WORDS.search(h.description) for h in slices)
     return (
-        (other_part(slices) is not None, "another body part"),
-        (len(slices) < MIN_EXAM_SLICES, "too few slices"),
-        (computed, "computed from other slices"),
-        (_usual_distance_mm(slices) > MAX_APART_MM, "slices too far apart"),
+        (other_part(slices) is not None, sentence("another body part")),
+        (len(slices) < MIN_EXAM_SLICES, sentence("too few slices")),
+        (computed, sentence("computed from other slices")),
+        (_usual_distance_mm(slices) > MAX_APART_MM, sentence("slices too far apart")),
     )
 
 
-def _criteria(slices: Sequence[Header], whole_mm: float) -> tuple[tuple[float, str], ...]:
+def _criteria(slices: Sequence[Header], whole_mm: float) -> tuple[tuple[float, Sentence], ...]:
     """Sort keys, smallest first, each with what being worse in it is called.
 
     A part of the chest comes after a whole one, however sharp: what it leaves out may be what is ill.
@@ -143,11 +156,11 @@ def _criteria(slices: Sequence[Header], whole_mm: float) -> tuple[tuple[float, s
     short = 0 < covered_mm(slices) < _SHORT_SHARE * min(whole_mm, _CHEST_MM)
     return (
         *_unfit(slices),
-        (short, "shorter range"),
-        (not lung, "no lung kernel"),
-        (thickness > MAX_THIN_MM, "thick slices"),
-        (thickness if thickness <= MAX_THIN_MM else 0.0, "thicker slices"),
-        (-len(slices), "fewer slices"),
+        (short, sentence("shorter range")),
+        (not lung, sentence("no lung kernel")),
+        (thickness > MAX_THIN_MM, sentence("thick slices")),
+        (thickness if thickness <= MAX_THIN_MM else 0.0, sentence("thicker slices")),
+        (-len(slices), sentence("fewer slices")),
     )
 
 
@@ -167,38 +180,38 @@ def rank(slices: Sequence[Header], whole_mm: float) -> tuple[float, ...]:
     return tuple(value for value, _ in _criteria(slices, whole_mm))
 
 
-def _why_not(usable: dict[str, list[Header]], best: str, other: str) -> str:
+def _why_not(usable: dict[Sentence, list[Header]], best: Sentence, other: Sentence) -> Sentence:
     """The first criterion in which ``other`` is worse than ``best``."""
     whole_mm = longest_mm(usable.values())
     pairs = zip(_criteria(usable[best], whole_mm), _criteria(usable[other], whole_mm), strict=True)
-    return next((worse for (a, _), (b, worse) in pairs if a != b), "alike, and another one was taken")
+    return next((worse for (a, _), (b, worse) in pairs if a != b), sentence("alike, and another one was taken"))
 
 
 _BETTER = {
-    "another body part": "does not name another body part",
-    "too few slices": "the only one with enough slices",
-    "computed from other slices": "slices as they were scanned",
-    "slices too far apart": "slices close enough together",
-    "shorter range": "the whole range",
-    "no lung kernel": "lung kernel",
-    "thick slices": "thin slices",
-    "thicker slices": "thinnest slices",
-    "fewer slices": "most slices",
+    sentence("another body part"): sentence("does not name another body part"),
+    sentence("too few slices"): sentence("the only one with enough slices"),
+    sentence("computed from other slices"): sentence("slices as they were scanned"),
+    sentence("slices too far apart"): sentence("slices close enough together"),
+    sentence("shorter range"): sentence("the whole range"),
+    sentence("no lung kernel"): sentence("lung kernel"),
+    sentence("thick slices"): sentence("thin slices"),
+    sentence("thicker slices"): sentence("thinnest slices"),
+    sentence("fewer slices"): sentence("most slices"),
 }
 
 
-def _why(usable: dict[str, list[Header]], best: str, *, asked: bool) -> str:
+def _why(usable: dict[Sentence, list[Header]], best: Sentence, *, asked: bool) -> Sentence:
     if asked:
-        return "asked for"
+        return sentence("asked for")
     if len(usable) == 1:
-        return "the only axial CT series"
+        return sentence("the only axial CT series")
     whole_mm = longest_mm(usable.values())
     second = min((label for label in usable if label != best), key=lambda label: rank(usable[label], whole_mm))
-    return _BETTER.get(_why_not(usable, best, second), "alike the others, and the first of them")
+    return _BETTER.get(_why_not(usable, best, second), sentence("alike the others, and the first of them"))
 
 
 def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries:
     if asked:
-        return NoUsableSeries("The series asked for is not an axial CT series of this upload.")
-    found = "; ".join(f"{r.series}: {r.slices} x {r.why}" for r in left_out)
-    return NoUsableSeries(f"No axial CT series ({found}).")
+        return NoUsableSeries(sentence("The series asked for is not an axial CT series of this upload."))
+    found = [sentence("{series}: {count} x {why}", series=r.series, count=r.slices, why=r.why) for r in left_out]
+    return NoUsableSeries(sentence("No axial CT series ({found}).", found=listed(found)))

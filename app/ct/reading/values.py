@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from app.ct.reading.files import Damaged
+from app.ct.words import sentence
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
@@ -49,9 +50,9 @@ def rescale_of(dataset: Dataset) -> Rescale | None:
     try:
         rescale = Rescale(float(slope), float(intercept))
     except (TypeError, ValueError) as error:
-        raise Damaged("its rescale slope or intercept is no number") from error
+        raise Damaged(sentence("its rescale slope or intercept is no number")) from error
     if not np.all(np.isfinite(rescale)) or rescale.slope == 0:
-        raise Damaged("its rescale slope or intercept is no number")
+        raise Damaged(sentence("its rescale slope or intercept is no number"))
     return rescale
 
 

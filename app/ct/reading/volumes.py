@@ -23,6 +23,7 @@ from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.scale import is_chest, missing_offset, some_of
 from app.ct.reading.values import AIR_HU, keep_values, whole_units
 from app.ct.windowing import LUNG
+from app.ct.words import Sentence, sentence
 
 MAX_VOLUME_BYTES = 2**31
 # A chest is a quarter air and lung; pictures of anything else, masks and scaled values hold nothing in that range.
@@ -30,7 +31,9 @@ _AIR_TO_LUNG, MIN_AIR_SHARE = (-1100.0, -200.0), 0.01
 # A volume of sagittal or coronal slices has fine pixels along one side of its axial planes and slices along the other.
 MAX_STRETCH = 2.0
 _WHOLE = "whole"
-_DOUBTFUL = "The values of the volume do not look like Hounsfield units of a chest, which hold air and soft tissue."
+_DOUBTFUL = sentence(
+    "The values of the volume do not look like Hounsfield units of a chest, which hold air and soft tissue."
+)
 
 
 def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | None = None) -> Exam:
@@ -47,19 +50,24 @@ def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | Non
     volumes = [f for f in files if f.kind is Kind.VOLUME]
     if len(volumes) > 1:
         raise UnevenExam(
-            f"{named([f.number for f in volumes], total)}: more than one volume; which is the exam cannot be known."
+            sentence(
+                "{files}: more than one volume; which is the exam cannot be known.",
+                files=named([f.number for f in volumes], total),
+            )
         )
     (volume,) = volumes
     others = [f for f in files if f is not volume]
     try:
         with _opened(volume, others) as (layout, values, file):
-            unknown = {f.number: Damaged("empty, or of no known kind") for f in others if f.file is not file}
+            unknown = {f.number: Damaged(sentence("empty, or of no known kind")) for f in others if f.file is not file}
             refuse(unknown, total=total)
             _check_size(layout, volume)
             with nullcontext() if values_in is None else (values_in / _WHOLE).open("wb") as kept:
                 grays, said = _grays(layout, values, kept)
     except Damaged as error:
-        raise Unreadable(f"{named([volume.number], total)}: {error}.") from error
+        raise Unreadable(
+            sentence("{files}: {reason}.", files=named([volume.number], total), reason=error.reason)
+        ) from error
     slices = _slices(grays, layout, volume)
     if values_in is not None:
         slices = _with_values(slices, layout, values_in)
@@ -77,15 +85,21 @@ def _check_size(layout: Layout, volume: KnownFile) -> None:
     """Refuse what is too large before any of it is read."""
     columns, rows, depth = layout.shape
     if max(columns * rows, rows * depth, columns * depth) > MAX_PIXELS:
-        raise TooLarge(f"File {volume.number} (in the order sent): more than {MAX_PIXELS // 10**6} megapixels a slice.")
+        raise TooLarge(
+            sentence(
+                "File {number} (in the order sent): more than {most} megapixels a slice.",
+                number=volume.number,
+                most=MAX_PIXELS // 10**6,
+            )
+        )
     voxels = columns * rows * depth
     if voxels > MAX_EXAM_PIXELS or voxels * layout.dtype.itemsize > MAX_VOLUME_BYTES:
-        raise TooLarge(f"The exam holds more than {MAX_EXAM_PIXELS // 10**6} megapixels.")
+        raise TooLarge(sentence("The exam holds more than {most} megapixels.", most=MAX_EXAM_PIXELS // 10**6))
     if layout.shape[layout.slice_axis] > MAX_FRAMES:
-        raise TooLarge(f"The exam holds more than {MAX_FRAMES} slices.")
+        raise TooLarge(sentence("The exam holds more than {most} slices.", most=MAX_FRAMES))
 
 
-def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.ndarray, tuple[str, ...]]:
+def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.ndarray, tuple[Sentence, ...]]:
     """All voxels in the lung window, one plane of the file in memory at a time.
 
     Args:
@@ -105,7 +119,7 @@ def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.nd
     for k in range(depth):
         content = values.read(plane_bytes)
         if len(content) < plane_bytes:
-            raise Damaged("cut off, it holds fewer values than it says")
+            raise Damaged(sentence("cut off, it holds fewer values than it says"))
         hu = _hounsfield(np.frombuffer(content, layout.dtype), layout)
         air += int(np.count_nonzero((hu >= _AIR_TO_LUNG[0]) & (hu < _AIR_TO_LUNG[1])))
         some.append(some_of(hu.reshape(rows, columns)))
@@ -117,12 +131,12 @@ def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.nd
     doubts = _doubts(np.concatenate(some))
     if air < MIN_AIR_SHARE * grays.size:
         raise WrongModality(
-            "The values of the volume are no Hounsfield units of a chest: hardly any is that of air or lung."
+            sentence("The values of the volume are no Hounsfield units of a chest: hardly any is that of air or lung.")
         )
     return grays, doubts
 
 
-def _doubts(hu: np.ndarray) -> tuple[str, ...]:
+def _doubts(hu: np.ndarray) -> tuple[Sentence, ...]:
     """What is to say of values that are not those of a chest.
 
     Raises:
@@ -132,8 +146,11 @@ def _doubts(hu: np.ndarray) -> tuple[str, ...]:
         return ()
     if (offset := missing_offset(hu)) is not None:
         raise WrongModality(
-            f"The values of the volume are no Hounsfield units: they are {-offset:g} too high."
-            " Write them with the rescale slope and intercept of the slices applied."
+            sentence(
+                "The values of the volume are no Hounsfield units: they are {offset:g} too high."
+                " Write them with the rescale slope and intercept of the slices applied.",
+                offset=-offset,
+            )
         )
     return (_DOUBTFUL,)
 
@@ -154,7 +171,7 @@ def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> list[Slice]
     orientation = _orientation(layout)
     spacing = layout.spacing_mm[down], layout.spacing_mm[across]
     if not is_axial(orientation) or max(spacing) > MAX_STRETCH * min(spacing):
-        raise NoUsableSeries("The volume is not made of axial slices.")
+        raise NoUsableSeries(sentence("The volume is not made of axial slices."))
     normal = normal_of(orientation)
     return [
         Slice(

@@ -66,7 +66,7 @@ def test_the_same_files_sent_loose_are_the_same_exam(tmp_path):
 def test_a_table_of_contents_is_no_slice_whatever_its_name(name):
     exam = read_exam(sent([(name, a_directory()), *EXAM]))
 
-    assert exam.warnings == ("1 files that are not slices were left out.",)
+    assert exam.warnings == ("1 file that is not a slice was left out.",)
     assert exam.series.rejected == ()
 
 
@@ -118,7 +118,7 @@ def test_an_archive_beside_slices_is_left_out_unopened_and_counted(tmp_path, nam
     exam = read_exam(unpack(sent([("cd.zip", a_zip(cd))]), Limits(), spool=tmp_path))
 
     assert len(exam.slices) == 4
-    assert exam.warnings == ("1 pictures and other files beside the DICOM files were left out.",)
+    assert exam.warnings == ("1 picture or other file beside the DICOM files was left out.",)
 
 
 def test_an_archive_beside_anything_but_slices_is_refused(tmp_path):

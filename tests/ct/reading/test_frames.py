@@ -131,7 +131,7 @@ def test_the_same_multi_frame_file_twice_is_one_exam():
     exam = read_exam(files(twice, twice))
 
     assert len(exam.slices) == 4
-    assert exam.warnings == ("1 files that are copies of other slices were left out.",)
+    assert exam.warnings == ("1 file that is a copy of another slice was left out.",)
 
 
 @pytest.mark.parametrize("missing", ["PlanePositionSequence", "PlaneOrientationSequence"])

@@ -128,7 +128,7 @@ def test_doubled_positions_are_said_and_none_is_dropped_on_an_empty_uid():
     exam = read_exam(files(*EXAM, a_dicom(stored=a_picture(seed=9), z_mm=-10.0, InstanceNumber=3)))
 
     assert len(exam.slices) == 7
-    assert "1 slices lie at the position of another one." in exam.warnings
+    assert "1 slice lies at the position of another one." in exam.warnings
 
 
 def test_pictures_are_in_natural_order():

@@ -161,7 +161,7 @@ def test_a_place_where_two_parts_of_a_pass_meet_is_no_second_pass():
     exam = read_exam(files(*parts))
 
     assert (len(exam.slices), exam.series.rejected) == (24, ())
-    assert exam.warnings == ("1 slices lie at the position of another one.",)
+    assert exam.warnings == ("1 slice lies at the position of another one.",)
 
 
 def test_of_two_passes_whose_parts_meet_one_is_taken_whole():

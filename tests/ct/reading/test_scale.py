@@ -58,7 +58,7 @@ def test_slices_without_a_rescale_take_that_of_the_others():
     exam = read_exam(files(*parts))
 
     assert shows_the_chest(exam)
-    assert "of 1 slices are missing or wrong" in exam.warnings[0]
+    assert "of 1 slice are missing or wrong" in exam.warnings[0]
 
 
 @pytest.mark.parametrize("tags", [{"RescaleSlope": 1000}, {"RescaleIntercept": 32768}, {"RescaleIntercept": -32768}])
@@ -90,7 +90,7 @@ def test_a_part_of_a_series_that_fits_no_rescale_is_said():
     parts = [a_dicom(stored=one, z_mm=-5.0 * i, RescaleIntercept=0) for i, one in enumerate(CHEST)]
     parts[4] = a_dicom(stored=spine + 50, z_mm=-20.0, RescaleIntercept=-50)
 
-    assert read_exam(files(*parts)).warnings[0].startswith("The values of 1 slices do not look like Hounsfield units")
+    assert read_exam(files(*parts)).warnings[0].startswith("The values of 1 slice do not look like Hounsfield units")
 
 
 def test_fill_of_one_value_is_no_air():

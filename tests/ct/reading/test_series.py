@@ -230,7 +230,7 @@ def test_copies_of_a_slice_are_left_out_and_said():
     exam = read_exam(files(*parts, parts[1]))
 
     assert len(exam.slices) == 3
-    assert exam.warnings == ("1 files that are copies of other slices were left out.",)
+    assert exam.warnings == ("1 file that is a copy of another slice was left out.",)
 
 
 @pytest.mark.parametrize("times", [2, 3])
@@ -263,7 +263,7 @@ def test_a_copy_in_another_coding_is_left_out_and_said():
     exam = read_exam(files(*parts, recoded))
 
     assert len(exam.slices) == 3
-    assert exam.warnings == ("1 slices that are copies of other slices were left out.",)
+    assert exam.warnings == ("1 slice that is a copy of another slice was left out.",)
 
 
 def test_which_of_two_copies_stays_does_not_depend_on_the_order_of_sending():

@@ -207,4 +207,4 @@ def test_a_slope_that_is_none_is_refused(slope):
 def test_letters_that_the_tags_tell_of_are_said():
     (warning,) = read_exam(files(a_dicom(BurnedInAnnotation="YES"), a_dicom(z_mm=-5, BurnedInAnnotation="NO"))).warnings
 
-    assert warning.startswith("Letters are burnt into 1 slices")
+    assert warning.startswith("Letters are burnt into 1 slice")

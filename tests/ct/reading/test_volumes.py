@@ -169,7 +169,7 @@ def test_slices_beside_a_volume_are_the_exam_when_they_are_dicom():
     exam = read_exam(files(*a_dicom_exam(), a_nifti(cut())))
 
     assert exam.kind is InputKind.DICOM
-    assert exam.warnings == ("1 pictures and other files beside the DICOM files were left out.",)
+    assert exam.warnings == ("1 picture or other file beside the DICOM files was left out.",)
 
 
 def turned(volume: Cut, *turns: tuple[int, int, float]) -> Cut:
@@ -259,7 +259,7 @@ def test_the_preview_of_a_volume_is_left_out_and_counted(as_dicom):
     exam = read_exam(files(a_jpeg(), a_nifti(cut())))
 
     assert_same(exam, as_dicom)
-    assert exam.warnings == ("1 pictures and other files beside the volume were left out.",)
+    assert exam.warnings == ("1 picture or other file beside the volume was left out.",)
 
 
 def test_a_volume_has_no_series_to_ask_for():
