@@ -13,6 +13,7 @@ from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
 
 from app.ct.errors import CovidCTError
+from app.ct.workers.pool import WorkerPool
 from app.settings import Settings, model_folder
 from app.store import Store
 
@@ -46,6 +47,7 @@ def check_machine(settings: Settings) -> Iterator[Check]:
     yield _keras()
     yield _gpu()
     yield from _decoders()
+    yield _workers(settings)
     yield _store(settings)
     yield _model(settings)
 
@@ -90,6 +92,18 @@ def _decoders() -> Iterator[Check]:
     for name, syntax in SYNTAXES.items():
         has_decoder = get_decoder(syntax).is_available
         yield Check(f"decoder {name}", has_decoder, "found" if has_decoder else "missing; reinstall from the lock")
+
+
+def _workers(settings: Settings) -> Check:
+    if settings.workers == 0:
+        return Check("workers", False, "none: a decoder that crashes ends the service; unset COVIDCT_WORKERS")
+    with WorkerPool(settings.workers) as pool:
+        try:
+            shut_in = pool.are_shut_in()
+        except (OSError, EOFError) as error:
+            return Check("workers", False, f"they do not start ({type(error).__name__}); is there memory for them?")
+        bounds = "no connections and no other programs" if shut_in else "bounded, but free to connect: no seccomp here"
+        return Check("workers", True, f"{pool.count}, {bounds}")
 
 
 def _store(settings: Settings) -> Check:

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.ct.errors import NO_ROOM
 from app.ct.workers import Failed, outcome
+from app.ct.workers.sandbox import shut_in
 from app.ct.workers.wire import receive, send
 
 MAX_MEMORY_BYTES = 2 * 2**30
@@ -28,7 +29,7 @@ def main() -> None:
         os.dup2(nowhere, standard)
     _load()
     _limit()
-    send(answers, os.getpid())
+    send(answers, shut_in())
     while True:
         try:
             work, items, cpu_s = pickle.loads(receive(asked))

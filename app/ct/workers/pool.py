@@ -25,11 +25,12 @@ _AHEAD = 4
 
 @dataclass
 class _Child:
-    """One process and the ends of its pipes."""
+    """One process, the ends of its pipes, and whether the kernel refuses it what ``sandbox`` names."""
 
     process: subprocess.Popen[bytes]
     asks: int
     answers: int
+    is_shut_in: bool = False
 
     @classmethod
     def started(cls) -> Self:
@@ -39,7 +40,7 @@ class _Child:
         if process.stdin is None or process.stdout is None:
             raise OSError("a process without pipes")
         child = cls(process, process.stdin.fileno(), process.stdout.fileno())
-        receive(child.answers)
+        child.is_shut_in = believed(receive(child.answers)) is True
         return child
 
     def ask(self, question: object, *, wall_s: float) -> list[Any]:
@@ -113,6 +114,12 @@ class WorkerPool:
         for child in self._alive.values():
             child.end()
         self._alive.clear()
+
+    def are_shut_in(self) -> bool:
+        """Whether processes can open no connection and start no program; starts one where none is up."""
+        self._threads.submit(self._child).result()
+        with self._guard:
+            return bool(self._alive) and all(child.is_shut_in for child in self._alive.values())
 
     @property
     def processes(self) -> tuple[int, ...]:

@@ -1,3 +1,5 @@
+import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,6 +74,22 @@ def test_errors_of_others_lose_their_text(pool: WorkerPool) -> None:
 def test_what_a_decoder_prints_reaches_nobody(pool: WorkerPool, capfd: pytest.CaptureFixture[str]) -> None:
     assert answers(pool, tasks.printing, ["CANARY"]) == [6]
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_connects_to_nobody(pool: WorkerPool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert refused(pool, tasks.connecting, server.getsockname()[1])
+
+
+def test_a_worker_starts_and_ends_nothing_else(pool: WorkerPool) -> None:
+    assert refused(pool, tasks.running_another_program, "/bin/true")
+    assert refused(pool, tasks.starting_another_process, 0)
+    assert refused(pool, tasks.ending_another_process, os.getpid())
+
+
+def refused(pool: WorkerPool, work: Callable[[Any], None], item: object) -> bool:
+    (found,) = answers(pool, work, [item])
+    return isinstance(found, Failed) and str(found) == "PermissionError"
 
 
 def test_the_settings_of_the_service_are_not_handed_down(monkeypatch: pytest.MonkeyPatch) -> None:
