@@ -57,4 +57,5 @@ def listed(parts: Iterable[str]) -> Sentence:
 
 def _folded(parts: Iterable[str], join: Callable[[str, str], Sentence]) -> Sentence:
     first, *others = [*parts] or [""]
-    return reduce(join, others, first if isinstance(first, Sentence) else Sentence.of(first, first, None, {}))
+    whole = reduce(join, others, first)
+    return whole if isinstance(whole, Sentence) else Sentence.of(whole, whole, None, {})

@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from app.ct.words import Sentence
 from app.said import Said
+from app.web.basis import recognized
 
 LOCALE = Path(__file__).parent / "locale"
 
@@ -66,7 +67,9 @@ class Words:
             text: as it was said, or the English alone as it was kept.
             said: what was kept with it, to tell texts by that are English alone.
         """
-        sentence = text if isinstance(text, Sentence) else (said or {}).get(text)
+        if self.language is Language.ENGLISH:
+            return str(text)
+        sentence = text if isinstance(text, Sentence) and text.values else (said or {}).get(text) or recognized(text)
         if sentence is None:
             return self.gettext(text)
         values = {n: self.tell(v, said) if isinstance(v, str) else v for n, v in sentence.values.items()}

@@ -9,6 +9,7 @@ from app.ct.affected import Estimate
 from app.ct.classifier import Classifier
 from app.ct.preprocessing import Prepared
 from app.ct.scores import SliceScores
+from app.web.basis import recognized
 from tests.fakes import a_manifest, an_affected_spec
 from tests.models import the_served_model
 from training.deciding.affected import Extent, extents, fit_affected, teaches_extent
@@ -50,6 +51,7 @@ def test_a_map_that_sees_lesions_whole_is_taken_as_it_is():
     assert spec.slope == pytest.approx(1.0, abs=0.02)
     assert "48 slices of 8 patients" in spec.rests_on
     assert "20 slices of healthy people" in spec.rests_on
+    assert recognized(spec.rests_on)
 
 
 def test_the_error_holds_for_patients_that_were_not_fitted():

@@ -11,6 +11,7 @@ from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Manifest
 from app.ct.scores import SliceScores
+from app.web.basis import recognized
 from tests.fakes import a_manifest
 from training.deciding.decisions import Judged, decide
 from training.deciding.exam_rules import CANDIDATES, choose_exam_rule, chosen, fitted, measured, separation
@@ -134,6 +135,11 @@ def test_the_rule_says_what_it_rests_on():
     assert "read exam probabilities as a ranking" in told
 
 
+def test_what_rules_rest_on_is_told_in_other_languages():
+    for healthy, exams in ((HEALTHY, phantoms()), (HEALTHY[:0], ())):
+        assert recognized(choose_exam_rule(a_scored(strongest_tell=True), healthy, exams, draws=50).rests_on)
+
+
 @pytest.mark.parametrize("labels", [[1, 1, 1, 1], []])
 def test_without_patients_of_both_classes_the_rule_is_plain_and_says_so(labels):
     groups = [f"p{k // 2}" for k in range(len(labels))]
@@ -143,6 +149,7 @@ def test_without_patients_of_both_classes_the_rule_is_plain_and_says_so(labels):
 
     assert isinstance(rule, TopShareMean)
     assert rule.rests_on.startswith("Chosen on nothing")
+    assert recognized(rule.rests_on)
 
 
 def test_scores_that_fall_with_the_label_are_refused():

@@ -56,8 +56,9 @@ function row(report) {
   link.textContent = report.status === "done" ? sentence("{verdict}, {probability}", { verdict: WORDS[report.verdict], probability: percent(report.probability) }) : STATES[report.status];
   const when = document.createElement("span");
   when.className = "when";
-  const slices = report.slices ? ` · ${counted("{count} slice", "{count} slices", { count: report.slices.length })}` : "";
-  when.textContent = ` ${new Date(report.created_at).toLocaleString(locale)}${slices}`;
+  const parts = [new Date(report.created_at).toLocaleString(locale)];
+  if (report.slices) parts.push(counted("{count} slice", "{count} slices", { count: report.slices.length }));
+  when.textContent = ` ${parts.join(" · ")}`;
   item.append(pick, link, when);
   return item;
 }

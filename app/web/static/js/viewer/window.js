@@ -2,11 +2,11 @@
 
 /** Center and width, by key; as OHIF has them, lung on 2. */
 export const PRESETS = {
-  1: { name: "soft tissue", center: 40, width: 400 },
-  2: { name: "lung", center: -600, width: 1500 },
-  3: { name: "liver", center: 90, width: 150 },
-  4: { name: "bone", center: 480, width: 2500 },
-  5: { name: "brain", center: 40, width: 80 },
+  1: { center: 40, width: 400 },
+  2: { center: -600, width: 1500 },
+  3: { center: 90, width: 150 },
+  4: { center: 480, width: 2500 },
+  5: { center: 40, width: 80 },
 };
 
 /** What the pictures of the service show. */
