@@ -16,14 +16,14 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def send(page: Page, files: Sequence[Path]) -> None:
+def send(page: Page, files: Sequence[Path], *, button: str = "Diagnose this exam") -> None:
     page.goto("/covid")
     page.locator("#files").set_input_files(files)
-    page.get_by_role("button", name="Diagnose this exam").click()
+    page.get_by_role("button", name=button).click()
 
 
-def diagnose(page: Page, files: Sequence[Path]) -> None:
-    send(page, files)
+def diagnose(page: Page, files: Sequence[Path], *, button: str = "Diagnose this exam") -> None:
+    send(page, files, button=button)
     page.wait_for_url(re.compile("/covid/exams/"))
     expect(page.locator("#exam")).to_be_attached()
 

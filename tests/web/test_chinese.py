@@ -90,7 +90,7 @@ async def test_a_result_with_all_there_is_to_say(serve: Serve) -> None:
 
     assert "已排除 1 个非层面文件。" in page
     assert "（1 层）：定位像" in page
-    assert "判定的价值" in page
+    assert "该判定的参考价值" in page
     assert "约 2" in page
     assert "无选择依据：没有两个类别均有" in page
     assert english_in(page, beside=MODEL | {"patients"}) == set()

@@ -32,7 +32,8 @@ async function choose(found) {
   if (!now.length || tooMuch) return;
   const kinds = await countKinds(now);
   if (now !== chosen) return;
-  const told = Object.keys(KINDS).filter((kind) => kinds.has(kind)).map((kind) => `${kinds.get(kind)} ${KINDS[kind]}`);
+  const told = Object.keys(KINDS).filter((kind) => kinds.has(kind)).map((kind) =>
+    sentence("{count} {kind}", { count: kinds.get(kind), kind: KINDS[kind] }));
   const comma = sentence(", ");
   one("chosen").textContent = sentence("{files}: {kinds}", { files: sum, kinds: told.join(comma) });
 }

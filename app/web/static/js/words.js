@@ -4,6 +4,8 @@ const host = document.getElementById("words");
 const known = host ? JSON.parse(host.textContent) : {};
 const { lang } = document.documentElement;
 
+export const isEnglish = lang === "en";
+
 /** How dates are written: as the browser does where it speaks the page's language. */
 export const locale = navigator.language.split("-")[0] === lang.split("-")[0] ? navigator.language : lang;
 

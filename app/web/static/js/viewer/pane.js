@@ -1,11 +1,15 @@
 // One canvas: a slice, its map over it or not, zoomed and moved; the notice is part of what is drawn.
+import { isEnglish } from "../words.js";
 
 const SCALES_MM = [200, 100, 50, 20, 10, 5];
 
 /** Size of what is written, in CSS pixels. */
 const LETTER = 11;
-/** The service's pictures carry the notice in letters of this share of their height; below that size nobody can read them. */
-const [CARRIED, LEGIBLE] = [1 / 40, 9];
+/**
+ * The service's pictures carry the notice in English, in letters of this share of their height, this many letters' heights
+ * long; below the last size nobody can read them.
+ */
+const [CARRIED, LONG, LEGIBLE] = [1 / 40, 22, 9];
 
 export class Pane {
   /** ``words``: { notice, loading, letters }; letters of the sides right, left, front and back, none where they are not known. */
@@ -54,7 +58,8 @@ export class Pane {
     context.setTransform(1, 0, 0, 1, 0, 0);
     const isWhole = view.zoom === 1 && view.x === 0 && view.y === 0;
     const carried = picture instanceof HTMLImageElement && isWhole ? CARRIED * shape.height * tall : 0;
-    const noticeEnd = carried < LEGIBLE * this.density ? this.drawNotice(context, left) : left + 22 * carried;
+    const isRead = isEnglish && carried >= LEGIBLE * this.density;
+    const noticeEnd = isRead ? left + LONG * carried : this.drawNotice(context, left, carried);
     if (spacing) this.drawScale(context, scale / spacing, noticeEnd);
     this.drawLetters(context);
   }
@@ -80,16 +85,17 @@ export class Pane {
     this.write(context, `${length} mm`, right, y - (LETTER / 2) * this.density, "right");
   }
 
-  /** The notice, over what the picture carries of it if that is too small to be read; gives its right end. */
-  drawNotice(context, left) {
+  /** The notice, over what the picture carries of it if that is too small or in another language; gives its right end. */
+  drawNotice(context, left, carried) {
     const size = LETTER * this.density;
     const start = Math.max(0, left);
+    const high = Math.max(1.6 * size, 2.2 * carried);
     this.font(context, LETTER);
     const wide = context.measureText(this.words.notice).width;
     const fits = Math.min(1, (this.canvas.width - start - size) / wide);
     this.font(context, LETTER * fits);
     context.fillStyle = "#000";
-    context.fillRect(start, this.canvas.height - 1.6 * size, wide * fits + size, 1.6 * size);
+    context.fillRect(start, this.canvas.height - high, Math.max(wide * fits + size, LONG * carried), high);
     this.write(context, this.words.notice, start + size / 2, this.canvas.height - size / 2, "left", fits);
     return start + wide * fits + size;
   }
