@@ -5,11 +5,10 @@ const SCALES_MM = [200, 100, 50, 20, 10, 5];
 
 /** Size of what is written, in CSS pixels. */
 const LETTER = 11;
-/**
- * The service's pictures carry the notice in English, in letters of this share of their height, this many letters' heights
- * long; below the last size nobody can read them.
- */
-const [CARRIED, LONG, LEGIBLE] = [1 / 40, 22, 9];
+/** The service's pictures carry the notice in letters of this share of their height; below that size nobody can read them. */
+const [CARRIED, LEGIBLE] = [1 / 40, 9];
+/** In English, in letters of so many of their pixels at least; the notice is so many letters' heights long. */
+const [LEAST, LONG] = [8, 22];
 
 export class Pane {
   /** ``words``: { notice, loading, letters }; letters of the sides right, left, front and back, none where they are not known. */
@@ -59,7 +58,8 @@ export class Pane {
     const isWhole = view.zoom === 1 && view.x === 0 && view.y === 0;
     const carried = picture instanceof HTMLImageElement && isWhole ? CARRIED * shape.height * tall : 0;
     const isRead = isEnglish && carried >= LEGIBLE * this.density;
-    const noticeEnd = isRead ? left + LONG * carried : this.drawNotice(context, left, carried);
+    const worn = carried && Math.max(carried, LEAST * tall);
+    const noticeEnd = isRead ? left + LONG * carried : this.drawNotice(context, left, worn);
     if (spacing) this.drawScale(context, scale / spacing, noticeEnd);
     this.drawLetters(context);
   }
@@ -86,16 +86,16 @@ export class Pane {
   }
 
   /** The notice, over what the picture carries of it if that is too small or in another language; gives its right end. */
-  drawNotice(context, left, carried) {
+  drawNotice(context, left, worn) {
     const size = LETTER * this.density;
     const start = Math.max(0, left);
-    const high = Math.max(1.6 * size, 2.2 * carried);
+    const high = Math.max(1.6 * size, 2.2 * worn);
     this.font(context, LETTER);
     const wide = context.measureText(this.words.notice).width;
     const fits = Math.min(1, (this.canvas.width - start - size) / wide);
     this.font(context, LETTER * fits);
     context.fillStyle = "#000";
-    context.fillRect(start, this.canvas.height - high, Math.max(wide * fits + size, LONG * carried), high);
+    context.fillRect(start, this.canvas.height - high, Math.max(wide * fits + size, LONG * worn), high);
     this.write(context, this.words.notice, start + size / 2, this.canvas.height - size / 2, "left", fits);
     return start + wide * fits + size;
   }
