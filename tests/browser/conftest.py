@@ -55,8 +55,10 @@ def scan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def listening(data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClassifier) -> Iterator[str]:
-    app = create_app(Settings(data_dir=data_dir, workers=1), load=load)
+def listening(
+    data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClassifier, **settings: object
+) -> Iterator[str]:
+    app = create_app(Settings.model_validate({"data_dir": data_dir, "workers": 1, **settings}), load=load)
     server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -78,7 +80,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 # Machines that test are often busy.
-WAIT_MS = 20_000
+WAIT_MS = 30_000
 expect.set_options(timeout=WAIT_MS)
 
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation",

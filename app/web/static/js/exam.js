@@ -41,6 +41,7 @@ async function start() {
       one("viewer").scrollIntoView({ block: "nearest" });
     });
   }
+  one("print").addEventListener("click", () => window.print());
   viewer.go(Number(root.dataset.start));
   return true;
 }

@@ -1,7 +1,7 @@
 // Whether the service answers. While it does not, the page says so, keeps what it has, and asks until it is back.
 import { one } from "./page.js";
 
-const [FIRST_MS, MOST_MS, SHOWN_MS] = [1000, 10_000, 4000];
+const [FIRST_MS, MOST_MS, SHOWN_MS] = [1000, 5000, 4000];
 /** What stands between a browser and a service that is away says so in these. */
 const BETWEEN = [502, 504];
 const returns = [];
