@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check words bench model folds networks lock clean
+.PHONY: serve test check words bench bench-baseline bench-compare model folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -35,8 +35,15 @@ words: $(VENV)/.dev
 			-o $(LOCALE)/$$language/LC_MESSAGES/covidct.po || exit 1; \
 	done
 
+# BENCH="--quick --only engines", say, measures less. The baseline is of the reference machine and of a whole run.
 bench: $(VENV)/.dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-baseline: bench
+	$(BIN)/python -m tests.bench.compare keep
+
+bench-compare: bench
+	$(BIN)/python -m tests.bench.compare show
 
 # The served model from labelled data, with every figure of its card. What is there is not made again: a killed run goes on, and
 # to begin anew is to remove WORK. Folds and networks share it.

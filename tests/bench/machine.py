@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.ct.manifest import Manifest
+from tests.bench.gpu import NONE, gpu_name
 from tests.bench.tables import Table
 
 _PACKAGES = (
@@ -16,6 +17,7 @@ _PACKAGES = (
     "keras",
     "tensorflow",
     "tensorflow-cpu",
+    "onnxruntime",
     "numpy",
     "scipy",
     "pillow",
@@ -36,6 +38,7 @@ class Machine:
         memory_gb: of the machine.
         system: kernel and architecture.
         precisions: what OpenVINO computes in natively here.
+        gpu: those that the NVIDIA driver lists, or that there is none.
         load_before: processes that wanted a core during the minute before.
         date: UTC.
         versions: Python's and packages'.
@@ -47,6 +50,7 @@ class Machine:
     memory_gb: float
     system: str
     precisions: str
+    gpu: str
     load_before: float
     date: str
     versions: dict[str, str]
@@ -61,6 +65,7 @@ class Machine:
             memory_gb=round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
             system=f"{platform.system()} {platform.release()} {platform.machine()}",
             precisions=_precisions(),
+            gpu=gpu_name() or NONE,
             load_before=round(os.getloadavg()[0], 2),
             date=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_versions(),
@@ -76,6 +81,7 @@ class Machine:
             ("memory", f"{self.memory_gb} GB"),
             ("system", self.system),
             ("native precisions", self.precisions),
+            ("GPU", self.gpu),
             ("load before", str(self.load_before)),
             ("date", self.date),
             ("versions", versions),

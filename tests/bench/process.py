@@ -1,4 +1,4 @@
-"""The service as a process of its own: started, watched, stopped."""
+"""Servers as processes of their own: started, waited for, stopped."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,21 +42,6 @@ class Running:
     ready_s: float
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Resident memory of a process, in units of a million bytes."""
-
-    peak_mb: float
-    resting_mb: float
-
-    @classmethod
-    def of(cls, pid: int) -> "Memory":
-        """Now, and the most so far (VmRSS and VmHWM of ``/proc``)."""
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        said = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return cls(*(round(int(said[key].split()[0]) * 1024 / 1e6, 1) for key in ("VmHWM", "VmRSS")))
-
-
 @contextlib.contextmanager
 def serving(model: Path, *, engine: str) -> Iterator[Running]:
     """``covidct serve`` on a free port of this machine, its exams in a folder that is gone afterwards.
@@ -64,14 +49,37 @@ def serving(model: Path, *, engine: str) -> Iterator[Running]:
     Raises:
         BenchFailed: the server ended, or did not get ready in time.
     """
-    with tempfile.TemporaryDirectory(prefix="covidct-bench-") as room, (Path(room) / "log").open("w+b") as log:
-        port = _free_port()
-        options = ["--port", str(port), "--model-dir", str(model.resolve()), "--engine", engine]
-        command = [sys.executable, "-c", _COVIDCT, "serve", *options, "--data-dir", str(Path(room) / "data")]
+    options = ["--model-dir", str(model.resolve()), "--engine", engine]
+    with tempfile.TemporaryDirectory(prefix="covidct-bench-") as room:
+
+        def command(port: int) -> list[str]:
+            return ["-c", _COVIDCT, "serve", "--port", str(port), *options, "--data-dir", str(Path(room) / "data")]
+
+        with started(command) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def started(
+    command: Callable[[int], Sequence[str]], *, live: str = "/livez", ready: str = "/readyz"
+) -> Iterator[Running]:
+    """A server in a Python of its own, stopped at the end whatever happens.
+
+    Args:
+        command: what follows ``python``, given the port to listen on.
+        live, ready: paths that answer 200 once it listens, and once it can work.
+
+    Raises:
+        BenchFailed: it ended, or did not get ready in time; its last words are told.
+    """
+    port = _free_port()
+    with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
-        server = subprocess.Popen(command, cwd=ROOT, env=plain_environment(), stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [sys.executable, *command(port)], cwd=ROOT, env=plain_environment(), stdout=log, stderr=log
+        )
         try:
-            yield _wait(server, f"http://127.0.0.1:{port}", start)
+            yield _wait(server, f"http://127.0.0.1:{port}", start, (live, ready))
         except BenchFailed as error:
             log.seek(0)
             raise BenchFailed(f"{error} {log.read()[-500:].decode(errors='replace')}") from error
@@ -80,8 +88,12 @@ def serving(model: Path, *, engine: str) -> Iterator[Running]:
 
 
 def plain_environment() -> dict[str, str]:
-    """The environment without settings of the service: the defaults are measured."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVIDCT_")}
+    """The environment without settings of the service: the defaults are measured.
+
+    On a GPU TensorFlow takes all memory there is, and a second server beside it would get none.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVIDCT_")}
+    return kept | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 def _free_port() -> int:
@@ -90,10 +102,10 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(server: subprocess.Popen[bytes], address: str, start: float) -> Running:
+def _wait(server: subprocess.Popen[bytes], address: str, start: float, paths: tuple[str, str]) -> Running:
     with httpx.Client(base_url=address, timeout=5, trust_env=False) as client:
-        listening_s = _until_answered(client, "/livez", server, start)
-        return Running(address, server.pid, listening_s, _until_answered(client, "/readyz", server, start))
+        listening_s, ready_s = (_until_answered(client, path, server, start) for path in paths)
+        return Running(address, server.pid, listening_s, ready_s)
 
 
 def _until_answered(client: httpx.Client, path: str, server: subprocess.Popen[bytes], start: float) -> float:

@@ -16,6 +16,14 @@ _WARM_UP_CALLS = 2
 
 
 @dataclass(frozen=True)
+class Work:
+    """One way to do ``slices`` slices' worth of something."""
+
+    slices: int
+    do: Callable[[], object]
+
+
+@dataclass(frozen=True)
 class Contender:
     """One way to run the network, on batches of one size."""
 
@@ -63,14 +71,27 @@ def alternate(
         on_round: told the number of each round as it begins.
     """
     logits = [_warmed_up(c, images[: c.batch]) for c in contenders]
-    spent: list[list[float]] = [[] for _ in contenders]
-    order, shuffled = list(range(len(contenders))), random.Random(0)
+    works = [Work(c.batch, lambda c=c: c.run(images[: c.batch])) for c in contenders]  # type: ignore[misc]
+    spent = by_turns(works, rounds=rounds, clock=clock, on_round=on_round)
+    return [Turns(c.name, c.batch, ms, said) for c, ms, said in zip(contenders, spent, logits, strict=True)]
+
+
+def by_turns(
+    works: Sequence[Work],
+    *,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+    on_round: Callable[[int], None] = lambda _: None,
+) -> list[tuple[float, ...]]:
+    """Milliseconds per slice of each of ``works``, one turn a round, every round in another order; as ``alternate``."""
+    spent: list[list[float]] = [[] for _ in works]
+    order, shuffled = list(range(len(works))), random.Random(0)
     for number in range(1, rounds + 1):
         on_round(number)
         shuffled.shuffle(order)
         for k in order:
-            spent[k].append(_turn(contenders[k], images[: contenders[k].batch], clock))
-    return [Turns(c.name, c.batch, tuple(ms), said) for c, ms, said in zip(contenders, spent, logits, strict=True)]
+            spent[k].append(_turn(works[k], clock))
+    return [tuple(ms) for ms in spent]
 
 
 def _warmed_up(contender: Contender, images: np.ndarray) -> tuple[float, ...]:
@@ -79,11 +100,11 @@ def _warmed_up(contender: Contender, images: np.ndarray) -> tuple[float, ...]:
     return tuple(float(logit) for logit in logits)
 
 
-def _turn(contender: Contender, images: np.ndarray, clock: Callable[[], float]) -> float:
+def _turn(work: Work, clock: Callable[[], float]) -> float:
     """ms per slice; the first call is not timed, for it meets caches and threads as the turn before left them."""
-    contender.run(images)
+    work.do()
     calls, start = 0, clock()
     while (elapsed := clock() - start) < _LEAST_TURN_S or not calls:
-        contender.run(images)
+        work.do()
         calls += 1
-    return 1000 * elapsed / (calls * len(images))
+    return 1000 * elapsed / (calls * work.slices)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.ct.phantom import phantom
-from app.ct.phantom.files import dicom_files, jpeg_files, write
+from app.ct.phantom.files import jpeg_files, write
 from app.ct.reading.files import NamedFile
 
 RAW_SLICES = 300
@@ -54,22 +54,21 @@ class Supply:
     absent: tuple[str, ...]
 
 
-def supply(work: Path, *, real: Path, raw_slices: int = RAW_SLICES, size: int = 512) -> Supply:
-    """Draw the synthetic exams into ``work`` and look for the real ones.
+def supply(work: Path, *, raw: Sequence[NamedFile], real: Path, size: int = 512) -> Supply:
+    """Gather the exams, each also as a ZIP in ``work``.
 
     Args:
         work: a folder to write to.
+        raw: the slices of the raw DICOM exam, on disk.
         real: folder of the real exams, which need not exist.
-        raw_slices, size: of the raw DICOM exam.
+        size: of the single picture.
     """
-    chest = phantom(slices=raw_slices, lesions="few", size=size)
     picture = phantom(slices=1, lesions="many", size=size)
-    raw = write(dicom_files(chest), work / "raw")
     single = write(jpeg_files(picture), work / "single")
     found = {key: _inside(real / key) for key in _REAL}
     return Supply(
         (
-            SentExam.of(RAW, raw, archive=work / "raw.zip", is_real=False),
+            SentExam.of(RAW, [Path(str(file.content)) for file in raw], archive=work / "raw.zip", is_real=False),
             *(
                 SentExam.of(_REAL[key], paths, archive=work / f"{key}.zip", is_real=True)
                 for key, paths in found.items()

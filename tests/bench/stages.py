@@ -18,15 +18,19 @@ from app.ct.heatmap import overlay_png
 from app.ct.manifest import Manifest
 from app.ct.precision import Precision
 from app.ct.selection import CPU_SLICES
+from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import ExamFolder, Wish
 from app.service import Diagnosed, DiagnosisService
+from app.settings import Settings
 from app.uploads import Limits, unpack
+from tests.bench.figures import Figure
 from tests.bench.sent import SentExam
 from tests.bench.tables import Table, figure
 
 WISHES = {str(CPU_SLICES): Wish(slices=CPU_SLICES), "all": Wish(slices=0)}
 _NOTES = (
-    "Median of the rounds, stage by stage. Preprocess: everything of scoring outside the network. Judge: the exam rule.",
+    "Median of the rounds, stage by stage. Preprocess: what of scoring is not the network; it runs in worker processes, ahead of "
+    "it, so that this is waiting. Judge: the exam rule.",
     "Keep: slices and maps written to the store. Receiving is among the exams over HTTP.",
     "Not in the total: unzip, unpacking the same exam sent as ZIP; overlay, drawing one picture when it is asked for.",
 )
@@ -111,10 +115,26 @@ def load_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
         from app.ct.engines.openvino import OpenVinoEngine
     except ImportError as error:
         raise EngineUnavailable(f"The engine {name} is not installed.") from error
+    precision = precision_of(manifest, name)
+    return OpenVinoEngine(folder / manifest.engines["openvino"].choices[precision].file, precision)
+
+
+def precision_of(manifest: Manifest, name: str) -> Precision:
+    """What an engine computes in with these weights on this machine.
+
+    Raises:
+        EngineUnavailable: as ``load_engine``.
+    """
+    if name == "keras":
+        return "f32"
+    try:
+        from app.ct.engines.openvino import native_precisions
+    except ImportError as error:
+        raise EngineUnavailable(f"The engine {name} is not installed.") from error
     spec = manifest.engines.get("openvino")
     if spec is None:
         raise EngineUnavailable("The model has no files for the OpenVINO engine.")
-    return OpenVinoEngine(folder / spec.file, spec.precision)
+    return spec.runs_in(native_precisions())
 
 
 def measure_stages(
@@ -123,6 +143,7 @@ def measure_stages(
     engine: Engine,
     training: TrainingSlices,
     *,
+    workers: Workers = ON_THE_SPOT,
     rounds: int,
     on_exam: Callable[[str], None],
 ) -> list[ExamStages]:
@@ -133,11 +154,13 @@ def measure_stages(
         manifest: of the model.
         engine: runs the network.
         training: of the model.
+        workers: decode and prepare.
         rounds: at least 1; exams take turns.
         on_exam: told what is diagnosed.
     """
     timed = TimedEngine(engine)
-    service = DiagnosisService(Classifier(manifest, timed, training), limits=Limits())
+    classifier = Classifier(manifest, timed, training)
+    service = DiagnosisService(classifier, limits=Limits(), keep_values=Settings().keep_values, workers=workers)
     diagnose_once(exams[-1], Wish(), service, timed)
     found: dict[tuple[str, str], list[tuple[Diagnosed, StageSeconds]]] = {}
     for number in range(1, rounds + 1):
@@ -215,6 +238,16 @@ def stages_table(exams: Sequence[ExamStages], *, engine: str, absent: Sequence[s
     )
     columns = ("exam", "asked", "slices", "scored", *stages)
     return Table(f"Stages of an exam: seconds ({engine} engine)", columns, rows, (*_NOTES, *absent))
+
+
+def stage_figures(exams: Sequence[ExamStages]) -> list[Figure]:
+    """Each stage of each exam, and the total."""
+    stages = (*StageSeconds.__dataclass_fields__, "total")
+    return [
+        Figure(f"stages: {e.exam}, {e.asked} scored, {stage}", "s", tuple(getattr(r, stage) for r in e.rounds))
+        for e in exams
+        for stage in stages
+    ]
 
 
 def _seconds(value: float) -> str:

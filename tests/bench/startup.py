@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench.figures import Figure
 from tests.bench.process import ROOT, BenchFailed, plain_environment, serving
 from tests.bench.tables import Table, middle
 
+ANSWERS, READY, TENSORFLOW = "start: answers", "start: ready", "start: TensorFlow imported"
 _LIMIT_S = 180
 _STEPS = """
 import json, sys, time
@@ -26,7 +28,7 @@ __import__("app.ct.engines." + sys.argv[2])
 lap("import of the engine")
 app.ct.classifier.Classifier.load(Path(sys.argv[1]), engine=sys.argv[2])
 lap("model loaded and self-tested")
-sys.stdout.write(json.dumps(spent))
+sys.stdout.write(json.dumps([spent, "tensorflow" in sys.modules]))
 """
 
 
@@ -38,11 +40,13 @@ class Startup:
         steps: the interpreter alone; then imports and the model in a process of their own.
         listening: the server's first answer, from the start of its process.
         ready: ``/readyz`` answering 200, from the start of its process.
+        with_tensorflow: whether it was imported on the way.
     """
 
     steps: Mapping[str, float]
     listening: float
     ready: float
+    with_tensorflow: bool = False
 
 
 def measure_startup(
@@ -56,17 +60,18 @@ def measure_startup(
     starts = []
     for number in range(1, rounds + 1):
         on_round(number)
-        steps = _steps(model, engine)
+        steps, with_tensorflow = _steps(model, engine)
         with serving(model, engine=engine) as server:
-            starts.append(Startup(steps, server.listening_s, server.ready_s))
+            starts.append(Startup(steps, server.listening_s, server.ready_s, with_tensorflow))
     return starts
 
 
-def _steps(model: Path, engine: str) -> dict[str, float]:
+def _steps(model: Path, engine: str) -> tuple[dict[str, float], bool]:
     start = time.perf_counter()
     _python("pass")
     interpreter_s = time.perf_counter() - start
-    return {"python alone": interpreter_s, **json.loads(_python(_STEPS, str(model.resolve()), engine))}
+    spent, with_tensorflow = json.loads(_python(_STEPS, str(model.resolve()), engine))
+    return {"python alone": interpreter_s, **spent}, with_tensorflow
 
 
 def _python(code: str, *arguments: str) -> str:
@@ -89,5 +94,15 @@ def startup_table(starts: Sequence[Startup], *, engine: str) -> Table:
     notes = (
         "Imports and model: each after the one before, in a process of their own.",
         "`covidct serve`: from the start of the process; the model loads while the server already answers.",
+        f"TensorFlow is {'' if any(s.with_tensorflow for s in starts) else 'not '}imported.",
     )
     return Table(f"Start-up: seconds ({engine} engine)", ("step", "median"), tuple(rows), notes)
+
+
+def startup_figures(starts: Sequence[Startup]) -> list[Figure]:
+    """Until the server answers, until it is ready, and whether without TensorFlow."""
+    return [
+        Figure(ANSWERS, "s", tuple(s.listening for s in starts)),
+        Figure(READY, "s", tuple(s.ready for s in starts)),
+        Figure(TENSORFLOW, "times", tuple(float(s.with_tensorflow) for s in starts)),
+    ]
