@@ -65,7 +65,7 @@ class Form:
     @property
     def megabytes(self) -> float:
         """Millions of bytes."""
-        return round(len(self.body) / 1e6, 1)
+        return round(len(self.body) / 1e6, 3)
 
 
 @dataclass
