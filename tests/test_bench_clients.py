@@ -47,6 +47,13 @@ def test_a_crowd_of_which_one_is_refused_ends_and_leaves_no_thread() -> None:
         measure_crowd(server, a_form(), a_form(), clients=2)
 
 
+def test_a_server_that_does_not_say_it_is_alive_ends_the_measurement() -> None:
+    with a_service() as (server, service):
+        service.is_alive = False
+        with pytest.raises(BenchFailed, match="/livez"):
+            measure_crowd(server, a_form(), a_form(), clients=2)
+
+
 def test_alone_the_first_request_does_not_count() -> None:
     with a_service() as (server, service):
         seconds = alone(server, a_form(), rounds=2)

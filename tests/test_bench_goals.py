@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench import agreement, costs, crowds, peers, sent, startup
+from tests.bench import agreement, codings, costs, crowds, exams, peers, sent, startup
 from tests.bench.engines import SERVICE, figure_name
 from tests.bench.entrants import ALONE, BASELINE
 from tests.bench.figures import Figure, Figures, by_name
@@ -46,7 +46,7 @@ def test_what_was_not_measured_is_neither_reached_nor_missed() -> None:
 
 
 def test_int8_has_goals_of_its_own() -> None:
-    bounds = [{goal.what: goal.bound for goal in goals(runs)} for runs in (BF16, INT8)]
+    bounds = [{goal.what: goal.bound for goal in goals(runs, gpu="")} for runs in (BF16, INT8)]
 
     assert [b["the network against Keras `predict()`, x"] for b in bounds] == [2.5, 4]
     assert [b[f"{REAL}, 64 scored: last byte to answer, s"] for b in bounds] == [2.5, 1.8]
@@ -97,6 +97,15 @@ def test_a_flip_and_tensorflow_are_allowed_no_time() -> None:
 
     assert found["verdicts that flipped against float32"][-1] == "no"
     assert found["TensorFlow imported"][-1] == "yes"
+
+
+@pytest.mark.parametrize(("gpu", "reached"), [("", ""), ("NVIDIA T4", "yes")])
+def test_without_a_gpu_its_goal_is_not_measured(gpu: str, reached: str) -> None:
+    figures = some(**{exams.answer_name(codings.RAW, 300, exams.ALL): 0.4})
+
+    (row,) = [goal.row(figures) for goal in goals(BF16, gpu=gpu) if goal.what.startswith("on a GPU")]
+
+    assert row[-1] == reached
 
 
 def test_the_keras_engine_is_judged_by_its_own_row() -> None:

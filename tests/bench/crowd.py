@@ -89,7 +89,10 @@ def measure_crowd(server: Running, exam: Form, single: Form, *, clients: int) ->
             sent.acquire(timeout=_ALL_SENT_WITHIN_S)
         waited = send_patiently(behind, single)
         found = tuple(future.result() for future in at_work)
-        return Crowd(found, time.perf_counter() - start, waited, tuple(pulse.answers))
+        whole_s = time.perf_counter() - start
+    if pulse.failure is not None:
+        raise BenchFailed(f"/livez did not answer among {clients} exams.") from pulse.failure
+    return Crowd(found, whole_s, waited, tuple(pulse.answers))
 
 
 def _sending(client: httpx.Client, exam: Form, sent: threading.Semaphore) -> Waited:
@@ -118,6 +121,7 @@ class _Pulse:
 
     def __init__(self, server: Running) -> None:
         self.answers: list[float] = []
+        self.failure: httpx.HTTPError | None = None
         self._server, self._end = server, threading.Event()
         self._thread = threading.Thread(target=self._ask, name="pulse")
 
@@ -131,10 +135,16 @@ class _Pulse:
 
     def _ask(self) -> None:
         with client_of(self._server) as client:
-            client.get("/livez")  # Connects; what is measured is the answer.
-            while True:
-                start = time.perf_counter()
-                client.get("/livez").raise_for_status()
-                self.answers.append(time.perf_counter() - start)
-                if self._end.wait(_PULSE_EVERY_S):
-                    return
+            try:
+                self._ask_again_and_again(client)
+            except httpx.HTTPError as error:
+                self.failure = error
+
+    def _ask_again_and_again(self, client: httpx.Client) -> None:
+        client.get("/livez")  # Connects; what is measured is the answer.
+        while True:
+            start = time.perf_counter()
+            client.get("/livez").raise_for_status()
+            self.answers.append(time.perf_counter() - start)
+            if self._end.wait(_PULSE_EVERY_S):
+                return

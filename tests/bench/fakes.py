@@ -77,6 +77,7 @@ class FakeService:
     """What a real socket hears; ``answers`` are the statuses of uploads, 201 when they have run out."""
 
     answers: deque[int] = field(default_factory=deque)
+    is_alive: bool = True
     uploads: int = 0
     erased: int = 0
 
@@ -90,7 +91,7 @@ def a_service(*answers: int) -> Iterator[tuple[Running, FakeService]]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._say(200, b"{}")
+            self._say(200 if state.is_alive else 500, b"{}")
 
         def do_DELETE(self) -> None:
             with guard:

@@ -1,6 +1,5 @@
 """The parts of a run: what is measured with what, in which order, how often."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -201,10 +200,6 @@ class Bench:
     def _workers(self) -> Iterator[Workers]:
         with WorkerPool() as pool:
             yield pool
-
-    def clean(self) -> None:
-        """Drop what was written."""
-        shutil.rmtree(self.work / "coded", ignore_errors=True)
 
 
 def thinned(chest: Phantom, slices: int) -> Phantom:
