@@ -75,7 +75,7 @@ def create_app(folder: Path) -> FastAPI:
     """The whole service."""
     app, model = FastAPI(), load_model(folder)
     size = model.input_shape[1]
-    for_maps = keras.Model(model.inputs, [model.get_layer(last_stage(model)).output, model.output["logit"]])
+    for_maps = keras.Model(model.input, [model.get_layer(last_stage(model)).output, model.output["logit"]])
 
     @app.get("/livez")
     def livez() -> str:
