@@ -87,21 +87,6 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         assert severe(page) == []
 
 
-def test_a_report_is_printed_on_two_pages_at_most(page: Page, exam_folder: Path) -> None:
-    diagnose(page, pictures(exam_folder))
-    drawn(page)
-    page.locator(".thumbs img").last.scroll_into_view_if_needed()
-    page.wait_for_load_state("networkidle")
-
-    printed = page.pdf(format="A4")
-
-    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
-    page.emulate_media(media="print")
-    expect(page.locator(".bar-notice")).to_be_visible()
-    expect(page.locator(".thumbs img").first).to_be_visible()
-    expect(page.locator("#viewer")).to_be_hidden()
-
-
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     place = page.url

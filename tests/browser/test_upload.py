@@ -143,3 +143,33 @@ def test_an_example_is_tried(page: Page) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     expect(page.get_by_text("A synthetic exam, drawn by the service")).to_be_visible()
+
+
+def test_a_folder_of_dicom_is_dropped(page: Page, scan_folder: Path) -> None:
+    page.goto("/covid")
+    box = page.locator("#drop").bounding_box()
+    assert box is not None
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 20}
+    files = {"items": [], "files": [str(scan_folder)], "dragOperationsMask": 1}
+    browser = page.context.new_cdp_session(page)
+    for step in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": step, **middle, "data": files})
+
+    expect(page.locator("#chosen")).to_contain_text("24 DICOM")
+    page.get_by_role("button", name="Diagnose this exam").click()
+    page.wait_for_url(re.compile("/covid/exams/"))
+    expect(page.get_by_text("DICOM, 24 files")).to_be_visible()
+
+
+def test_speed_and_time_left_are_told_and_sending_is_cancelled(page: Page, scan_folder: Path) -> None:
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(scan_folder))
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.locator("#progress-figures")).to_have_text(re.compile(r"kB of \d+ kB, \d+ kB/s, \d+ s left"))
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()

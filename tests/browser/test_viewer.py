@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.steps import colors, diagnose, drawn, pictures, pixels, severe
+from tests.browser.steps import colors, diagnose, drawn, pictures, pixels, severe, stage
 
 SLICES = 24
 
@@ -20,10 +21,6 @@ def read(page: Page, scan_folder: Path) -> Iterator[Page]:
     page.locator("#stage").focus()
     yield page
     assert severe(page) == []
-
-
-def stage(page: Page, name: str) -> str:
-    return page.locator("#stage").get_attribute(f"data-{name}") or ""
 
 
 def mean_gray(page: Page, *, side: float = 1.0) -> float:
@@ -138,6 +135,29 @@ def test_plain_and_map_stand_side_by_side(read: Page) -> None:
     assert left is not None
     assert right is not None
     assert left["x"] + left["width"] <= right["x"] + 1
+
+
+@pytest.mark.parametrize("act", ["", "1", "+", "i", "s", "Shift+ArrowLeft"])
+def test_the_notice_is_on_every_picture_that_can_be_saved(read: Page, act: str) -> None:
+    if act:
+        read.keyboard.press(act)
+        read.wait_for_load_state("networkidle")
+    drawn(read)
+
+    strip = pixels(read)[-18:, :, 0]
+    letters = strip[:, np.flatnonzero(strip.max(axis=0) > 200)]
+    assert letters.shape[1] > 60
+    assert (strip.min(axis=0) < 60)[: strip.shape[1] // 3].any()
+
+
+def test_the_notice_and_the_scale_do_not_meet_side_by_side(read: Page) -> None:
+    read.keyboard.press("s")
+    drawn(read)
+
+    shown = pixels(read)[:, :, 0]
+    scale = (shown[-60:, -30:-14] > 240).all(axis=1)
+    assert 1 <= scale.sum() <= 8
+    assert not scale[-18:].any()
 
 
 def test_the_help_names_the_keys(read: Page) -> None:
