@@ -4,8 +4,7 @@ What is said is English everywhere in here: in the JSON, in logs, on the command
 template to it and fills in the values; nothing here knows of catalogs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Value = str | int | float
 """What a template is filled with; a sentence among them is told by itself."""
@@ -47,15 +46,18 @@ def counted(one: str, many: str, *, count: int, **values: Value) -> Sentence:
 
 def in_a_row(sentences: Iterable[str]) -> Sentence:
     """Several whole sentences as one text."""
-    return _folded(sentences, lambda first, second: sentence("{first} {second}", first=first, second=second))
+    return _folded([*sentences], lambda first, second: sentence("{first} {second}", first=first, second=second))
 
 
 def listed(parts: Iterable[str]) -> Sentence:
     """Several parts of a sentence, one after the other."""
-    return _folded(parts, lambda first, second: sentence("{first}; {second}", first=first, second=second))
+    return _folded([*parts], lambda first, second: sentence("{first}; {second}", first=first, second=second))
 
 
-def _folded(parts: Iterable[str], join: Callable[[str, str], Sentence]) -> Sentence:
-    first, *others = [*parts] or [""]
-    whole = reduce(join, others, first)
+def _folded(parts: Sequence[str], join: Callable[[str, str], Sentence]) -> Sentence:
+    """In halves: one nested in the next, many parts would be deeper than what writes them down can go."""
+    if len(parts) > 1:
+        middle = len(parts) // 2
+        return join(_folded(parts[:middle], join), _folded(parts[middle:], join))
+    whole = parts[0] if parts else ""
     return whole if isinstance(whole, Sentence) else Sentence.of(whole, whole, None, {})

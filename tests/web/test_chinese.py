@@ -142,6 +142,17 @@ async def test_a_refusal(chinese: httpx.AsyncClient, files: list[tuple[str, byte
     assert english_in(page, beside=frozenset({"unreadable", "no", "usable", "series", "unsafe", "archive"})) == set()
 
 
+async def test_a_refusal_of_more_series_than_anybody_reads(chinese: httpx.AsyncClient) -> None:
+    each = [a_dicom(ImageType=["LOCALIZER"], SeriesInstanceUID=f"1.2.{n}", SeriesNumber=n) for n in range(1, 201)]
+
+    kept = await chinese.post("/api/v1/exams", files=[("files", (str(n), file)) for n, file in enumerate(each)])
+    page = (await chinese.get(kept.headers["location"].replace("/api/v1", "/covid"))).text
+
+    assert (kept.status_code, kept.json()["code"]) == (422, "no-usable-series")
+    assert kept.json()["detail"].endswith("；序列 10：定位像 × 1；另有 190 个）。")
+    assert kept.json()["detail"] in page
+
+
 async def test_a_failure(serve: Serve, upload: Upload) -> None:
     async with serve(load=lambda: FakeClassifier(fault=RuntimeError("of the engine"))) as client:
         page = await page_of(client, upload)

@@ -30,6 +30,14 @@ def test_parts_within_a_sentence_are_told_too():
     assert CHINESE.tell(listed(["localizer", "dose sheet"])) == "定位像；剂量报告"
 
 
+def test_many_parts_are_kept_and_told():
+    many = [sentence("series {number}", number=n) for n in range(1000)]
+
+    for joined in (listed(many), in_a_row(many)):
+        assert CHINESE.tell(str(joined), as_kept(to_keep([joined]))).count("序列") == 1000
+    assert listed(many).startswith("series 0; series 1; series 2; ")
+
+
 def test_texts_alone_are_taken_as_they_are():
     assert in_a_row(["One."]) == "One."
     assert in_a_row([]) == ""

@@ -33,6 +33,8 @@ _MISSED_MM = 40.0
 _NOT_ASKED = sentence("not asked for")
 # Bolus tracking and test shots leave stacks of a few slices, often with a sharp kernel; they are no exam.
 MIN_EXAM_SLICES = 10
+# A refusal is read by someone: more series than these are counted.
+_MOST_TOLD = 10
 
 
 @dataclass(frozen=True)
@@ -213,5 +215,8 @@ def _why(usable: dict[Sentence, list[Header]], best: Sentence, *, asked: bool) -
 def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries:
     if asked:
         return NoUsableSeries(sentence("The series asked for is not an axial CT series of this upload."))
-    found = [sentence("{series}: {count} x {why}", series=r.series, count=r.slices, why=r.why) for r in left_out]
+    told, more = left_out[:_MOST_TOLD], len(left_out) - _MOST_TOLD
+    found = [sentence("{series}: {count} x {why}", series=r.series, count=r.slices, why=r.why) for r in told]
+    if more > 0:
+        found.append(counted("and {count} more", "and {count} more", count=more))
     return NoUsableSeries(sentence("No axial CT series ({found}).", found=listed(found)))
