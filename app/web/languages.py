@@ -73,9 +73,13 @@ class Words:
         if sentence is None:
             return self.gettext(text)
         values = {n: self.tell(v, said) if isinstance(v, str) else v for n, v in sentence.values.items()}
-        template = self._template(sentence)
-        # What no catalog knows may have come from anywhere: it is not filled.
-        return template.format(**values) if template else str(sentence)
+        try:
+            template = self._template(sentence)
+            # What no catalog knows may have come from anywhere: it is not filled.
+            return template.format(**values) if template else str(sentence)
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+            # Nor do values that were kept need to fit; an earlier version may have given others.
+            return str(sentence)
 
     def _template(self, sentence: Sentence) -> str | None:
         """A sentence's template in the language; None where there is none of its own."""

@@ -2,14 +2,21 @@
 
 import pickle
 
+import pytest
+
 from app.ct.reading.files import Damaged, named
-from app.ct.words import Sentence, counted, in_a_row, listed, sentence
+from app.ct.words import Sentence, Value, counted, in_a_row, listed, sentence
 from app.ct.workers.wire import believed
 from app.said import as_kept, to_keep
 from app.web.languages import Language, words_in
 
 CHINESE = words_in(Language.CHINESE)
 EMPTY = sentence("{files}: {reason}.", files=named([1, 2, 4], 9), reason=sentence("empty"))
+JUNK = ("{count} file that is not a slice was left out.", "{count} files that are not slices were left out.")
+SHIFTED = (
+    "The values of the volume are no Hounsfield units: they are {offset:g} too high."
+    " Write them with the rescale slope and intercept of the slices applied."
+)
 TOLD = "第 1-2, 4 个文件（按上传顺序，共 9 个）：文件为空。"
 
 
@@ -60,6 +67,24 @@ def test_a_sentence_survives_being_kept():
 def test_what_cannot_be_read_back_is_told_in_english():
     assert as_kept(None) == as_kept("") == as_kept("[{}]") == as_kept("no JSON") == {}
     assert CHINESE.tell(str(EMPTY), {}) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("template", "many", "values"),
+    [
+        (*JUNK, {"n": 1}),
+        (*JUNK, {"count": "?"}),
+        (*JUNK, {"count": sentence("empty")}),
+        (*JUNK, {"count": float("inf")}),
+        ("{series}: {count} x {why}", None, {"series": "series 1"}),
+        (SHIFTED, None, {"offset": "much"}),
+    ],
+)
+def test_values_that_do_not_fit_leave_a_sentence_english(template: str, many: str | None, values: dict[str, Value]):
+    kept = Sentence.of("English.", template, many, values)
+
+    assert CHINESE.gettext(template) != template
+    assert CHINESE.tell(kept) == "English."
 
 
 def test_a_template_that_no_catalog_knows_is_not_filled():
