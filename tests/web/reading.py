@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 SPOKEN = {"aria-label", "alt", "title", "placeholder"}
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "rect", "line", "path", "circle"}
 NAMES = frozenset(
-    {"covidct", "COVID", "CT", "HU", "AUC", "DICOM", "JPEG", "PNG", "PDF", "ZIP", "NIfTI", "MetaImage", "PACS", "API", "JSON"}
+    {"covidct", "COVID", "CT", "HU", "AUC", "DICOM", "JPEG", "PNG", "ZIP", "NIfTI", "MetaImage", "PACS", "API", "JSON"}
     | {"UTC", "mm", "kB", "MB", "English", "Slice", "Location", "Page", "Up", "Down", "Home", "End", "Shift", "Ctrl"}
-    | {"Retry", "After", "docs", "api", "model", "v1"}
+    | {"PDF", "Retry", "After", "docs", "api", "model", "v1"}
 )
 """Names, units and keys, which no language translates."""
 
