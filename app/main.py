@@ -77,7 +77,9 @@ def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Pa
     def load_service() -> DiagnosisService:
         # First, so that its processes come up while the model loads.
         workers.start()
-        return DiagnosisService(load(), limits=settings.limits, keep_values=settings.keep_values, workers=workers)
+        classifier = load()
+        workers.check()
+        return DiagnosisService(classifier, limits=settings.limits, keep_values=settings.keep_values, workers=workers)
 
     desk = Desk(
         settings,

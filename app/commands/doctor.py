@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
 
-from app.ct.errors import CovidCTError
+from app.ct.errors import CovidCTError, NoWorkers
 from app.ct.workers.pool import WorkerPool
 from app.settings import Settings, model_folder
 from app.store import Store
@@ -100,8 +100,8 @@ def _workers(settings: Settings) -> Check:
     with WorkerPool(settings.workers) as pool:
         try:
             shut_in = pool.are_shut_in()
-        except (OSError, EOFError) as error:
-            return Check("workers", False, f"they do not start ({type(error).__name__}); is there memory for them?")
+        except NoWorkers as error:
+            return Check("workers", False, f"{error.message}. {error.advice}")
         bounds = "no connections and no other programs" if shut_in else "bounded, but free to connect: no seccomp here"
         return Check("workers", True, f"{pool.count}, {bounds}")
 

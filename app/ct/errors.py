@@ -21,7 +21,8 @@
     ├── ModelError                 the operator can fix it
     │   ├── NoModel                no-model
     │   ├── BrokenModel            broken-model
-    │   └── EngineUnavailable      engine-unavailable
+    │   ├── EngineUnavailable      engine-unavailable
+    │   └── NoWorkers              no-workers
     └── ServiceError               nobody's fault, try again
         ├── Busy                   busy
         ├── NotReady               not-ready
@@ -231,6 +232,14 @@ class EngineUnavailable(ModelError):
     code = "engine-unavailable"
     title = sentence("The engine is not available")
     advice = sentence("Install the engine's packages, or start with `--engine auto`.")
+
+
+class NoWorkers(ModelError):
+    """The processes that decode do not start."""
+
+    code = "no-workers"
+    title = sentence("The worker processes do not start")
+    advice = sentence("See that there is memory for them; `covidct doctor` tells more.")
 
 
 class ServiceError(ToldError):

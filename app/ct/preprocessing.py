@@ -15,6 +15,7 @@ from scipy import ndimage
 from app.ct.exam import Slice
 from app.ct.lungs import Lungs, find_lungs
 from app.ct.manifest import PreprocessingSpec
+from app.ct.workers.plain import carried
 
 LUNG_LEVEL, TISSUE_LEVEL = 40.0, 200.0
 """Gray levels that aerated lung and soft tissue are brought to."""
@@ -22,6 +23,7 @@ _RIM = 3
 """Pixels of the prepared picture around lungs that came masked."""
 
 
+@carried
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """One slice as the network takes it.

@@ -1,12 +1,10 @@
 """Sentences are English, and remember what they were made of."""
 
-import pickle
-
 import pytest
 
 from app.ct.reading.files import Damaged, named
 from app.ct.words import Sentence, Value, counted, in_a_row, listed, sentence
-from app.ct.workers.wire import believed
+from app.ct.workers.plain import packed, unpacked
 from app.said import as_kept, to_keep
 from app.web.languages import Language, words_in
 
@@ -52,7 +50,8 @@ def test_texts_alone_are_taken_as_they_are():
 
 
 def test_a_worker_can_send_a_sentence():
-    came = believed(pickle.dumps(Damaged(EMPTY)))
+    text, _ = packed(Damaged(EMPTY))
+    came = unpacked(text, memoryview(b""))
 
     assert CHINESE.tell(came.reason) == TOLD
 

@@ -10,7 +10,7 @@ from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
 from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import Decoded, without_same_pictures
-from app.ct.reading.files import Damaged, Damages, attempted, named, refuse
+from app.ct.reading.files import NOWHERE, Damaged, Damages, attempted, named, refuse
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
 from app.ct.reading.hounsfield import in_hounsfield_units
@@ -107,7 +107,7 @@ def _headers(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Header]
 
 
 def _checked_headers(file: KnownFile) -> tuple[Header, ...]:
-    return tuple(_checked(header) for header in read_headers(file))
+    return tuple(replace(_checked(header), file=NOWHERE) for header in read_headers(file))
 
 
 def _may_be_decoded(header: Header) -> bool:

@@ -12,11 +12,13 @@ from typing import BinaryIO, TypeVar
 from app.ct.errors import Unreadable, UnsupportedEncoding
 from app.ct.words import Sentence, counted, in_a_row, sentence
 from app.ct.workers import ON_THE_SPOT, Broken, Workers, taken
+from app.ct.workers.plain import carried
 
 Part = TypeVar("Part", bound="NumberedFile")
 Result = TypeVar("Result")
 
 
+@carried
 @dataclass(frozen=True)
 class NamedFile:
     """A file of an upload: its name as sent (used for ordering only, then dropped) and its bytes, here or on disk."""
@@ -55,6 +57,7 @@ class NumberedFile:
     file: NamedFile
 
 
+@carried
 class Damaged(Exception):
     """One file cannot be read. Its reason ends the sentence "File 3 of 9: ..." and says nothing of the file's content."""
 
@@ -63,11 +66,15 @@ class Damaged(Exception):
         super().__init__(reason)
 
 
+@carried
 class Unsupported(Damaged):
     """One file is sound, as far as is known, and coded in a way that is not read here."""
 
 
 _BROKEN = sentence("damaged, or reading it takes more time or memory than is allowed")
+
+NOWHERE = NamedFile("", b"")
+"""In answers of workers: which file it is, the service knows."""
 
 Damages = dict[int, Damaged]
 """What is wrong with files that cannot be read, by their numbers."""

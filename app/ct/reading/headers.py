@@ -13,6 +13,7 @@ from app.ct.reading.frames import GROUPS, single_frames, stored_frames
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.parsing import check_bytes, open_plain, parse, with_pixels
 from app.ct.words import sentence
+from app.ct.workers.plain import carried
 
 CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
@@ -70,6 +71,7 @@ _PIXEL_TAGS = [
 ]
 
 
+@carried
 @dataclass(frozen=True)
 class Header(KnownFile):
     """The tags of one DICOM picture that choosing, ordering and orienting need; they never leave ``reading``.

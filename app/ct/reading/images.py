@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
-from app.ct.reading.files import attempt, named, natural_key, refuse
+from app.ct.reading.files import NOWHERE, Damaged, Damages, attempt, attempted, named, natural_key, refuse
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.pictures import Decode, Sized, check, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
@@ -43,8 +43,7 @@ def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON
     Raises:
         ExamError: as ``read_exam``.
     """
-    sized, damages = attempt(files, measure, workers=workers, at_once=_SIZES_AT_ONCE)
-    sized = _of_their_files(sized, files)
+    sized, damages = _measured(files, workers)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
         refuse(damages | attempt(_within_an_exam(sized), check, workers=workers)[1], total=total)
@@ -52,9 +51,10 @@ def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON
     kept, odd = _alike(sized, [(min(f.size), max(f.size)) for f in sized], total)
     _check_pixels([sized[place] for place in kept])
     order, ranked = _ordered([sized[place] for place in kept])
-    meaning = meaning_for(ranked, workers=workers)
+    meaning, unknown = meaning_for(ranked, workers=workers)
     pictures, damages = attempt(ranked, Decode(meaning), workers=workers)
-    refuse(damages, total=total)
+    # A picture whose levels were not counted may not be shown by those of the others.
+    refuse(unknown | damages, total=total)
     kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
     ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
     inverted = are_inverted(pictures)
@@ -109,10 +109,20 @@ def _alike(
     return kept, (left_out,)
 
 
-def _of_their_files(sized: Sequence[Sized], files: Sequence[KnownFile]) -> list[Sized]:
-    """Whatever a worker says, a size is that of the file whose number it was given."""
-    by_number = {f.number: f for f in files}
-    return [replace(one, file=by_number[one.number].file, kind=by_number[one.number].kind) for one in sized]
+def _measured(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Sized], Damages]:
+    """The sizes of the files that have one. Whatever a worker says, they are of the files that it was given."""
+    sized: list[Sized] = []
+    damages: Damages = {}
+    for file, found in attempted(files, _without_file, workers=workers, at_once=_SIZES_AT_ONCE):
+        if isinstance(found, Damaged):
+            damages[file.number] = found
+        else:
+            sized.append(replace(found, number=file.number, file=file.file, kind=file.kind))
+    return sized, damages
+
+
+def _without_file(file: KnownFile) -> Sized:
+    return replace(measure(file), file=NOWHERE)
 
 
 def _within_an_exam(files: Sequence[Sized]) -> list[Sized]:

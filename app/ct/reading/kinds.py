@@ -12,6 +12,7 @@ from app.ct.reading.files import NamedFile, NumberedFile, named
 from app.ct.reading.metaimage import is_metaimage
 from app.ct.reading.nifti import version_of
 from app.ct.words import counted, sentence
+from app.ct.workers.plain import carried
 
 # Enough for the header of a volume, compressed too.
 HEAD_BYTES = 4096
@@ -38,6 +39,7 @@ _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
 
 
+@carried
 class Kind(Enum):
     """What a file is."""
 

@@ -7,12 +7,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from app.ct.errors import TooLarge
-from app.ct.reading.files import Damaged, Unsupported, attempted
+from app.ct.reading.files import Damaged, Damages, Unsupported, attempt
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.levels import LEVELS, WHOLE_RANGE, Meaning, meaning_of
 from app.ct.reading.streams import has_many_scans, is_usual_jpeg
 from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
+from app.ct.workers.plain import carried
 
 # An MPO is a JPEG with further pictures behind it, which phones put there: depth, brightness, a second view.
 FORMATS = ("JPEG", "PNG")
@@ -21,6 +22,7 @@ _HEAD_BYTES = 2**20
 _JPEG = b"\xff\xd8"
 
 
+@carried
 @dataclass(frozen=True)
 class Sized(KnownFile):
     """A picture's file.
@@ -116,13 +118,13 @@ def check(file: Sized) -> None:
     decode(file, WHOLE_RANGE)
 
 
-def meaning_for(files: Sequence[Sized], *, workers: Workers = ON_THE_SPOT) -> Meaning:
-    """What the levels of an exam's 16-bit pictures mean, all of them taken together; damaged ones are passed over."""
+def meaning_for(files: Sequence[Sized], *, workers: Workers = ON_THE_SPOT) -> tuple[Meaning, Damages]:
+    """What the levels of an exam's 16-bit pictures mean, all of them taken together; and which could not be read."""
     counts = np.zeros(LEVELS, dtype=np.int64)
-    for _, found in attempted([f for f in files if f.deep], _levels_of, workers=workers):
-        if not isinstance(found, Damaged):
-            counts += found
-    return meaning_of(counts) if counts.any() else WHOLE_RANGE
+    found, damages = attempt([f for f in files if f.deep], _levels_of, workers=workers)
+    for one in found:
+        counts += one
+    return meaning_of(counts) if counts.any() else WHOLE_RANGE, damages
 
 
 def _levels_of(file: Sized) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The pixels of one DICOM slice, decoded into the lung window."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError
-from app.ct.reading.files import Damaged, Damages, NumberedFile, attempt
+from app.ct.reading.files import Damaged, Damages, NumberedFile, attempt, attempted
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
@@ -21,11 +21,13 @@ from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_o
 from app.ct.windowing import LUNG
 from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
+from app.ct.workers.plain import carried
 
 _BY_THEIR_OWN_SIZE = {"pillow", "gdcm", "pyjpegls", "pylibjpeg"}
 _USUAL = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "PixelRepresentation": 0}
 
 
+@carried
 @dataclass(frozen=True, eq=False)
 class Picture:
     """One decoded slice.
@@ -43,8 +45,10 @@ class Picture:
 
 _Place = tuple[int, int]
 """Numbers of a file and of a frame in it."""
-_Decoded = tuple[_Place, Picture, np.ndarray]
-"""And its Hounsfield units, float32 (height, width), upright."""
+_Decoded = tuple[Header, Picture, np.ndarray]
+"""With its Hounsfield units, float32 (height, width), upright."""
+_MOST_FRAMES, _MOST_PIXELS = 32, 2**25
+"""Of one part of a file; a slice of JPEG 2000 takes 22 ms."""
 
 
 def decode_all(
@@ -66,9 +70,18 @@ def decode_all(
         The pictures of ``headers``, in their order, without those of files that cannot be decoded; and what is wrong
         with these.
     """
-    decoded, damages = attempt(_by_file(headers), _Decode(rescale, values_in), workers=workers)
-    pictures = {place: picture for file in decoded for place, picture in file.items()}
-    return [pictures[h.number, h.frame] for h in headers if (h.number, h.frame) in pictures], damages
+    pictures: dict[_Place, Picture] = {}
+    damages: Damages = {}
+    for part, found in attempted(_parts(headers), _Decode(rescale, values_in), workers=workers):
+        if isinstance(found, Damaged):
+            damages[part.number] = found
+            continue
+        # Which slices these are, and where their values lie, the service knows better than a worker.
+        for header, picture in zip(part.headers, found, strict=True):
+            kept = None if values_in is None else _values_of(header, values_in)
+            pictures[header.number, header.frame] = replace(picture, values=kept)
+    decoded = [h for h in headers if h.number not in damages]
+    return [pictures[h.number, h.frame] for h in decoded], damages
 
 
 def damages_of(headers: Sequence[Header], *, workers: Workers = ON_THE_SPOT) -> Damages:
@@ -78,58 +91,74 @@ def damages_of(headers: Sequence[Header], *, workers: Workers = ON_THE_SPOT) -> 
         headers: of slices in syntaxes that are read here.
         workers: decode them.
     """
-    return attempt(_by_file(headers), _try_to_decode, workers=workers)[1]
+    return attempt(_parts(headers), _try_to_decode, workers=workers)[1]
 
 
 @dataclass(frozen=True)
-class _Frames(NumberedFile):
-    """The wanted slices of one file, in the order of ``headers``."""
+class _Part(NumberedFile):
+    """Some of the wanted slices of one file, in its order; the file is read to its end for the last of them."""
 
     headers: tuple[Header, ...]
+    is_last: bool
 
 
-def _by_file(headers: Sequence[Header]) -> list[_Frames]:
+def _parts(headers: Sequence[Header]) -> list[_Part]:
+    """Files in parts of so many slices that one is no more work than a worker may take."""
     files: dict[int, list[Header]] = {}
     for header in headers:
         files.setdefault(header.number, []).append(header)
-    return [_Frames(number, frames[0].file, tuple(frames)) for number, frames in files.items()]
+    return [part for frames in files.values() for part in _of_file(sorted(frames, key=lambda h: h.frame))]
+
+
+def _of_file(frames: Sequence[Header]) -> Iterator[_Part]:
+    first = frames[0]
+    count = max(1, min(_MOST_FRAMES, _MOST_PIXELS // max(1, first.rows * first.columns)))
+    for start in range(0, len(frames), count):
+        is_last = start + count >= len(frames)
+        yield _Part(first.number, first.file, tuple(frames[start : start + count]), is_last)
 
 
 @dataclass(frozen=True)
 class _Decode:
-    """Decodes the slices of one file; see ``decode_all``."""
+    """Decodes the slices of a part; see ``decode_all``."""
 
     rescale: Rescale | None
     values_in: Path | None
 
-    def __call__(self, file: _Frames) -> dict[_Place, Picture]:
-        return dict(_keeping(_decoded(file.headers, self.rescale), self.values_in))
+    def __call__(self, part: _Part) -> list[Picture]:
+        pictures = []
+        for header, picture, hu in _decoded(part, self.rescale):
+            if self.values_in is not None:
+                # What cannot be written is no fault of the file.
+                keep_values(hu, _values_of(header, self.values_in))
+            pictures.append(picture)
+            del hu  # The next one need not find it in memory.
+        return pictures
 
 
-def _try_to_decode(file: _Frames) -> None:
-    deque(_decoded(file.headers, None), maxlen=0)
+def _try_to_decode(part: _Part) -> None:
+    deque(_decoded(part, None), maxlen=0)
 
 
-def _keeping(decoded: Iterable[_Decoded], values_in: Path | None) -> Iterator[tuple[_Place, Picture]]:
-    """The pictures, their Hounsfield units kept; what cannot be written is no fault of the file."""
-    for place, picture, hu in decoded:
-        whole = picture if values_in is None else replace(picture, values=keep_values(hu, values_in))
-        del hu  # The next one need not find it in memory.
-        yield place, whole
+def _values_of(header: Header, folder: Path) -> Path:
+    return folder / f"{header.number:06}-{header.frame:04}.npy"
 
 
-def _decoded(headers: Sequence[Header], rescale: Rescale | None) -> Iterator[_Decoded]:
-    """The slices of one file.
+def _decoded(part: _Part, rescale: Rescale | None) -> Iterator[_Decoded]:
+    """The slices of a part, all of them.
 
     Raises:
         Damaged: the pixels cannot be decoded.
     """
-    first, wanted = headers[0], {h.frame: h for h in headers}
+    first, wanted = part.headers[0], {h.frame: h for h in part.headers}
     datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
     try:
         for frame, dataset in enumerate(datasets):
             if frame in wanted:
-                yield (first.number, frame), *_picture(dataset, wanted[frame], rescale)
+                header = wanted.pop(frame)
+                yield header, *_picture(dataset, header, rescale)
+            if not (wanted or part.is_last):
+                return
     except (Damaged, ExamError):
         raise
     except Exception as error:

@@ -11,6 +11,7 @@ import numpy as np
 from app.ct.errors import Unreadable
 from app.ct.reading.values import MAX_HU, Rescale
 from app.ct.words import sentence
+from app.ct.workers.plain import carried
 
 _SIDE = 32
 _FILLED_HU = -1500.0
@@ -31,6 +32,7 @@ _LEAST_VALUES = 512
 """Of a slice: fewer show neither air nor tissue."""
 
 
+@carried
 @dataclass(frozen=True)
 class Mirror:
     """What may turn back the values of a MONOCHROME1 slice, should its exporter have inverted them.
@@ -49,6 +51,7 @@ class Mirror:
     corner: float
 
 
+@carried
 @dataclass(frozen=True, eq=False)
 class Levels:
     """Some values of one slice.

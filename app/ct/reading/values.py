@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -10,6 +9,7 @@ from scipy import ndimage
 
 from app.ct.reading.files import Damaged
 from app.ct.words import sentence
+from app.ct.workers.plain import carried
 
 AIR_HU = -1024.0
 MAX_HU = 3071.0
@@ -18,6 +18,7 @@ _CORNERS = (0.02, 0.6)
 """Of the picture: a circle that touches its edges leaves 0.21."""
 
 
+@carried
 class Rescale(NamedTuple):
     """HU = slope * stored + intercept (DICOM PS3.3 C.11.1.1.2); ``signed`` where unsigned 16-bit values are not that."""
 
@@ -74,22 +75,17 @@ def hounsfield_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.
     return np.asarray(np.maximum(hu, np.float32(AIR_HU)))
 
 
-def keep_values(hu: np.ndarray, folder: Path) -> Path:
-    """Write the Hounsfield units of a slice, rounded, into a new file.
+def keep_values(hu: np.ndarray, path: Path) -> None:
+    """Write the Hounsfield units of a slice, rounded: int16 (height, width).
 
     Args:
         hu: float or integer (height, width).
-        folder: for the file.
-
-    Returns:
-        Path of a .npy file: int16 (height, width).
+        path: of the .npy file.
 
     Raises:
         OSError: it cannot be written.
     """
-    path = folder / f"{uuid4().hex}.npy"
     np.save(path, np.ascontiguousarray(whole_units(hu)), allow_pickle=False)
-    return path
 
 
 def whole_units(hu: np.ndarray) -> np.ndarray:

@@ -187,12 +187,11 @@ def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> list[Slice]
 def _with_values(slices: Sequence[Slice], layout: Layout, folder: Path) -> list[Slice]:
     """The slices with their Hounsfield units in files of their own, and without the file of all of them."""
     planes = _planes(np.memmap(folder / _WHOLE, np.int16, mode="r", shape=layout.shape[::-1]), layout)
-    with_values = [
-        replace(one, values=keep_values(upright(plane, _orientation(layout)), folder))
-        for one, plane in zip(slices, planes, strict=True)
-    ]
+    paths = [folder / f"{n:04}.npy" for n in range(len(slices))]
+    for path, plane in zip(paths, planes, strict=True):
+        keep_values(upright(plane, _orientation(layout)), path)
     (folder / _WHOLE).unlink()
-    return with_values
+    return [replace(one, values=path) for one, path in zip(slices, paths, strict=True)]
 
 
 def _planes(voxels: np.ndarray, layout: Layout) -> np.ndarray:

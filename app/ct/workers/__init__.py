@@ -15,10 +15,6 @@ class Broken(Exception):
     """The work on one item ended its process, or was ended for exceeding a limit."""
 
 
-class Failed(Exception):
-    """The work failed in a way that nobody foresaw; its text is the kind of error, which says nothing of the item."""
-
-
 class Workers(Protocol):
     """Does one piece of work on many items."""
 
@@ -37,6 +33,9 @@ class Workers(Protocol):
 
         Yields:
             ``Broken`` where the process ended, else what came of the item.
+
+        Raises:
+            ServiceError: there are no workers, because they were closed or do not start.
         """
         ...
 
@@ -47,6 +46,13 @@ class ClosableWorkers(Workers, Protocol):
     def start(self) -> None:
         """Be ready for the first work; done by ``map`` itself where it was not done before."""
 
+    def check(self) -> None:
+        """Wait until there are some.
+
+        Raises:
+            NoWorkers: they do not start.
+        """
+
     def close(self) -> None:
         """Give the room back; nothing is done afterwards."""
 
@@ -55,6 +61,9 @@ class OnTheSpot:
     """Does the work in this process, item by item as results are taken."""
 
     def start(self) -> None:
+        """Nothing."""
+
+    def check(self) -> None:
         """Nothing."""
 
     def close(self) -> None:

@@ -1,22 +1,28 @@
 """Worker processes: one for each CPU, ended and replaced when they break."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from app.ct.errors import NoWorkers, ServiceError
 from app.ct.workers import ON_THE_SPOT, Broken, ClosableWorkers, Item, Result
-from app.ct.workers.wire import Unbelievable, believed, receive, send
+from app.ct.workers.plain import Unbelievable
+from app.ct.workers.sandbox import hide_memory
+from app.ct.workers.wire import answered, ask
 
 CPU_S = 30.0
 """Processor time that one item may take; the slowest honest file, a damaged slice that a decoder searches through, takes 10."""
+START_S = 120.0
+"""Time a process may take to be ready, however busy the machine."""
 WALL_S = 20 * CPU_S
 """Time that one message may take, however busy the machine: for work that waits instead of computing."""
 _AHEAD = 4
@@ -31,34 +37,65 @@ class _Child:
     asks: int
     answers: int
     is_shut_in: bool = False
+    was_slow: bool = False
 
     @classmethod
     def started(cls) -> Self:
-        command = [sys.executable, "-m", "app.ct.workers.child"]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=_environment())
-        if process.stdin is None or process.stdout is None:
-            raise OSError("a process without pipes")
-        child = cls(process, process.stdin.fileno(), process.stdout.fileno())
-        child.is_shut_in = believed(receive(child.answers)) is True
-        return child
+        """Not to be asked anything before ``greet``.
 
-    def ask(self, question: object, *, wall_s: float) -> list[Any]:
+        Raises:
+            OSError: no process can be started.
+        """
+        command = [sys.executable, "-m", "app.ct.workers.child"]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        # A group of its own: what is typed at the service's terminal is the service's to answer.
+        process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=nowhere, env=_environment(), start_new_session=True
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return cls(process, process.stdin.fileno(), process.stdout.fileno())
+
+    def greet(self, *, wall_s: float) -> None:
+        """Wait until the process is ready.
+
+        Raises:
+            EOFError, OSError, Unbelievable: it will never be.
+        """
+        with self._ending_after(wall_s):
+            self.is_shut_in = answered(self.answers) is True
+
+    def ask(self, work: object, items: Sequence[object], *, cpu_s: float, wall_s: float) -> list[Any]:
         """The answers, one an item.
+
+        Args:
+            work, items: see ``Workers.map``.
+            cpu_s: processor time for all of them together.
+            wall_s: time for all of them together.
 
         Raises:
             EOFError, OSError, Unbelievable: the process is of no use any more.
         """
-        stop = threading.Timer(wall_s, self.process.kill)
-        stop.start()
-        try:
-            send(self.asks, question)
-            found = believed(receive(self.answers))
-        finally:
-            stop.cancel()
-        if not isinstance(found, list):
+        with self._ending_after(wall_s):
+            ask(self.asks, (work, items, cpu_s))
+            found = answered(self.answers)
+        if not isinstance(found, list) or len(found) != len(items):
             raise Unbelievable
         return found
+
+    @contextmanager
+    def _ending_after(self, wall_s: float) -> Iterator[None]:
+        stop = threading.Timer(wall_s, self._end_slow)
+        stop.daemon = True
+        stop.start()
+        try:
+            yield
+        finally:
+            stop.cancel()
+
+    def _end_slow(self) -> None:
+        self.was_slow = True
+        self.process.kill()
 
     def end(self) -> None:
         """Without waiting for what it does."""
@@ -67,27 +104,31 @@ class _Child:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        self.process.wait()
+        self.was_slow |= self.process.wait() == -signal.SIGXCPU
 
 
 class WorkerPool:
     """Does work in processes; to be closed, or used with ``with``."""
 
-    def __init__(self, count: int | None = None, *, cpu_s: float = CPU_S, wall_s: float = WALL_S) -> None:
+    def __init__(
+        self, count: int | None = None, *, cpu_s: float = CPU_S, wall_s: float = WALL_S, start_s: float = START_S
+    ) -> None:
         """Start nothing yet; each process starts when it is first needed, or with ``start``.
 
         Args:
             count: of processes; one for each CPU by default.
             cpu_s: processor time that one item may take.
             wall_s: time that the items which go to a process together may take.
+            start_s: time that a process may take to be ready.
         """
         self.count = count or cpus()
-        self._cpu_s, self._wall_s = cpu_s, wall_s
+        self._cpu_s, self._wall_s, self._start_s = cpu_s, wall_s, start_s
         self._own = threading.local()
         self._alive: dict[int, _Child] = {}
         self._guard = threading.Lock()
         self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="worker")
         self._closed = False
+        hide_memory()
 
     def start(self) -> None:
         """Start the processes in the background, ahead of the first work."""
@@ -115,9 +156,20 @@ class WorkerPool:
             child.end()
         self._alive.clear()
 
+    def check(self) -> None:
+        """See ``ClosableWorkers``."""
+        try:
+            self._threads.submit(self._child).result()
+        except (EOFError, OSError, Unbelievable) as error:
+            raise NoWorkers from error
+
     def are_shut_in(self) -> bool:
-        """Whether processes can open no connection and start no program; starts one where none is up."""
-        self._threads.submit(self._child).result()
+        """Whether processes can open no connection and start no program.
+
+        Raises:
+            NoWorkers: they do not start.
+        """
+        self.check()
         with self._guard:
             return bool(self._alive) and all(child.is_shut_in for child in self._alive.values())
 
@@ -140,47 +192,72 @@ class WorkerPool:
                     yield from begun.popleft().result()
             while begun:
                 yield from begun.popleft().result()
+        except (EOFError, OSError, Unbelievable, RuntimeError, CancelledError) as error:
+            # No process could be started, or the pool was closed meanwhile: nothing that an item could do.
+            raise ServiceError from error
         finally:
             for one in begun:
                 one.cancel()
 
     def _done(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Any]:
-        """What comes of each item; if a process breaks on several, each is asked for alone."""
-        child = self._child()
-        if child is None:
-            return [Broken() for _ in items]
-        try:
-            found = child.ask((work, items, self._cpu_s * len(items)), wall_s=self._wall_s)
-            if len(found) == len(items):
-                return found
-        except (EOFError, OSError, Unbelievable):
-            pass
-        self._drop(child)
-        return [self._done(work, [item])[0] for item in items] if len(items) > 1 else [Broken()]
+        """What comes of each item; if a process breaks on several, each is asked for alone.
 
-    def _child(self) -> _Child | None:
-        """This thread's process, a new one where it has none; None once the pool is closed."""
+        One that breaks alone is tried once more, since a process may end for reasons that lie outside of it; not where it
+        took too much time.
+        """
+        found, was_slow = self._tried(work, items)
+        if found is None and len(items) > 1:
+            return [self._done(work, [item])[0] for item in items]
+        if found is None and not was_slow:
+            found, _ = self._tried(work, items)
+        return found or [Broken()]
+
+    def _tried(self, work: Callable[[Item], Result], items: Sequence[Item]) -> tuple[list[Any] | None, bool]:
+        """The answers, None where the process broke; and whether it was ended for taking too much time."""
+        child = self._child()
+        try:
+            return child.ask(work, items, cpu_s=self._cpu_s * len(items), wall_s=self._wall_s), False
+        except (EOFError, OSError, Unbelievable):
+            self._drop(child)
+            return None, child.was_slow
+        except BaseException:
+            # Whatever is left of the answer must not be taken for the next one.
+            self._drop(child)
+            raise
+
+    def _child(self) -> _Child:
+        """This thread's process, a new one where it has none.
+
+        Raises:
+            EOFError, OSError, Unbelievable: none can be started.
+            RuntimeError: the pool is closed.
+        """
         child: _Child | None = getattr(self._own, "child", None)
-        if child is None and not self._closed:
+        if child is None:
             child = _Child.started()
-            if not self._registered(child):
-                child.end()
-                return None
+            self._register(child)
+            try:
+                child.greet(wall_s=self._start_s)
+            except BaseException:
+                self._drop(child)
+                raise
             self._own.child = child
         return child
 
-    def _registered(self, child: _Child) -> bool:
-        """Whether the pool is still open; then ``close`` ends the process."""
+    def _register(self, child: _Child) -> None:
+        """Have ``close`` end the process."""
         with self._guard:
             if not self._closed:
                 self._alive[id(child)] = child
-            return not self._closed
+                return
+        child.end()
+        raise RuntimeError("closed")
 
     def _drop(self, child: _Child) -> None:
-        child.end()
         self._own.child = None
         with self._guard:
             self._alive.pop(id(child), None)
+        child.end()
 
 
 def workers_of(count: int | None) -> ClosableWorkers:

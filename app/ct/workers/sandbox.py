@@ -1,4 +1,4 @@
-"""What the kernel refuses a worker from here on: connections, other programs, other processes. Linux on x86-64 and ARM64.
+"""What the kernel refuses a worker from here on: connections, other programs, the service itself. Linux on x86-64 and ARM64.
 
 A filter of system calls (seccomp), which any process may put on itself and none can take off; it also holds inside a container.
 Source: the kernel's Documentation/userspace-api/seccomp_filter.rst, linux/filter.h, linux/seccomp.h, linux/audit.h.
@@ -7,6 +7,7 @@ Source: the kernel's Documentation/userspace-api/seccomp_filter.rst, linux/filte
 import ctypes
 import errno
 import platform
+import signal
 import struct
 import sys
 from collections.abc import Sequence
@@ -18,27 +19,49 @@ class _Machine:
     """An architecture as the kernel calls it, and the numbers of what is refused on it."""
 
     audit: int
+    prlimit: int
     refused: tuple[int, ...]
 
 
-# socket, connect, accept, bind, listen, socketpair, accept4; clone, fork, vfork, clone3, execve, execveat; ptrace,
-# process_vm_readv, process_vm_writev, kill; unshare, setns, mount, bpf, io_uring_setup (which makes sockets too), keyctl.
+# Line by line: socket, connect, accept, bind, listen, socketpair, accept4; clone, fork, vfork, execve, execveat (ARM64 has no
+# fork and no vfork); ptrace, process_vm_readv, process_vm_writev; kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo;
+# unshare, setns, mount, bpf, perf_event_open, userfaultfd; keyctl, add_key, request_key.
 _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
-        (41, 42, 43, 49, 50, 53, 288, 56, 57, 58, 435, 59, 322, 101, 310, 311, 62, 272, 308, 165, 321, 425, 250),
+        302,
+        (
+            *(41, 42, 43, 49, 50, 53, 288),
+            *(56, 57, 58, 59, 322),
+            *(101, 310, 311),
+            *(62, 200, 234, 129, 297),
+            *(272, 308, 165, 321, 298, 323),
+            *(250, 248, 249),
+        ),
     ),
     "aarch64": _Machine(
         0xC00000B7,
-        (198, 203, 202, 200, 201, 199, 242, 220, 435, 221, 281, 117, 270, 271, 129, 97, 268, 40, 280, 425, 219),
+        261,
+        (
+            *(198, 203, 202, 200, 201, 199, 242),
+            *(220, 221, 281),
+            *(117, 270, 271),
+            *(129, 130, 131, 138, 240),
+            *(97, 268, 40, 280, 241, 282),
+            *(219, 217, 218),
+        ),
     ),
 }
+# Alike on both: clone3, io_uring_setup (which makes sockets too), pidfd_send_signal, pidfd_open, pidfd_getfd, open_tree,
+# move_mount, fsopen.
+_ANYWHERE = (435, 425, 424, 434, 438, 428, 429, 430)
 _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_GREATER, _RETURN = 0x20, 0x15, 0x25, 0x06
-_NUMBER_AT, _ARCHITECTURE_AT = 0, 4
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 _OTHER_TABLE = 0x3FFFFFFF
 """Numbers above belong to the x32 table, which has the same calls under other numbers."""
 _NO_NEW_PRIVILEGES, _SET_SECCOMP, _FILTER = 38, 22, 2
+_DEATH_SIGNAL, _DUMPABLE = 1, 4
 
 
 class _Program(ctypes.Structure):
@@ -53,26 +76,45 @@ def shut_in() -> bool:
     instructions = _instructions(machine)
     content = ctypes.create_string_buffer(b"".join(instructions))
     program = _Program(len(instructions), ctypes.addressof(content))
-    libc = ctypes.CDLL(None, use_errno=True)
     calls = (_NO_NEW_PRIVILEGES, 1, 0), (_SET_SECCOMP, _FILTER, ctypes.byref(program))
-    return all(libc.prctl(*call, 0, 0) == 0 for call in calls)
+    return all(_is_done(*call) for call in calls)
+
+
+def end_with_the_service() -> None:
+    """Have the kernel end this process when the thread that started it ends."""
+    _is_done(_DEATH_SIGNAL, int(signal.SIGKILL), 0)
+
+
+def hide_memory() -> None:
+    """Keep other processes of the same user, such as workers, out of this one's memory, settings and open files."""
+    _is_done(_DUMPABLE, 0, 0)
+
+
+def _is_done(option: int, first: object, second: object) -> bool:
+    return sys.platform == "linux" and bool(ctypes.CDLL(None).prctl(option, first, second, 0, 0) == 0)
 
 
 def _instructions(machine: _Machine) -> Sequence[bytes]:
     """A call by another architecture's rules ends the process; one that is refused fails with EPERM."""
+    refused = (*machine.refused, *_ANYWHERE)
+    # Behind the comparisons: allow, refuse, then the limits of processes, which a worker may set for itself (0) alone.
     compare = [
-        _instruction(_JUMP_IF_EQUAL, number, then=len(machine.refused) - place)
-        for place, number in enumerate(machine.refused)
+        _instruction(_JUMP_IF_EQUAL, number, then=len(refused) - place + 1) for place, number in enumerate(refused)
     ]
     return [
         _instruction(_LOAD, _ARCHITECTURE_AT),
         _instruction(_JUMP_IF_EQUAL, machine.audit, then=1),
         _instruction(_RETURN, _KILL),
         _instruction(_LOAD, _NUMBER_AT),
-        _instruction(_JUMP_IF_GREATER, _OTHER_TABLE, then=len(compare) + 1),
+        _instruction(_JUMP_IF_GREATER, _OTHER_TABLE, then=len(compare) + 2),
         *compare,
+        _instruction(_JUMP_IF_EQUAL, machine.prlimit, then=2),
         _instruction(_RETURN, _ALLOW),
         _instruction(_RETURN, _REFUSE),
+        _instruction(_LOAD, _FIRST_ARGUMENT_AT),
+        _instruction(_JUMP_IF_EQUAL, 0, then=1),
+        _instruction(_RETURN, _REFUSE),
+        _instruction(_RETURN, _ALLOW),
     ]
 
 

@@ -1,96 +1,78 @@
-"""How work goes to a process and what comes back: a length, then a pickle; of what comes back only plain data is believed.
+"""How questions go to a worker and answers come back, over pipes: lengths, then that much.
 
-A process into which a stranger's bytes were put may be that stranger's. What it sends can therefore name nothing but numpy
-arrays, paths and the classes of values and errors that ``app.ct`` defines: no function is called by loading it.
+Questions are pickled, for the worker believes the service; answers are not, for the service does not believe the worker.
 """
 
-import io
 import os
 import pickle
 import struct
 from typing import Any
 
-_LENGTH = struct.Struct("<Q")
+from app.ct.workers.plain import Unbelievable, packed, unpacked
+
+_LENGTHS = struct.Struct("<QQ")
 _PIECE = 2**20
-MAX_REPLY_BYTES = 2**32
-
-_PLAIN = {
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy._core.numeric", "_frombuffer"),
-    ("pathlib", "PosixPath"),
-    ("builtins", "OSError"),
-    ("builtins", "frozenset"),
-    ("builtins", "set"),
-}
-_OURS = "app.ct."
+MAX_TEXT_BYTES, MAX_ARRAY_BYTES = 2**26, 2**28
+"""Of one answer: that of a file of 4096 frames tells 5 MB, that of a picture of 40 megapixels holds 200 MB."""
 
 
-class Unbelievable(Exception):
-    """A reply that is none: cut off, too long, or naming what no reply names."""
-
-
-class _Plain(pickle.Unpickler):
-    """Loads nothing but plain data."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The class of that name, if it is one of plain data."""
-        if (module, name) in _PLAIN:
-            return super().find_class(module, name)
-        if module.startswith(_OURS) and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and found.__module__ == module:
-                return found
-        raise Unbelievable
-
-
-def send(descriptor: int, content: object) -> None:
-    """Write a message.
+def ask(descriptor: int, question: object) -> None:
+    """Write a question.
 
     Raises:
         OSError: the other side is gone.
     """
-    packed = pickle.dumps(content, protocol=5)
-    view = memoryview(_LENGTH.pack(len(packed)) + packed)
-    while view:
-        view = view[os.write(descriptor, view[:_PIECE]) :]
+    _write(descriptor, pickle.dumps(question, protocol=5))
 
 
-def receive(descriptor: int) -> bytes:
-    """Read a message, still packed.
+def asked(descriptor: int) -> Any:
+    """Read a question.
+
+    Raises:
+        EOFError: there will be none.
+    """
+    length, _ = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size))
+    return pickle.loads(_read(descriptor, length))
+
+
+def answer(descriptor: int, found: object) -> None:
+    """Write an answer.
+
+    Raises:
+        OSError: the other side is gone.
+        TypeError: it holds something that is not carried.
+    """
+    text, arrays = packed(found)
+    _write(descriptor, text, *(one.reshape(-1).view("u1").data for one in arrays))
+
+
+def answered(descriptor: int) -> Any:
+    """Read an answer.
 
     Raises:
         EOFError: the other side is gone.
-        Unbelievable: longer than any message.
+        Unbelievable: it is longer than any answer, or holds something else than plain data.
     """
-    (length,) = _LENGTH.unpack(_read(descriptor, _LENGTH.size))
-    if length > MAX_REPLY_BYTES:
+    text, content = _LENGTHS.unpack(_read(descriptor, _LENGTHS.size))
+    if text > MAX_TEXT_BYTES or content > MAX_ARRAY_BYTES:
         raise Unbelievable
-    return _read(descriptor, length)
+    return unpacked(bytes(_read(descriptor, text)), memoryview(_read(descriptor, content)))
 
 
-def believed(packed: bytes) -> Any:
-    """What a reply holds.
-
-    Raises:
-        Unbelievable: something else than plain data.
-    """
-    try:
-        return _Plain(io.BytesIO(packed)).load()
-    except Unbelievable:
-        raise
-    except Exception as error:
-        raise Unbelievable from error
+def _write(descriptor: int, text: bytes, *arrays: memoryview) -> None:
+    lengths = _LENGTHS.pack(len(text), sum(len(one) for one in arrays))
+    for part in (memoryview(lengths), memoryview(text), *arrays):
+        rest = part
+        while rest:
+            rest = rest[os.write(descriptor, rest[:_PIECE]) :]
 
 
-def _read(descriptor: int, count: int) -> bytes:
-    pieces = []
-    while count:
-        piece = os.read(descriptor, min(count, _PIECE))
-        if not piece:
+def _read(descriptor: int, count: int) -> bytearray:
+    content = bytearray(count)
+    view, at = memoryview(content), 0
+    while at < count:
+        got = os.readv(descriptor, [view[at : at + _PIECE]])
+        if not got:
             raise EOFError
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
+        at += got
+    return content

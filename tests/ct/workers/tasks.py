@@ -3,6 +3,8 @@
 import ctypes
 import errno
 import os
+import platform
+import resource
 import signal
 import socket
 import sys
@@ -11,6 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from app.ct.reading.files import Damaged
+
+_TGKILL = {"x86_64": 234, "aarch64": 131}
 
 
 def doubled(number: int) -> np.ndarray:
@@ -54,14 +58,16 @@ def settings(prefix: str) -> list[str]:
     return [name for name in os.environ if name.startswith(prefix)]
 
 
-def leading_away(folder: Path) -> object:
-    """An answer that would open a file, were it believed."""
+def path_of(number: int) -> Path:
+    return Path(str(number))
 
-    class Leading:
-        def __reduce__(self) -> object:
-            return open, (str(folder / "made"), "w")
 
-    return Leading()
+def ended_from_outside_once(mark: Path) -> str:
+    """Takes its own process with it the first time, as if the kernel had needed the memory."""
+    if not mark.exists():
+        mark.touch()
+        ctypes.string_at(8)
+    return "done"
 
 
 def connecting(port: int) -> None:
@@ -69,8 +75,8 @@ def connecting(port: int) -> None:
         pass
 
 
-def running_another_program(program: str) -> None:
-    os.execv(program, [program])
+def running_another_program(_: int) -> None:
+    os.execv("/bin/true", ["true"])
 
 
 def starting_another_process(_: int) -> int:
@@ -79,6 +85,24 @@ def starting_another_process(_: int) -> int:
 
 def ending_another_process(pid: int) -> None:
     os.kill(pid, signal.SIGTERM)
+
+
+def ending_another_thread(pid: int) -> None:
+    _called(_TGKILL[platform.machine()], pid, pid, 0)
+
+
+def limiting_another_process(pid: int) -> None:
+    resource.prlimit(pid, resource.RLIMIT_CPU, (1, 1))
+
+
+def holding_another_process(pid: int) -> None:
+    os.pidfd_open(pid)
+
+
+def _called(number: int, *arguments: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
 
 
 def hanging(number: int) -> bytes:

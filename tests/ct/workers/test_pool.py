@@ -1,5 +1,9 @@
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,17 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.ct.errors import Unreadable
+from app.ct.errors import NoWorkers, ServiceError, Unreadable
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files, jpeg_files
 from app.ct.preprocessing import LungBox
 from app.ct.reading import read_exam
 from app.ct.reading.files import Damaged
 from app.ct.selection import lung_area
-from app.ct.workers import ON_THE_SPOT, Broken, Failed, Workers
+from app.ct.workers import ON_THE_SPOT, Broken, Workers
+from app.ct.workers.plain import Failed
 from app.ct.workers.pool import WorkerPool, workers_of
 from tests.ct.workers import tasks
 
+SERVICE = """
+from app.ct.workers.pool import WorkerPool
+from tests.ct.workers import tasks
+pool = WorkerPool(2)
+list(pool.map(tasks.doubled, range(8)))
+print(*pool.processes, flush=True)
+list(pool.map(tasks.hanging, [3, 3]))
+"""
 SMALL = phantom(slices=12, lesions="few", size=128)
 
 
@@ -81,10 +94,19 @@ def test_a_worker_connects_to_nobody(pool: WorkerPool) -> None:
         assert refused(pool, tasks.connecting, server.getsockname()[1])
 
 
-def test_a_worker_starts_and_ends_nothing_else(pool: WorkerPool) -> None:
-    assert refused(pool, tasks.running_another_program, "/bin/true")
-    assert refused(pool, tasks.starting_another_process, 0)
-    assert refused(pool, tasks.ending_another_process, os.getpid())
+@pytest.mark.parametrize(
+    "work",
+    [
+        tasks.running_another_program,
+        tasks.starting_another_process,
+        tasks.ending_another_process,
+        tasks.ending_another_thread,
+        tasks.limiting_another_process,
+        tasks.holding_another_process,
+    ],
+)
+def test_a_worker_starts_and_ends_nothing_else(pool: WorkerPool, work: Callable[[Any], None]) -> None:
+    assert refused(pool, work, os.getpid())
 
 
 def refused(pool: WorkerPool, work: Callable[[Any], None], item: object) -> bool:
@@ -98,11 +120,66 @@ def test_the_settings_of_the_service_are_not_handed_down(monkeypatch: pytest.Mon
         assert answers(own, tasks.settings, ["COVIDCT_"]) == [[]]
 
 
-def test_an_answer_that_is_more_than_plain_data_is_not_believed(pool: WorkerPool, tmp_path: Path) -> None:
-    (found,) = answers(pool, tasks.leading_away, [tmp_path])
+def test_what_is_not_carried_is_a_failure_of_its_item_alone(pool: WorkerPool) -> None:
+    assert [type(one) for one in answers(pool, tasks.path_of, range(2))] == [Failed, Failed]
+    assert len(answers(pool, tasks.doubled, range(3))) == 3
 
-    assert isinstance(found, Broken)
-    assert not (tmp_path / "made").exists()
+
+def test_a_worker_that_something_else_ended_costs_nothing(tmp_path: Path) -> None:
+    with WorkerPool(1) as own:
+        found = answers(own, tasks.ended_from_outside_once, [tmp_path / "mark"])
+
+    assert found == ["done"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_service_does_not_end_its_workers_first(pool: WorkerPool, ending: signal.Signals) -> None:
+    answers(pool, tasks.doubled, range(8))
+    before = pool.processes
+    for pid in before:
+        os.kill(pid, ending)
+    answers(pool, tasks.doubled, range(8))
+
+    assert pool.processes == before
+
+
+def test_workers_end_with_a_service_that_is_killed() -> None:
+    service = subprocess.Popen([sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, text=True)
+    assert service.stdout is not None
+    pids = [int(pid) for pid in service.stdout.readline().split()]
+    service.kill()
+    service.wait()
+    service.stdout.close()
+
+    assert pids
+    assert all(ended(pid) for pid in pids)
+
+
+def test_workers_that_do_not_start_are_the_operators_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    pool = WorkerPool(1)
+    with pytest.raises(NoWorkers):
+        pool.check()
+    with pytest.raises(ServiceError):
+        answers(pool, tasks.doubled, [1])
+    pool.close()
+
+
+def test_workers_that_hang_at_their_start_are_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
+    hanging.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(hanging))
+    with WorkerPool(1, start_s=0.5) as pool, pytest.raises(NoWorkers):
+        pool.check()
+
+
+def test_a_closed_pool_does_nothing_more() -> None:
+    pool = WorkerPool(1)
+    pool.close()
+
+    with pytest.raises(ServiceError):
+        answers(pool, tasks.doubled, [1])
 
 
 def test_answers_that_nobody_waits_for_are_not_worked_on(pool: WorkerPool) -> None:
@@ -161,7 +238,12 @@ class BreakingOn:
 
 @pytest.mark.parametrize(
     ("files", "work"),
-    [(dicom_files, "_checked_headers"), (dicom_files, "_Decode"), (jpeg_files, "measure"), (jpeg_files, "Decode")],
+    [
+        (dicom_files, "_checked_headers"),
+        (dicom_files, "_Decode"),
+        (jpeg_files, "_without_file"),
+        (jpeg_files, "Decode"),
+    ],
 )
 def test_a_file_that_breaks_its_process_refuses_its_exam_by_number(files: Any, work: str) -> None:
     with pytest.raises(Unreadable, match=r"^File 5 of 12 .*takes more time or memory than is allowed\.$"):
@@ -171,6 +253,18 @@ def test_a_file_that_breaks_its_process_refuses_its_exam_by_number(files: Any, w
 def test_without_processes_the_work_is_done_on_the_spot() -> None:
     assert workers_of(0) is ON_THE_SPOT
     assert workers_of(3).count == 3
+
+
+def ended(pid: int) -> bool:
+    """Whether a process ends, or is only still listed."""
+    for _ in range(1000):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _made(folder: Path) -> Path:
