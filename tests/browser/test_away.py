@@ -10,12 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import looking
 from tests.browser.steps import VERDICT, diagnose, drawn, pictures, send, severe
 
-AWAY, BACK, GONE = (f"#service [data-state={state}]" for state in ("gone", "back", "expired"))
+AWAY, BACK, GONE, TROUBLED = (f"#service [data-state={state}]" for state in ("gone", "back", "expired", "troubled"))
+AN_EXAM = re.compile(r"/api/v1/exams/[^/]+$")
 
 
 @dataclass
@@ -183,6 +184,67 @@ def test_events_that_cannot_be_had_are_asked_for(shown: Page, service: Service, 
     service.gate.touch()
 
     expect(shown.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+
+def test_answers_that_break_off_or_are_errors_are_asked_for_again(
+    shown: Page, service: Service, exam_folder: Path
+) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(status=200 if len(asked) == 1 else 500, body="{")
+
+    shown.route("**/events", lambda route: route.fulfill(status=502))
+    shown.route(AN_EXAM, answer)
+    service.gate.touch()
+    send(shown, pictures(exam_folder))
+    expect(shown.locator(TROUBLED)).to_be_visible()
+    assert severe(shown) == []
+    shown.unroute(AN_EXAM)
+
+    expect(shown.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+    assert len(asked) > 1
+
+
+def test_a_refusal_that_could_not_be_had_is_told_when_the_service_is_back(
+    shown: Page, exam_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    shown.route(AN_EXAM, lambda route: route.abort(), times=1)
+    send(shown, [tmp_path / "broken.jpg"])
+    expect(shown.locator(AWAY)).to_be_visible()
+
+    expect(shown.get_by_role("alert")).to_contain_text("A file cannot be read")
+    expect(shown.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+def test_who_no_longer_waits_is_not_told_that_the_service_is_back(shown: Page) -> None:
+    shown.goto("/covid")
+    told = shown.evaluate("""async () => {
+        const { away, onReturn } = await import("/static/js/service.js");
+        const told = [];
+        const forget = onReturn(() => told.push("left"));
+        const back = new Promise((done) => onReturn(() => done(told.push("waits"))));
+        forget();
+        away();
+        await back;
+        return told;
+    }""")
+
+    assert told == ["waits"]
+
+
+def test_what_is_asked_for_names_the_kind_and_the_language(shown: Page) -> None:
+    shown.goto("/covid")
+    with shown.expect_request("**/livez") as asked:
+        shown.evaluate("""async () => {
+            const { jsonAt } = await import("/static/js/service.js");
+            await jsonAt("/livez").catch(() => {});
+        }""")
+
+    assert asked.value.headers["accept"] == "application/json"
+    assert asked.value.headers["accept-language"] == "en"
 
 
 def test_an_exam_deleted_elsewhere_is_said_to_be_gone(shown: Page, service: Service, scan_folder: Path) -> None:

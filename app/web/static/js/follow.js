@@ -1,8 +1,8 @@
 // The course of an exam: its events as they come, asked for where they stay away.
-import { ask, onReturn } from "./service.js";
+import { ask, onReturn, said, troubled } from "./service.js";
 
 const ENDS = ["done", "refused", "failed", "expired"];
-const [AGAIN_MS, SILENT_MS] = [2000, 10_000];
+const [AGAIN_MS, MOST_MS, SILENT_MS] = [2000, 30_000, 10_000];
 
 /**
  * Follow an exam to its end, also where the service restarts meanwhile.
@@ -14,11 +14,14 @@ export function follow(exam, on) {
   let source = null;
   let timer = 0;
   let isOver = false;
+  let errors = 0;
+  let forget = null;
 
   const stop = () => {
     isOver = true;
     source?.close();
     clearTimeout(timer);
+    forget?.();
   };
   const end = (status) => {
     if (isOver) return;
@@ -55,13 +58,17 @@ export function follow(exam, on) {
     const answer = await ask(exam);
     if (isOver || answer === null) return; // Goes on when the service is back.
     if (answer.status === 404 || answer.status === 410) return end("expired");
-    const { status, progress } = answer.ok ? await answer.json() : {};
+    const told = answer.ok ? await said(answer) : null;
+    if (isOver) return;
+    errors = told ? 0 : errors + 1;
+    troubled(errors > 1);
+    const { status, progress } = told ?? {};
     if (ENDS.includes(status)) return end(status);
     if (progress) on.stage(progress.stage === "received" ? "waiting" : progress.stage, progress);
-    after(AGAIN_MS, source?.readyState === EventSource.OPEN ? askOnce : listen);
+    after(Math.min(MOST_MS, AGAIN_MS * 2 ** Math.max(0, errors - 1)), source?.readyState === EventSource.OPEN ? askOnce : listen);
   }
 
-  onReturn(listen);
+  forget = onReturn(listen);
   listen();
   return stop;
 }

@@ -4,15 +4,17 @@ import { one } from "./page.js";
 const [FIRST_MS, MOST_MS, SHOWN_MS] = [1000, 5000, 4000];
 /** What stands between a browser and a service that is away says so in these. */
 const BETWEEN = [502, 504];
-const returns = [];
+const returns = new Set();
 let pause = 0;
+let isTroubled = false;
 let isGone = false;
 
 export const isAway = () => pause > 0;
 
-/** Have ``callback`` called each time the service is back. */
+/** Have ``callback`` called each time the service is back. Returns a function that ends it. */
 export function onReturn(callback) {
-  returns.push(callback);
+  returns.add(callback);
+  return () => returns.delete(callback);
 }
 
 /** Note that the service did not answer. */
@@ -25,14 +27,31 @@ export function away() {
 
 /** What the service answers; null where it does not, and then the page has said so. */
 export async function ask(address, options) {
+  const headers = { "Accept-Language": document.documentElement.lang, ...options?.headers };
   try {
-    const answer = await fetch(address, { ...options, headers: { "Accept-Language": document.documentElement.lang } });
+    const answer = await fetch(address, { ...options, headers });
     if (!BETWEEN.includes(answer.status)) return answer;
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
   }
   away();
   return null;
+}
+
+/** What an answer says; null where it breaks off. */
+export async function said(answer) {
+  try {
+    return await answer.json();
+  } catch {
+    return null;
+  }
+}
+
+/** Note whether the service answers with errors, again and again. */
+export function troubled(isSo) {
+  if (isTroubled === isSo) return;
+  isTroubled = isSo;
+  if (!isAway()) say(isSo ? "troubled" : "back");
 }
 
 /** What stands at an address; null where it cannot be had. */
@@ -43,9 +62,9 @@ export async function jsonAt(address) {
 
 /** Run ``start``, and again when the service is back, until it gives true. */
 export async function untilStarted(start) {
-  let hasStarted = await start();
-  onReturn(async () => {
-    if (!hasStarted) hasStarted = await start();
+  if (await start()) return;
+  const forget = onReturn(async () => {
+    if (await start()) forget();
   });
 }
 
@@ -61,8 +80,9 @@ async function askAgain() {
   if (!isAway()) return;
   if (await answers()) {
     pause = 0;
+    isTroubled = false;
     say("back");
-    for (const callback of returns) callback();
+    for (const callback of [...returns]) callback();
   } else {
     pause = Math.min(MOST_MS, 2 * pause);
     setTimeout(askAgain, pause);
@@ -81,7 +101,7 @@ function say(state) {
   host.hidden = false;
   const shown = state === "back" && isGone ? "expired" : state;
   for (const words of host.children) words.hidden = words.dataset.state !== shown;
-  if (shown === "back") setTimeout(() => { host.hidden = !isAway() && !isGone; }, SHOWN_MS);
+  if (shown === "back") setTimeout(() => { host.hidden = !isAway() && !isGone && !isTroubled; }, SHOWN_MS);
 }
 
 /** A form is sent once it is known that someone is there to take it: else the browser would put its own page over ours. */

@@ -6,7 +6,7 @@ import { remember, showHistory } from "./history.js";
 import { countKinds } from "./kinds.js";
 import { enliven, megabytes, one } from "./page.js";
 import { newKey, sendExam } from "./sending.js";
-import { ask, away, onReturn } from "./service.js";
+import { ask, away, onReturn, said } from "./service.js";
 import { counted, sentence } from "./words.js";
 
 const form = one("upload");
@@ -127,10 +127,20 @@ function followExam(exam) {
 
 /** A refusal is told here, where the files are still at hand; anything else has a page of its own. */
 async function ended(status, exam) {
-  const answer = status === "refused" || status === "failed" ? await ask(exam) : null;
-  if (answer?.ok) {
-    stop((await answer.json()).problem);
+  const mine = cancel;
+  const isTold = status === "refused" || status === "failed";
+  const answer = isTold ? await ask(exam) : null;
+  const told = answer?.ok ? await said(answer) : null;
+  if (cancel !== mine) return; // Cancelled meanwhile.
+  if (told) {
+    stop(told.problem);
     showHistory();
+  } else if (isTold && (answer === null || answer.ok)) {
+    away();
+    const forget = onReturn(() => {
+      forget();
+      if (cancel === mine) ended(status, exam);
+    });
   } else {
     window.location.assign(exam.replace("/api/v1/", "/covid/"));
   }

@@ -12,7 +12,7 @@ export class Losses {
     this.on = on;
     this.tries = 0;
     this.isAsking = false;
-    onReturn(() => this.startAgain());
+    this.forget = onReturn(() => this.startAgain());
   }
 
   startAgain() {
@@ -25,7 +25,10 @@ export class Losses {
   /** Whether the exam is still kept. */
   async look() {
     const answer = await ask(this.exam, { method: "HEAD", cache: "no-store" });
-    if (answer?.status === 404 || answer?.status === 410) this.on.gone();
+    if (answer?.status === 404 || answer?.status === 410) {
+      this.forget();
+      this.on.gone();
+    }
     return Boolean(answer?.ok);
   }
 
