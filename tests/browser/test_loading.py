@@ -48,6 +48,22 @@ def test_what_was_chosen_early_is_still_there_when_the_model_is(
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
 
 
+def test_an_example_that_is_asked_for_early_comes_once_the_model_is_there(browser: Browser, tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    def load() -> SliceClassifier:
+        gate.wait()
+        return FakeClassifier()
+
+    with listening(tmp_path, load=load) as address, looking(browser.new_context(base_url=address), address) as page:
+        page.goto("/covid")
+        with page.expect_request("**/covid/example"):
+            page.get_by_role("button", name="Try an example").click(no_wait_after=True)
+        with page.expect_response("**/readyz", timeout=30_000):
+            gate.set()
+        expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=60_000)
+
+
 def test_a_model_that_is_refused_is_said_to_be(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
     def load() -> SliceClassifier:
         raise BrokenModel("no")

@@ -107,6 +107,11 @@ function say(state) {
 /** A form is sent once it is known that someone is there to take it: else the browser would put its own page over ours. */
 const asked = new WeakSet();
 const sure = new WeakSet();
+let leaving = false;
+
+/** Whether a form is on its way: a page that renews itself now would take it back. */
+export const isLeaving = () => leaving;
+window.addEventListener("pageshow", () => { leaving = false; });
 
 document.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
@@ -114,10 +119,12 @@ document.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (asked.has(form)) return;
   asked.add(form);
+  leaving = true;
   if (await answers()) {
     sure.add(form);
     form.requestSubmit(submitter);
   } else {
+    leaving = false;
     away();
   }
   asked.delete(form);

@@ -6,7 +6,7 @@ import { remember, showHistory } from "./history.js";
 import { countKinds } from "./kinds.js";
 import { enliven, megabytes, one } from "./page.js";
 import { newKey, sendExam } from "./sending.js";
-import { ask, away, onReturn, said } from "./service.js";
+import { ask, away, isLeaving, onReturn, said } from "./service.js";
 import { counted, sentence } from "./words.js";
 
 const form = one("upload");
@@ -152,7 +152,7 @@ async function awaitModel() {
   if (!note) return;
   const answer = await ask("/readyz");
   if (!answer?.ok) setTimeout(awaitModel, 2000);
-  else if (chosen.length) note.remove();
+  else if (chosen.length || isLeaving()) note.remove();
   else window.location.reload();
 }
 
