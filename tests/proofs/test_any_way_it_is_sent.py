@@ -114,22 +114,32 @@ def in_order(sending: Sending, left: Sequence[Sent]) -> tuple[Order, list[Sent]]
     return (Order.UPLOAD, list(left)) if sending.naming is Naming.ALIKE else (Order.FILE_NAME, by_name(left))
 
 
+def of_so_many(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
 def what_must_be_said(sending: Sending, sent: Sequence[Sent], *, left: int, order: Order) -> list[str]:
     """Sentences that the way of sending must cause, and no others."""
     slices = [one for one in sent if one.index is not None]
     said = [beside.value for beside in SAID if beside in sending.beside]
     unlike = len({one.file.content for one in slices}) if left == SLICES else left
-    if files := len(slices) - unlike:
-        said.append(f"{files} files that are copies of other slices were left out.")
-    if recoded := unlike - left:
-        said.append(f"{recoded} slices that are copies of other slices were left out.")
+    copies = "{} that is a copy of another slice was left out.", "{} that are copies of other slices were left out."
+    for name, count in (("file", len(slices) - unlike), ("slice", unlike - left)):
+        if count:
+            said.append(of_so_many(count, copies[0].format(name), copies[1].format(f"{name}s")))
     if sending.written.identifiers is Identifiers.WORDS:
         said.append(f"{SLICES - 1} slices share the identifier of another one though they differ: all were kept.")
     if order in ORDERED_BY:
         by = ORDERED_BY[order]
         said.append(f"No usable slice positions: the slices are ordered by {by}, and missing slices cannot be noticed.")
     elif left > SLICES:
-        said.append(f"{left - SLICES} slices lie at the position of another one.")
+        said.append(
+            of_so_many(
+                left - SLICES,
+                "slice lies at the position of another one.",
+                "slices lie at the position of another one.",
+            )
+        )
     return said
 
 

@@ -211,8 +211,8 @@ def test_records_are_measured_where_the_model_estimates_and_a_mask_exists(tmp_pa
 
 
 def test_the_served_maps_tell_a_phantoms_extent_within_a_fitted_error():
-    spec = an_affected_spec(threshold=0.35, slope=0.9, slice_error=0.18, exam_error=0.2)
     classifier = Classifier.load(the_served_model(), engine="openvino")
+    spec = classifier.manifest.affected
 
     none, some, much = phantom_pairs(spec, classifier, slices=14, size=192, lesions=(0, 12, 60), bodies=[1])
 
