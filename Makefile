@@ -1,4 +1,4 @@
-# make serve | test | check | words | bench | lock. Everything stays inside the checkout.
+# make serve | test | check | words | bench | soak | lock. Everything stays inside the checkout.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check words bench bench-baseline bench-compare model folds networks lock clean
+.PHONY: serve test check words bench soak bench-baseline bench-compare model folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -38,6 +38,10 @@ words: $(VENV)/.dev
 # BENCH="--quick --only engines", say, measures less. The baseline is of the reference machine and of a whole run.
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench $(BENCH)
+
+# SOAK="--only load --minutes 5", say; all of it takes hours.
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.soak $(SOAK)
 
 bench-baseline: bench
 	$(BIN)/python -m tests.bench.compare keep

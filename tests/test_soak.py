@@ -1,0 +1,36 @@
+"""The soak's own frame."""
+
+import json
+
+import pytest
+
+from tests.soak import __main__ as soak
+from tests.soak.parts import names, part
+from tests.soak.rows import Length, Row, as_json, as_markdown
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_part_can_be_run(name):
+    assert callable(part(name))
+
+
+def test_a_part_takes_the_time_asked_for_else_its_own():
+    assert Length(minutes=2).seconds(whole=600, short=5) == 120
+    assert Length().seconds(whole=600, short=5) == 600
+    assert Length(short=True).seconds(whole=600, short=5) == 5
+
+
+def test_rows_are_told_to_people_and_to_programs():
+    rows = [Row("kill -9", "1 lost", "0 lost", False)]
+
+    assert "| kill -9 | 1 lost | 0 lost | **no** |" in as_markdown(rows)
+    assert json.loads(as_json(rows)) == [{"test": "kill -9", "seen": "1 lost", "goal": "0 lost", "met": False}]
+
+
+@pytest.mark.parametrize(("met", "code"), [(True, 0), (False, 1)])
+def test_a_goal_missed_is_a_failure(met, code, monkeypatch, capsys):
+    monkeypatch.setattr(soak, "names", lambda: ["one"])
+    monkeypatch.setattr(soak, "part", lambda _: lambda _: [Row("a", "b", "c", met)])
+
+    assert soak.main(["--short"]) == code
+    assert "| a | b | c |" in capsys.readouterr().out
