@@ -209,6 +209,41 @@ def doctor(model_dir: ModelDir = None, data_dir: DataDir = None, engine: EngineO
     raise typer.Exit(0 if all_ok else 1)
 
 
+keys = typer.Typer(help="Keys that open the service; once there is one, nothing is open without.", no_args_is_help=True)
+commands.add_typer(keys, name="key")
+
+
+@keys.command("add")
+def add_key(name: Annotated[str, typer.Argument(help="Whose it is, for your list.")], data_dir: DataDir = None) -> None:
+    """Make a key and print it: this once, for only its hash is kept."""
+    from app.commands.key import add
+
+    key, secret = add(_settings(data_dir=data_dir).data_dir, name)
+    _tell(f"key {key.id}, {key.name}; shown this once:")
+    typer.echo(secret)
+
+
+@keys.command("list")
+def list_keys(data_dir: DataDir = None) -> None:
+    """List the keys: id, name, since when, and whether they are in use."""
+    from app.commands.key import lines
+
+    for line in lines(_settings(data_dir=data_dir).data_dir):
+        typer.echo(line)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key_id: Annotated[int, typer.Argument(metavar="ID", help="As `covidct key list` shows it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """End a key at once, and every browser signed in by it. Its exams stay until they expire; nobody sees them."""
+    from app.commands.key import revoke
+
+    revoke(_settings(data_dir=data_dir).data_dir, key_id)
+    _tell(f"key {key_id} is revoked")
+
+
 @commands.command()
 def version() -> None:
     """Print the version."""

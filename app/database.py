@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from app.ct.errors import StorageFull
 
+FILE = "exams.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -119,8 +119,10 @@ class Desk:
             raise NotReady from error
         self._check_line()
 
-    def take(self, exam_id: str, *, files: int, receive_s: float, key_hash: str | None) -> KeptExam:
-        """Put a received exam in line; where its idempotency key is known, the exam it belongs to.
+    def take(
+        self, exam_id: str, *, files: int, receive_s: float, key_hash: str | None, owner: int | None = None
+    ) -> KeptExam:
+        """Put a received exam in line as ``owner``'s; where its idempotency key is known, the exam it belongs to.
 
         Raises:
             Busy: the line is full, or the service is stopping.
@@ -129,7 +131,13 @@ class Desk:
         with self._turn:
             self._check_line()
             kept = self._store.accept(
-                exam_id, now=utc_now(), keep=keep, files=files, receive_s=receive_s, key_hash=key_hash
+                exam_id,
+                now=utc_now(),
+                keep=keep,
+                files=files,
+                receive_s=receive_s,
+                key_hash=key_hash,
+                owner=owner,
             )
             if kept.id == exam_id:
                 self._line_up(exam_id, size)

@@ -36,6 +36,7 @@ class _Row(Base):
     threshold: Mapped[float]
     model: Mapped[str]
     model_sha256: Mapped[str]
+    owner: Mapped[int | None]
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,17 @@ class Reviews:
         """Of ``database``, whose schema is up to date."""
         self._session = database.session
 
-    def add(self, exam_id: str, opinion: Opinion, comment: str, *, judged: Judged, now: datetime) -> Review | None:
-        """Keep a review; None where the exam has been deleted meanwhile."""
+    def add(
+        self,
+        exam_id: str,
+        opinion: Opinion,
+        comment: str,
+        *,
+        judged: Judged,
+        now: datetime,
+        owner: int | None = None,
+    ) -> Review | None:
+        """Keep a review of an exam that is ``owner``'s; None where the exam has been deleted meanwhile."""
         row = _Row(
             exam_id=exam_id,
             created_at=now.timestamp(),
@@ -93,6 +103,7 @@ class Reviews:
             threshold=judged.threshold,
             model=judged.model,
             model_sha256=judged.model_sha256,
+            owner=owner,
         )
         try:
             with self._session() as session:
@@ -105,9 +116,9 @@ class Reviews:
         """What was said of an exam, oldest first."""
         return self._found(_Row.exam_id == exam_id)
 
-    def every(self) -> list[Review]:
-        """All reviews there are, oldest first."""
-        return self._found(sa.true())
+    def every(self, *, owner: int | None = None) -> list[Review]:
+        """All reviews there are, oldest first; where ``owner`` is given, those of its exams alone."""
+        return self._found(sa.true() if owner is None else _Row.owner == owner)
 
     @staticmethod
     def erase(session: Session, exam_id: str) -> None:

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.ct.errors import CovidCTError
-from app.database import Base, Database
+from app.database import FILE, Base, Database
 from app.exam_folder import ExamFolder
+from app.keys import Keys
 from app.reviews import Reviews
 from app.said import Said, as_kept, to_keep
 
@@ -48,6 +49,7 @@ class _Row(Base):
     report: Mapped[str | None]
     problem: Mapped[str | None]
     said: Mapped[str | None]
+    owner: Mapped[int | None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class KeptExam:
         report: the public JSON, once done.
         problem: once refused or failed.
         said: the sentences of report or problem that hold values.
+        owner: the id of the key that sent it; None where it came without one.
     """
 
     number: int
@@ -89,6 +92,7 @@ class KeptExam:
     report: str | None
     problem: KeptProblem | None
     said: Said = field(default_factory=dict)
+    owner: int | None = None
 
 
 def new_id() -> str:
@@ -107,9 +111,10 @@ class Store:
         self._folders = data_dir / "exams"
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
-        self._database = Database(data_dir / "exams.sqlite")
+        self._database = Database(data_dir / FILE)
         self._session = self._database.session
         self.reviews = Reviews(self._database)
+        self.keys = Keys(self._database)
 
     def close(self) -> None:
         """Close every connection."""
@@ -120,7 +125,15 @@ class Store:
         return ExamFolder(self._folders / exam_id)
 
     def accept(
-        self, exam_id: str, *, now: datetime, keep: timedelta, files: int, receive_s: float, key_hash: str | None = None
+        self,
+        exam_id: str,
+        *,
+        now: datetime,
+        keep: timedelta,
+        files: int,
+        receive_s: float,
+        key_hash: str | None = None,
+        owner: int | None = None,
     ) -> KeptExam:
         """Enter a received exam as queued; where ``key_hash`` is known already, the exam it belongs to."""
         row = _Row(
@@ -132,6 +145,7 @@ class Store:
             receive_s=receive_s,
             attempts=0,
             key_hash=key_hash,
+            owner=owner,
         )
         try:
             with self._session() as session:
@@ -170,11 +184,13 @@ class Store:
         with self._session() as session:
             return [_kept(row) for row in session.scalars(waiting)]
 
-    def newest(self, limit: int, *, before: int | None = None) -> list[KeptExam]:
-        """Up to ``limit`` exams that have not expired, newest first, numbered below ``before``."""
+    def newest(self, limit: int, *, before: int | None = None, owner: int | None = None) -> list[KeptExam]:
+        """Up to ``limit`` exams that have not expired, newest first, numbered below ``before``; only ``owner``'s, if given."""
         listed = sa.select(_Row).where(_Row.status != Status.EXPIRED).order_by(_Row.number.desc()).limit(limit)
         if before is not None:
             listed = listed.where(_Row.number < before)
+        if owner is not None:
+            listed = listed.where(_Row.owner == owner)
         with self._session() as session:
             return [_kept(row) for row in session.scalars(listed)]
 
@@ -252,4 +268,5 @@ def _kept(row: _Row) -> KeptExam:
         report=row.report,
         problem=KeptProblem(code, said.get(message, message)) if row.problem else None,
         said=said,
+        owner=row.owner,
     )

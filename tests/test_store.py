@@ -161,7 +161,7 @@ def test_the_schema_has_a_version(store: Store, tmp_path: Path) -> None:
         version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
     engine.dispose()
 
-    assert version == "0003"
+    assert version == "0004"
 
 
 def test_a_full_disk_is_said_to_be_full() -> None:
