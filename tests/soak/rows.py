@@ -33,12 +33,14 @@ class Row:
         seen: what came of it, with units.
         goal: what was wanted.
         met: whether it came to that.
+        of_machine: whether the figure is of time or memory, which differ between machines; short forms look past it.
     """
 
     test: str
     seen: str
     goal: str
     met: bool
+    of_machine: bool = False
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
