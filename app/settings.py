@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         small_exam_mb: an upload up to this size, in units of 2**20, does not wait behind larger ones.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
+        header_timeout_s: time in which a request's header must come.
+        body_timeout_s, min_upload_kb_s: over each stretch of so much time a body must come at this rate, in units of 1024 bytes a
+            second.
+        answer_timeout_s: time in which a client must take in some of an answer that waits to be sent.
+        max_client_connections: connections from one address at once; behind a proxy all come from its address.
     """
 
     model_config = SettingsConfigDict(env_prefix="COVIDCT_", frozen=True, extra="ignore")
@@ -60,6 +65,11 @@ class Settings(BaseSettings):
     small_exam_mb: int = Field(default=4, ge=0)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    body_timeout_s: float = Field(default=10.0, gt=0)
+    min_upload_kb_s: float = Field(default=4.0, ge=0)
+    answer_timeout_s: float = Field(default=20.0, gt=0)
+    max_client_connections: int = Field(default=512, ge=1)
 
     @property
     def limits(self) -> Limits:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from app import NOTICE, logs
 from app.commands import Misuse
 from app.ct.errors import ModelError
 from app.main import create_app
 from app.settings import Settings, model_folder
+from app.web.connections import Patience, protocol_of
 
 
 class _Server(uvicorn.Server):
@@ -35,6 +37,31 @@ def _stopping_is_no_failure() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the application is served over HTTP.
+
+    No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line. No log setup of uvicorn's
+    either: it would close the handlers of libraries, some of which hold stderr itself.
+    """
+    patience = Patience(
+        header_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        least_kb_s=settings.min_upload_kb_s,
+        answer_s=settings.answer_timeout_s,
+        per_client=settings.max_client_connections,
+    )
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=protocol_of(patience),
+        ws="none",
+        access_log=False,
+        log_level="warning",
+        log_config=None,
+    )
+
+
 def run(settings: Settings) -> None:
     """Serve until stopped.
 
@@ -54,12 +81,7 @@ def run(settings: Settings) -> None:
         app = create_app(settings, on_refusal=stop)
     except OSError as error:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
-    # No access log: addresses hold what was asked, such as a series' UID. Every exam has its own line. No log setup of
-    # uvicorn's either: it would close the handlers of libraries, some of which hold stderr itself.
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, access_log=False, log_level="warning", log_config=None
-    )
-    server = _Server(config)
+    server = _Server(server_config(app, settings))
     with _stopping_is_no_failure():
         server.run()
     if refusals:

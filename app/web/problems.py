@@ -54,6 +54,14 @@ class InvalidRequest(ToldError):
     advice = sentence("See /docs for what this address takes.")
 
 
+class TooSlow(ToldError):
+    """The request does not come, or too slowly."""
+
+    code = "too-slow"
+    title = sentence("The request came too slowly")
+    advice = sentence("Send it again over a faster connection.")
+
+
 class Internal(ToldError):
     """A fault of the service."""
 
@@ -77,6 +85,7 @@ STATUS: dict[type[CovidCTError], int] = {
     OtherVersion: 410,
     MethodNotAllowed: 405,
     InvalidRequest: 422,
+    TooSlow: 408,
     Internal: 500,
 }
 BY_HTTP_STATUS: dict[int, type[CovidCTError]] = {
