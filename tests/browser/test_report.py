@@ -5,9 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from app.ct.manifest import read_manifest
+from app.settings import Settings, model_folder
+from tests.browser.conftest import listening, looking
 from tests.browser.steps import diagnose, drawn, pictures
+from tests.fakes import FakeClassifier
 
 LIGHTNESS = """(selector) => {
     const { backgroundColor, color } = getComputedStyle(document.querySelector(selector));
@@ -15,12 +19,21 @@ LIGHTNESS = """(selector) => {
 }"""
 
 
-def test_a_report_is_printed_on_two_pages_at_most(page: Page, exam_folder: Path) -> None:
-    diagnose(page, pictures(exam_folder))
-    drawn(page)
-    page.wait_for_load_state("networkidle")
-
-    printed = page.pdf(format="A4")
+def test_a_report_is_printed_on_two_pages_at_most(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    # With the words and figures of the model that is served, which are longer than a fake's.
+    manifest = read_manifest(model_folder(Settings()))
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(manifest=manifest)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        drawn(page)
+        page.get_by_role("radio", name="Agree", exact=True).check()
+        page.get_by_label("Comment", exact=True).fill("Read with a colleague.")
+        page.get_by_role("button", name="Keep this").click()
+        expect(page.locator(".said")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        printed = page.pdf(format="A4")
 
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
 
