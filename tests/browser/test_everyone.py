@@ -17,6 +17,21 @@ def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_fold
     expect(plain_page.locator("#caption")).to_contain_text("of 24")
 
 
+def test_an_exam_is_reviewed_and_deleted_without_javascript(plain_page: Page, exam_folder: Path) -> None:
+    diagnose(plain_page, pictures(exam_folder))
+    exam = plain_page.url
+    plain_page.get_by_role("radio", name="Disagree").check()
+    plain_page.get_by_label("Comment", exact=True).fill("Only breathing artifacts.")
+    plain_page.get_by_role("button", name="Keep this").click()
+    expect(plain_page.locator(".said")).to_contain_text("Only breathing artifacts.")
+
+    plain_page.get_by_role("button", name="Delete this exam").click()
+    expect(plain_page.get_by_role("button", name="Diagnose this exam")).to_be_visible()
+    answer = plain_page.goto(exam)
+    assert answer is not None
+    assert answer.status == 404
+
+
 def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Path, tmp_path: Path) -> None:
     page.goto("/covid")
     page.get_by_role("button", name="Light").click()

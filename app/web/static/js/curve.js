@@ -93,7 +93,7 @@ export function drawCurve(host, slices, pick) {
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     scales: { x: { time: false, range: [1, Math.max(2, slices.length)] }, y: { range: [0, 1] } },
     axes: [
-      { ...axis, size: 28, gap: 3 },
+      { ...axis, size: 28, gap: 3, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
       { ...axis, size: 52, gap: 4, splits: [0, 0.25, 0.5, 0.75, 1], values: (_, marksAt) => marksAt.map((v) => `${v * 100} %`) },
     ],
     series: [{}, { stroke: ink.line, width: 1.5, points: { show: true, size: slices.length > 160 ? 3 : 5, fill: ink.line } }],
