@@ -207,7 +207,7 @@ class Desk:
             try:
                 self._diagnose(service, exam_id)
             except Exception as error:  # noqa: BLE001  a store that fails must not end the line
-                complain("exam abandoned", id=exam_id, kind=type(error).__name__, at=_where(error))
+                complain("exam abandoned", exam_id=exam_id, kind=type(error).__name__, at=_where(error))
                 self._abandon(exam_id)
 
     def _abandon(self, exam_id: str) -> None:
@@ -239,7 +239,7 @@ class Desk:
         except CovidCTError as error:
             self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
         except Exception as error:  # noqa: BLE001  one exam must not take the worker with it; its text may name a patient
-            complain("diagnosis failed", id=exam.id, kind=type(error).__name__, at=_where(error))
+            complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=_where(error))
             self._end(exam, Status.FAILED, problem=INTERNAL)
 
     def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:
@@ -281,8 +281,19 @@ def _timed(exam: KeptExam, begun: datetime, diagnosed: Diagnosed) -> Timed:
 
 def _outcome(exam: KeptExam, diagnosed: Diagnosed, timed: Timed) -> Outcome:
     stages = tuple((name, round(getattr(timed, name), 3)) for name in Timed.__dataclass_fields__)
-    slices, scored = len(diagnosed.exam.slices), len(diagnosed.scores.indices)
-    return Outcome(exam.id, Status.DONE, None, exam.files, slices, scored, stages)
+    slices, scores = len(diagnosed.exam.slices), diagnosed.scores
+    return Outcome(
+        exam.id,
+        Status.DONE,
+        None,
+        exam.files,
+        slices,
+        len(scores.indices),
+        stages,
+        positive=len(diagnosed.diagnosis.findings),
+        probabilities=tuple(scores.probabilities.tolist()),
+        distances=tuple(scores.distance.tolist()),
+    )
 
 
 def _where(error: BaseException) -> str:

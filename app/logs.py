@@ -1,5 +1,6 @@
-"""Log lines as JSON on stderr: one per exam, without names, tags or file names.
+"""Log lines as JSON on stderr: one per exam and one per request, without names, tags or file names.
 
+What libraries log or warn of is told by place alone: their texts may repeat a tag.
 A log that cannot be written, such as a closed stderr, never stops the work it tells of.
 """
 
@@ -13,9 +14,10 @@ from app.outcome import Outcome
 
 
 def configure() -> None:
-    """Set structlog up once, at start."""
+    """Set structlog up once, at start, and take over what libraries say."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(),
@@ -23,6 +25,22 @@ def configure() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
+    logging.captureWarnings(True)
+    logging.getLogger().handlers = [_PlaceAlone(logging.WARNING)]
+
+
+class _PlaceAlone(logging.Handler):
+    """Tells where a library complained, never what it said."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        complain(
+            "library",
+            logger=record.name,
+            level_there=record.levelname,
+            at=f"{record.module}:{record.lineno}",
+            kind=kind,
+        )
 
 
 def say(event: str, **facts: object) -> None:
@@ -41,7 +59,7 @@ def log_outcome(outcome: Outcome) -> None:
     """One exam's line."""
     say(
         "exam",
-        id=outcome.exam_id,
+        exam_id=outcome.exam_id,
         status=outcome.status,
         code=outcome.code,
         files=outcome.files,

@@ -21,6 +21,7 @@ from app.settings import Settings, model_folder
 from app.store import KeptExam, Store
 from app.web import docs, exams, health, pages, pictures, preferences, reviews
 from app.web.guard import Guard
+from app.web.journal import Journal
 from app.web.languages import asked_words
 from app.web.metrics import Metrics
 from app.web.parts import Parts
@@ -67,6 +68,7 @@ def create_app(
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard)
+    app.add_middleware(Journal, metrics=app.state.parts.metrics)
     _answer_errors(app, retry_after_s=settings.retry_after_s)
     return app
 
@@ -124,6 +126,7 @@ async def _sweep(desk: Desk, *, every_s: float) -> None:
 
 def _answer_errors(app: FastAPI, *, retry_after_s: int) -> None:
     def answer(request: Request, error: CovidCTError, headers: dict[str, str] | None = None) -> Response:
+        app.state.parts.metrics.count_refusal(error.code)
         if pages.is_page(request):
             return pages.problem_page(request, problem_of(error, words=words_of(request)))
         words = asked_words(request)

@@ -7,7 +7,13 @@ from app.store import Status
 
 @dataclass(frozen=True)
 class Outcome:
-    """One exam's end, for logs and metrics: counts and seconds, nothing about the patient."""
+    """One exam's end, for logs and metrics: counts and seconds, nothing about the patient.
+
+    Attributes:
+        exam_id: logged, never a label of a metric.
+        positive: scored slices at or above the threshold.
+        probabilities, distances: of the scored slices, see ``SliceScores``; for counts over many exams alone.
+    """
 
     exam_id: str
     status: Status
@@ -16,6 +22,9 @@ class Outcome:
     slices: int = 0
     scored: int = 0
     timing_s: tuple[tuple[str, float], ...] = ()
+    positive: int = 0
+    probabilities: tuple[float, ...] = ()
+    distances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
