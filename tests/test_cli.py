@@ -363,7 +363,7 @@ def test_the_doctor_sees_a_store_it_cannot_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "told"), [(0, "a decoder that crashes ends the service"), (1, "no connections and")]
+    ("workers", "told"), [(0, "a decoder that crashes ends the service"), (1, "no connections and"), (1, "files")]
 )
 def test_the_doctor_says_how_decoders_are_shut_in(tmp_path: Path, workers: int, told: str) -> None:
     settings = Settings(model_dir=tmp_path, data_dir=tmp_path / "data", workers=workers)

@@ -99,11 +99,12 @@ def _workers(settings: Settings) -> Check:
         return Check("workers", False, "none: a decoder that crashes ends the service; unset COVIDCT_WORKERS")
     with WorkerPool(settings.workers) as pool:
         try:
-            shut_in = pool.are_shut_in()
+            shut_in, walled_off = pool.are_shut_in(), pool.are_walled_off()
         except NoWorkers as error:
             return Check("workers", False, f"{error.message}. {error.advice}")
         bounds = "no connections and no other programs" if shut_in else "bounded, but free to connect: no seccomp here"
-        return Check("workers", True, f"{pool.count}, {bounds}")
+        files = "no files but those of programs" if walled_off else "free to read files: no Landlock here"
+        return Check("workers", True, f"{pool.count}, {bounds}; {files}")
 
 
 def _store(settings: Settings) -> Check:

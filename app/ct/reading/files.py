@@ -12,6 +12,7 @@ from typing import BinaryIO, TypeVar
 from app.ct.errors import Unreadable, UnsupportedEncoding
 from app.ct.words import Sentence, counted, in_a_row, sentence
 from app.ct.workers import ON_THE_SPOT, Broken, Workers, taken
+from app.ct.workers.lending import Lent
 from app.ct.workers.plain import carried
 
 Part = TypeVar("Part", bound="NumberedFile")
@@ -24,7 +25,7 @@ class NamedFile:
     """A file of an upload: its name as sent (used for ordering only, then dropped) and its bytes, here or on disk."""
 
     name: str
-    content: bytes | Path
+    content: bytes | Path | Lent
 
     def read(self) -> bytes:
         """All bytes of the file."""

@@ -17,7 +17,7 @@ from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
 from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, check_size
 from app.ct.reading.syntaxes import DECODERS
-from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of
+from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of, whole_units
 from app.ct.windowing import LUNG
 from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
@@ -72,14 +72,13 @@ def decode_all(
     """
     pictures: dict[_Place, Picture] = {}
     damages: Damages = {}
-    for part, found in attempted(_parts(headers), _Decode(rescale, values_in), workers=workers):
+    for part, found in attempted(_parts(headers), _Decode(rescale, keeps=values_in is not None), workers=workers):
         if isinstance(found, Damaged):
             damages[part.number] = found
             continue
-        # Which slices these are, and where their values lie, the service knows better than a worker.
-        for header, picture in zip(part.headers, found, strict=True):
-            kept = None if values_in is None else _values_of(header, values_in)
-            pictures[header.number, header.frame] = replace(picture, values=kept)
+        # Which slices these are, the service knows better than a worker, and a worker can write nothing.
+        for header, (picture, units) in zip(part.headers, found, strict=True):
+            pictures[header.number, header.frame] = replace(picture, values=_kept(header, units, values_in))
     decoded = [h for h in headers if h.number not in damages]
     return [pictures[h.number, h.frame] for h in decoded], damages
 
@@ -123,15 +122,12 @@ class _Decode:
     """Decodes the slices of a part; see ``decode_all``."""
 
     rescale: Rescale | None
-    values_in: Path | None
+    keeps: bool
 
-    def __call__(self, part: _Part) -> list[Picture]:
+    def __call__(self, part: _Part) -> list[tuple[Picture, np.ndarray | None]]:
         pictures = []
-        for header, picture, hu in _decoded(part, self.rescale):
-            if self.values_in is not None:
-                # What cannot be written is no fault of the file.
-                keep_values(hu, _values_of(header, self.values_in))
-            pictures.append(picture)
+        for _, picture, hu in _decoded(part, self.rescale):
+            pictures.append((picture, whole_units(hu) if self.keeps else None))
             del hu  # The next one need not find it in memory.
         return pictures
 
@@ -140,8 +136,13 @@ def _try_to_decode(part: _Part) -> None:
     deque(_decoded(part, None), maxlen=0)
 
 
-def _values_of(header: Header, folder: Path) -> Path:
-    return folder / f"{header.number:06}-{header.frame:04}.npy"
+def _kept(header: Header, units: np.ndarray | None, folder: Path | None) -> Path | None:
+    """The file of a slice's Hounsfield units; what cannot be written is no fault of the slice's file."""
+    if units is None or folder is None:
+        return None
+    path = folder / f"{header.number:06}-{header.frame:04}.npy"
+    keep_values(units, path)
+    return path
 
 
 def _decoded(part: _Part, rescale: Rescale | None) -> Iterator[_Decoded]:

@@ -75,17 +75,17 @@ def hounsfield_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.
     return np.asarray(np.maximum(hu, np.float32(AIR_HU)))
 
 
-def keep_values(hu: np.ndarray, path: Path) -> None:
-    """Write the Hounsfield units of a slice, rounded: int16 (height, width).
+def keep_values(units: np.ndarray, path: Path) -> None:
+    """Write the Hounsfield units of a slice.
 
     Args:
-        hu: float or integer (height, width).
+        units: int16 (height, width); see ``whole_units``.
         path: of the .npy file.
 
     Raises:
         OSError: it cannot be written.
     """
-    np.save(path, np.ascontiguousarray(whole_units(hu)), allow_pickle=False)
+    np.save(path, np.ascontiguousarray(units), allow_pickle=False)
 
 
 def whole_units(hu: np.ndarray) -> np.ndarray:

@@ -7,11 +7,14 @@ the service does, which alone decides when: signals that end the service's whole
 import os
 import resource
 import signal
+import socket
+from contextlib import suppress
 from typing import Any
 
 from app.ct.workers import outcome
 from app.ct.workers.plain import Failed
 from app.ct.workers.sandbox import end_with_the_service, shut_in
+from app.ct.workers.walls import wall_off
 from app.ct.workers.wire import answer, asked
 
 MAX_MEMORY_BYTES = 2 * 2**30
@@ -25,20 +28,18 @@ def main() -> None:
     end_with_the_service()
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
-    questions, answers = os.dup(0), os.dup(1)
+    questions, answers = socket.socket(fileno=os.dup(0)), os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nowhere, standard)
     _load()
     _limit()
-    answer(answers, shut_in())
-    while True:
-        try:
-            work, items, cpu_s = asked(questions)
-        except EOFError:
-            return
-        _allow(cpu_s)
-        _answer(answers, [outcome(work, item) for item in items])
+    answer(answers, (wall_off(), shut_in()))
+    with suppress(EOFError):
+        while True:
+            with asked(questions) as (work, items, cpu_s):
+                _allow(cpu_s)
+                _answer(answers, [outcome(work, item) for item in items])
 
 
 def _answer(answers: int, found: list[Any]) -> None:

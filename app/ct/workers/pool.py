@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from app.ct.errors import NoWorkers, ServiceError
 from app.ct.workers import ON_THE_SPOT, Broken, ClosableWorkers, Item, Result
 from app.ct.workers.plain import Unbelievable
 from app.ct.workers.sandbox import hide_memory
-from app.ct.workers.wire import answered, ask
+from app.ct.workers.wire import answered, ask, lending
 
 CPU_S = 30.0
 """Processor time that one item may take; the slowest honest file, a damaged slice that a decoder searches through, takes 10."""
@@ -31,11 +32,12 @@ _AHEAD = 4
 
 @dataclass
 class _Child:
-    """One process, the ends of its pipes, and whether the kernel refuses it what ``sandbox`` names."""
+    """One process, the ends of its lines, and whether the kernel refuses it what ``walls`` and ``sandbox`` name."""
 
     process: subprocess.Popen[bytes]
-    asks: int
+    asks: socket.socket
     answers: int
+    is_walled_off: bool = False
     is_shut_in: bool = False
     was_slow: bool = False
 
@@ -48,13 +50,23 @@ class _Child:
         """
         command = [sys.executable, "-m", "app.ct.workers.child"]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-        # A group of its own: what is typed at the service's terminal is the service's to answer.
-        process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=nowhere, env=_environment(), start_new_session=True
-        )
-        assert process.stdin is not None
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                # A group of its own: what is typed at the service's terminal is the service's to answer.
+                process = subprocess.Popen(
+                    command,
+                    stdin=theirs.fileno(),
+                    stdout=pipe,
+                    stderr=nowhere,
+                    env=_environment(),
+                    start_new_session=True,
+                )
+            except BaseException:
+                ours.close()
+                raise
         assert process.stdout is not None
-        return cls(process, process.stdin.fileno(), process.stdout.fileno())
+        return cls(process, ours, process.stdout.fileno())
 
     def greet(self, *, wall_s: float) -> None:
         """Wait until the process is ready.
@@ -63,23 +75,23 @@ class _Child:
             EOFError, OSError, Unbelievable: it will never be.
         """
         with self._ending_after(wall_s):
-            self.is_shut_in = answered(self.answers) is True
+            self.is_walled_off, self.is_shut_in = (told is True for told in answered(self.answers))
 
-    def ask(self, work: object, items: Sequence[object], *, cpu_s: float, wall_s: float) -> list[Any]:
+    def ask(self, question: tuple[bytes, list[int]], *, items: int, wall_s: float) -> list[Any]:
         """The answers, one an item.
 
         Args:
-            work, items: see ``Workers.map``.
-            cpu_s: processor time for all of them together.
+            question: work, items (see ``Workers.map``) and processor time for all of them together, as ``lending`` gives it.
+            items: how many.
             wall_s: time for all of them together.
 
         Raises:
             EOFError, OSError, Unbelievable: the process is of no use any more.
         """
         with self._ending_after(wall_s):
-            ask(self.asks, (work, items, cpu_s))
+            ask(self.asks, question)
             found = answered(self.answers)
-        if not isinstance(found, list) or len(found) != len(items):
+        if not isinstance(found, list) or len(found) != items:
             raise Unbelievable
         return found
 
@@ -100,10 +112,10 @@ class _Child:
     def end(self) -> None:
         """Without waiting for what it does."""
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        self.asks.close()
+        if self.process.stdout is not None:
+            with suppress(OSError):
+                self.process.stdout.close()
         self.was_slow |= self.process.wait() == -signal.SIGXCPU
 
 
@@ -173,6 +185,16 @@ class WorkerPool:
         with self._guard:
             return bool(self._alive) and all(child.is_shut_in for child in self._alive.values())
 
+    def are_walled_off(self) -> bool:
+        """Whether processes can open no file but those of programs.
+
+        Raises:
+            NoWorkers: they do not start.
+        """
+        self.check()
+        with self._guard:
+            return bool(self._alive) and all(child.is_walled_off for child in self._alive.values())
+
     @property
     def processes(self) -> tuple[int, ...]:
         """Process ids of those that are up."""
@@ -214,9 +236,13 @@ class WorkerPool:
 
     def _tried(self, work: Callable[[Item], Result], items: Sequence[Item]) -> tuple[list[Any] | None, bool]:
         """The answers, None where the process broke; and whether it was ended for taking too much time."""
+        with lending((work, items, self._cpu_s * len(items))) as question:
+            return self._answered(question, items=len(items))
+
+    def _answered(self, question: tuple[bytes, list[int]], *, items: int) -> tuple[list[Any] | None, bool]:
         child = self._child()
         try:
-            return child.ask(work, items, cpu_s=self._cpu_s * len(items), wall_s=self._wall_s), False
+            return child.ask(question, items=items, wall_s=self._wall_s), False
         except (EOFError, OSError, Unbelievable):
             self._drop(child)
             return None, child.was_slow

@@ -25,7 +25,8 @@ class _Machine:
 
 # Line by line: socket, connect, accept, bind, listen, socketpair, accept4; clone, fork, vfork, execve, execveat (ARM64 has no
 # fork and no vfork); ptrace, process_vm_readv, process_vm_writev; kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo;
-# unshare, setns, mount, bpf, perf_event_open, userfaultfd; keyctl, add_key, request_key.
+# unshare, setns, mount, bpf, perf_event_open, userfaultfd; keyctl, add_key, request_key; what ``walls`` does not refuse: chmod,
+# fchmod, fchmodat, chown, fchown, lchown, fchownat, setxattr, lsetxattr, fsetxattr, utime, utimes, futimesat, utimensat.
 _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
@@ -37,6 +38,7 @@ _MACHINES = {
             *(62, 200, 234, 129, 297),
             *(272, 308, 165, 321, 298, 323),
             *(250, 248, 249),
+            *(90, 91, 268, 92, 93, 94, 260, 188, 189, 190, 132, 235, 261, 280),
         ),
     ),
     "aarch64": _Machine(
@@ -49,12 +51,13 @@ _MACHINES = {
             *(129, 130, 131, 138, 240),
             *(97, 268, 40, 280, 241, 282),
             *(219, 217, 218),
+            *(52, 53, 55, 54, 5, 6, 7, 88),
         ),
     ),
 }
 # Alike on both: clone3, io_uring_setup (which makes sockets too), pidfd_send_signal, pidfd_open, pidfd_getfd, open_tree,
-# move_mount, fsopen.
-_ANYWHERE = (435, 425, 424, 434, 438, 428, 429, 430)
+# move_mount, fsopen, fchmodat2.
+_ANYWHERE = (435, 425, 424, 434, 438, 428, 429, 430, 452)
 _LOAD, _JUMP_IF_EQUAL, _JUMP_IF_GREATER, _RETURN = 0x20, 0x15, 0x25, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000

@@ -8,11 +8,12 @@ import resource
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 
-from app.ct.reading.files import Damaged
+from app.ct.reading.files import Damaged, NamedFile
 
 _TGKILL = {"x86_64": 234, "aarch64": 131}
 
@@ -62,12 +63,44 @@ def path_of(number: int) -> Path:
     return Path(str(number))
 
 
-def ended_from_outside_once(mark: Path) -> str:
-    """Takes its own process with it the first time, as if the kernel had needed the memory."""
-    if not mark.exists():
-        mark.touch()
-        ctypes.string_at(8)
-    return "done"
+def waiting(file: NamedFile) -> str:
+    """Until something is written into the file."""
+    while not file.size:
+        time.sleep(0.01)
+    return file.read().decode()
+
+
+def reading(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
+def listing(path: str) -> list[str]:
+    return [found.name for found in Path(path).iterdir()]
+
+
+def writing(path: str) -> int:
+    return Path(path).write_bytes(b"x")
+
+
+def removing(path: str) -> None:
+    Path(path).unlink()
+
+
+def opening_to_all(path: str) -> None:
+    Path(path).chmod(0o777)
+
+
+def writing_into_what_is_lent(file: NamedFile) -> int:
+    with file.open() as opened:
+        return os.write(opened.fileno(), b"x")
+
+
+def twice_at_once(file: NamedFile) -> tuple[bytes, bytes, bytes]:
+    """Two readers of one file, and a map of it."""
+    with file.open() as first, file.open() as second, file.view() as whole:
+        begin = first.read(3)
+        second.seek(-3, os.SEEK_END)
+        return begin + first.read(2), second.read(), whole[2:4]
 
 
 def connecting(port: int) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files, jpeg_files
 from app.ct.preprocessing import LungBox
 from app.ct.reading import read_exam
-from app.ct.reading.files import Damaged
+from app.ct.reading.files import Damaged, NamedFile
 from app.ct.selection import lung_area
 from app.ct.workers import ON_THE_SPOT, Broken, Workers
 from app.ct.workers.plain import Failed
@@ -126,10 +127,16 @@ def test_what_is_not_carried_is_a_failure_of_its_item_alone(pool: WorkerPool) ->
 
 
 def test_a_worker_that_something_else_ended_costs_nothing(tmp_path: Path) -> None:
-    with WorkerPool(1) as own:
-        found = answers(own, tasks.ended_from_outside_once, [tmp_path / "mark"])
+    lent = tmp_path / "lent"
+    lent.touch()
+    with WorkerPool(1) as own, ThreadPoolExecutor(1) as thread:
+        own.check()
+        found = thread.submit(answers, own, tasks.waiting, [NamedFile("", lent)])
+        time.sleep(0.3)
+        os.kill(own.processes[0], signal.SIGKILL)
+        lent.write_text("done", encoding="utf-8")
 
-    assert found == ["done"]
+        assert found.result() == ["done"]
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
