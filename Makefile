@@ -1,4 +1,4 @@
-# make serve | test | check | words | bench | soak | lock. Everything stays inside the checkout.
+# make serve | test | check | words | bench | soak | sbom | lock. Everything stays inside the checkout.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check words bench soak bench-baseline bench-compare model folds networks lock clean
+.PHONY: serve test check words bench soak sbom bench-baseline bench-compare model folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -42,6 +42,14 @@ bench: $(VENV)/.dev
 # SOAK="--only load --minutes 5", say; all of it takes hours.
 soak: $(VENV)/.dev
 	$(BIN)/python -m tests.soak $(SOAK)
+
+# What the service is made of, as CycloneDX in JSON, from the locks it is installed from.
+sbom: $(VENV)/.dev
+	for lock in serve-cpu serve-gpu; do \
+		$(BIN)/cyclonedx-py requirements requirements/$$lock.txt --pyproject pyproject.toml --mc-type application \
+			--short-PURLs --output-reproducible --of JSON -o $(VENV)/sbom-$$lock.cdx.json || exit 1; \
+		echo $(VENV)/sbom-$$lock.cdx.json; \
+	done
 
 bench-baseline: bench
 	$(BIN)/python -m tests.bench.compare keep

@@ -15,6 +15,7 @@ from app.ct.precision import EngineSpec
 
 __all__ = [
     "FILE_NAME",
+    "SEAL_NAME",
     "AffectedSpec",
     "Decision",
     "EngineSpec",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 FILE_NAME = "manifest.json"
+SEAL_NAME = "manifest.sha256"
+"""The digest of the manifest, which itself holds those of all other files; ``sha256sum -c`` reads it."""
 
 
 class _Part(BaseModel):
@@ -150,7 +153,7 @@ def file_sha256(path: Path) -> str:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check ``folder``'s manifest and the digest of every file it names.
+    """Read and check ``folder``'s manifest, its own digest and that of every file it names.
 
     Raises:
         BrokenModel: a file is missing or altered, or the manifest is not valid.
@@ -161,6 +164,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BrokenModel(f"No {FILE_NAME} in the model folder.") from error
     except ValidationError as error:
         raise BrokenModel(f"{FILE_NAME} is not valid: {error.error_count()} fields.") from error
+    _check_seal(folder)
     for name, digest in manifest.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
@@ -170,6 +174,20 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def _check_seal(folder: Path) -> None:
+    try:
+        seal = (folder / SEAL_NAME).read_bytes()
+    except OSError as error:
+        raise BrokenModel(f"The model folder lacks {SEAL_NAME}.") from error
+    if seal != _seal_of(folder):
+        raise BrokenModel(f"{FILE_NAME} is not the file {SEAL_NAME} names.")
+
+
+def _seal_of(folder: Path) -> bytes:
+    return f"{file_sha256(folder / FILE_NAME)}  {FILE_NAME}\n".encode()
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write ``manifest`` into ``folder``."""
+    """Write ``manifest`` into ``folder``, and its digest."""
     (folder / FILE_NAME).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / SEAL_NAME).write_bytes(_seal_of(folder))

@@ -42,7 +42,12 @@ def test_a_released_model_passes_its_self_test_on_every_engine(released: Path) -
     manifest = read_manifest(released)
 
     assert {p.stat().st_mode & 0o777 for p in released.iterdir()} == {0o644}
-    assert {p.name for p in released.iterdir()} == {*manifest.files, "manifest.json", "MODEL_CARD.md"}
+    assert {p.name for p in released.iterdir()} == {
+        *manifest.files,
+        "manifest.json",
+        "manifest.sha256",
+        "MODEL_CARD.md",
+    }
     assert [p.name for p in released.parent.iterdir()] == ["tiny-1"]
     assert Classifier.load(released, engine="keras").self_test(released) < 1e-5
     assert Classifier.load(released, engine="openvino").self_test(released) < manifest.engines["openvino"].tolerance

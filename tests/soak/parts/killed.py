@@ -19,8 +19,8 @@ def run(length: Length) -> Iterator[Row]:
     """A kill every 30 s for ten minutes, in turn of a worker and of the service."""
     form = a_form(slices=6 if length.short else 24, size=128 if length.short else 256)
     seconds = length.seconds(whole=600, short=12)
-    with served(queue_size=64) as service, _killing(service, every_s=3 if length.short else 30) as killed:
-        sent = at_a_rate(service, form, clients=4, per_s=1, seconds=seconds, send=hand_in)
+    with served(queue_size=8) as service, _killing(service, every_s=3 if length.short else 30) as killed:
+        sent = at_a_rate(service, form, clients=4, per_s=1 if length.short else 0.5, seconds=seconds, send=hand_in)
         killed.stop()
         accepted = [one.exam_id for one in sent if one.fate == "done" and one.exam_id]
         with service.client() as client:
