@@ -245,6 +245,17 @@ def revoke_key(
 
 
 @commands.command()
+def verify_audit(data_dir: DataDir = None) -> None:
+    """Check the audit log in the data folder; name the first line that is not as it was written.
+
+    Exit code: 0 when the log is whole, 1 when it is not, 2 when there is none.
+    """
+    from app.commands.verify_audit import verify
+
+    typer.echo(verify(_settings(data_dir=data_dir).data_dir))
+
+
+@commands.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,11 +36,20 @@ class Ended:
     status: Status
 
 
-Event = Received | Reading | Scoring | Ended
+@dataclass(frozen=True)
+class Paused:
+    """The service stops; the exam is kept, and goes on when it starts again."""
+
+
+Event = Received | Reading | Scoring | Ended | Paused
 
 
 class Erased(Exception):
     """The exam was deleted while it was being diagnosed."""
+
+
+class Interrupted(Exception):
+    """The service stops before the diagnosis has ended."""
 
 
 class Course:
@@ -50,7 +60,8 @@ class Course:
         self._lock = threading.Lock()
         self._events: list[Event] = [Received()]
         self._waiters: list[Future[None]] = []
-        self._cancelled = False
+        self._cancelled = self._interrupted = False
+        self._since = time.monotonic()
 
     @property
     def latest(self) -> Event:
@@ -62,6 +73,24 @@ class Course:
         """Whether the exam was deleted."""
         return self._cancelled
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the service does not wait for the diagnosis any more."""
+        return self._interrupted
+
+    @property
+    def still_s(self) -> float:
+        """Seconds since anything happened, once the diagnosis has begun; 0 before."""
+        return time.monotonic() - self._since if isinstance(self.latest, Reading | Scoring) else 0.0
+
+    def interrupt(self) -> None:
+        """Have the next step of the diagnosis raise Interrupted."""
+        self._interrupted = True
+
+    def pause(self) -> None:
+        """Tell readers that nothing more happens before the next start."""
+        self._add(Paused())
+
     def cancel(self) -> None:
         """Have the next step of the diagnosis raise Erased."""
         self._cancelled = True
@@ -71,9 +100,12 @@ class Course:
 
         Raises:
             Erased: the exam was deleted meanwhile; nobody wants its diagnosis.
+            Interrupted: the service stops.
         """
         if self._cancelled:
             raise Erased
+        if self._interrupted:
+            raise Interrupted
         self._add(event)
 
     def end(self, status: Status) -> None:
@@ -81,7 +113,7 @@ class Course:
         self._add(Ended(status))
 
     async def follow(self) -> AsyncIterator[Event]:
-        """Every event so far, then every further one as it comes, until the last."""
+        """Every event so far, then every further one as it comes, until the last, or until the service stops."""
         seen = 0
         while True:
             events, more = self._after(seen)
@@ -89,18 +121,19 @@ class Course:
                 await asyncio.wrap_future(more)
             for event in events:
                 yield event
-                if isinstance(event, Ended):
+                if isinstance(event, Ended | Paused):
                     return
             seen += len(events)
 
     async def ended(self) -> None:
-        """Return once nothing more will happen."""
+        """Return once nothing more will happen, or the service stops."""
         async for _ in self.follow():
             pass
 
     def _add(self, event: Event) -> None:
         with self._lock:
             self._events.append(event)
+            self._since = time.monotonic()
             waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if waiter.set_running_or_notify_cancel():

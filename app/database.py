@@ -8,9 +8,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.ct.errors import StorageFull
+from app.ct.errors import BrokenStore
+from app.ct.words import Sentence, sentence
+from app.storage import database_room, sqlite_code
 
 FILE = "exams.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,12 +26,24 @@ class Base(DeclarativeBase):
 class Database:
     """One SQLite file. Every method may be called from any thread; none may be called on the event loop."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file and bring its schema up to date."""
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    def __init__(self, path: Path, *, busy_s: float = 30.0) -> None:
+        """Open or create the file, check it, and bring its schema up to date.
+
+        Args:
+            path: of the file.
+            busy_s: how long another program's lock on it is waited for.
+
+        Raises:
+            BrokenStore: it is damaged, locked, not writable, or of a newer version.
+        """
+        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
         sa.event.listen(self._engine, "connect", _set_pragmas)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        _migrate(self._engine)
+        try:
+            self._open()
+        except BrokenStore:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -40,20 +55,44 @@ class Database:
 
         Raises:
             StorageFull: there is no room to write.
+            StorageUnavailable: the file cannot be read or written now.
         """
+        with database_room(), self._sessions.begin() as session:
+            yield session
+
+    def forget(self) -> None:
+        """Empty the write-ahead log, which holds what was erased until then; where somebody reads just now, next time."""
+        with database_room(), self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _open(self) -> None:
         try:
-            with self._sessions.begin() as session:
-                yield session
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                raise StorageFull from error
-            raise
+            with self._engine.connect() as connection:
+                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            if found != "ok":
+                raise BrokenStore(sentence("exams.sqlite is damaged."))
+            _migrate(self._engine)
+        except CommandError as error:
+            raise BrokenStore(sentence("exams.sqlite was written by another version of the service.")) from error
+        except sa.exc.DatabaseError as error:
+            raise BrokenStore(_why(error)) from error
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
-    # WAL lets readers go on while a row is written; secure_delete overwrites what is erased.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON", "foreign_keys=ON"):
+    # WAL lets readers go on while a row is written; FULL has every commit on the disk before it is acknowledged, also if
+    # the power fails; secure_delete overwrites what is erased.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _why(error: sa.exc.DatabaseError) -> Sentence:
+    match sqlite_code(error):
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return sentence("exams.sqlite is locked by another program.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL:
+            return sentence("exams.sqlite cannot be written.")
+        case _:
+            return sentence("exams.sqlite is damaged.")
 
 
 def _migrate(engine: sa.Engine) -> None:

@@ -2,36 +2,52 @@
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from typing import TypeVar
 
-from app.course import Course, Erased
-from app.ct.errors import BrokenModel, Busy, CovidCTError, ExamError, ModelError, NotReady
+from app.course import Course, Erased, Reading
+from app.ct.errors import (
+    BrokenModel,
+    Busy,
+    CovidCTError,
+    ExamError,
+    ModelError,
+    NotReady,
+    StorageFull,
+    StorageUnavailable,
+    Stuck,
+)
 from app.ct.words import sentence
-from app.exam_folder import room
+from app.lines import Lines, Size
 from app.logs import complain
 from app.outcome import Outcome, Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings
-from app.store import KeptExam, KeptProblem, Status, Store
+from app.storage import room
+from app.store import KeptExam, KeptProblem, Sent, Status, Store
+from app.watch import Watch
 
-MAX_ATTEMPTS = 2
+MAX_ATTEMPTS = 5
+"""Diagnoses of one exam that the service may not survive: more than chance has it, fewer than would keep others waiting."""
+MAX_STUCK = 2
+"""Diagnoses of one exam that may not end."""
+_LEAVE_S = 5.0
+"""How long a diagnosis that is interrupted may take to notice it."""
+STOPPING = sentence("The service is stopping.")
 INTERNAL = KeptProblem("internal", sentence("The diagnosis stopped for a reason inside the service."))
 INTERRUPTED = KeptProblem("internal", sentence("The service was interrupted while it diagnosed this exam."))
 
 
-class _Size(StrEnum):
-    SMALL = "small"
-    LARGE = "large"
-
-
+Found = TypeVar("Found")
 LoadService = Callable[[], DiagnosisService]
 WriteReport = Callable[[KeptExam, Diagnosed, Timed, SliceClassifier], str]
 Observer = Callable[[Outcome], None]
 OnRefusal = Callable[[ModelError], None]
+OnStuck = Callable[[], None]
 
 
 def utc_now() -> datetime:
@@ -55,8 +71,20 @@ class Desk:
         write: WriteReport,
         observers: Sequence[Observer] = (),
         on_refusal: OnRefusal = lambda _: None,
+        on_stuck: OnStuck = lambda: None,
     ) -> None:
-        """Nothing runs before ``start``; ``on_refusal`` is told when the model cannot be served."""
+        """Nothing runs before ``start``.
+
+        Args:
+            settings: what the operator set.
+            store: keeps the exams.
+            load: loads what diagnoses.
+            write: makes a report of a diagnosis.
+            observers: told how every exam ended.
+            on_refusal: told when the model cannot be served.
+            on_stuck: told when a diagnosis does not end, which is noted already: nothing but the end of the process frees
+                the line.
+        """
         self._settings = settings
         self._store = store
         self._load = load
@@ -64,35 +92,71 @@ class Desk:
         self._observers = observers
         self._on_refusal = on_refusal
         self._loaded: Future[DiagnosisService] = Future()
-        self._lines: dict[_Size, deque[str]] = {size: deque() for size in _Size}
+        self._on_stuck = on_stuck
+        self._lines = Lines()
+        self._arriving = 0
         self._courses: dict[str, Course] = {}
+        self._unnoted: dict[str, tuple[Status, KeptProblem]] = {}
+        self._watch = Watch(self._courses, limit_s=settings.stuck_s, on_stuck=self._give_up)
         self._turn = threading.Condition()
         self._stopping = False
         self._workers = [
-            threading.Thread(target=self._work, args=(size,), name=f"diagnosis-{size}", daemon=True) for size in _Size
+            threading.Thread(target=self._work, args=(size,), name=f"diagnosis-{size}", daemon=True) for size in Size
         ]
 
     def start(self) -> None:
         """Take up what an earlier run left unfinished, and load the model in the background."""
+        broken = self._store.check_audit()
+        if broken is not None:
+            complain("audit log broken", line=broken.line, why=broken.why)
         self._store.drop_orphans()
         for exam in self._store.unfinished():
             self._take_up(exam)
         threading.Thread(target=self._load_service, name="loading", daemon=True).start()
         for worker in self._workers:
             worker.start()
+        self._watch.start()
 
     def stop(self) -> None:
-        """Finish the exams at work, leave the others for the next start."""
+        """Take nothing more, finish the exams at work within ``drain_s``, leave the others for the next start.
+
+        Whoever follows one of those is told at once that it is paused.
+        """
         with self._turn:
+            if self._stopping:
+                return
             self._stopping = True
             self._turn.notify_all()
+            paused = [self._courses[exam_id] for exam_id in self._lines.ids]
+        for course in paused:
+            course.pause()
+        if self._loaded.done():
+            self._join(self._settings.drain_s)
+            for course in list(self._courses.values()):
+                course.interrupt()
+            self._join(_LEAVE_S)
+        self._watch.stop()
+
+    def _join(self, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
         for worker in self._workers:
-            worker.join()
+            if worker.ident is not None:
+                worker.join(max(0.0, deadline - time.monotonic()))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a diagnosis goes on, also one that ``stop`` could not end."""
+        return self._loaded.done() and any(worker.is_alive() for worker in self._workers)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._stopping
 
     @property
     def waiting(self) -> int:
         """Exams in line, without those at work."""
-        return sum(map(len, self._lines.values()))
+        return len(self._lines)
 
     @property
     def failure(self) -> ModelError | None:
@@ -105,40 +169,49 @@ class Desk:
         """The classifier, once it passed its self-test."""
         return self._loaded.result().classifier if self._loaded.done() and self.failure is None else None
 
-    async def admit(self) -> None:
-        """Return when an upload may be received; waits a while for the model to load.
+    async def admit(self, *, is_known: bool = False) -> AbstractContextManager[None]:
+        """Return when an upload may be received, within what is returned; waits a while for the model to load.
+
+        Args:
+            is_known: whether it is expected to be an exam that was taken before, which finds no full line.
 
         Raises:
-            NotReady: the model has not loaded, or cannot be served.
-            Busy: the line is full.
+            NotReady: the model has not loaded, or cannot be served, or the service stops.
+            Busy: the line is full, or too many uploads are being received.
         """
         loaded = asyncio.shield(asyncio.wrap_future(self._loaded))
         try:
             await asyncio.wait_for(loaded, self._settings.ready_wait_s)
         except (TimeoutError, ModelError) as error:
             raise NotReady from error
-        self._check_line()
+        self._check_line(is_known=is_known)
+        if self._arriving >= self._settings.max_uploads:
+            raise Busy
+        return self._receiving()
 
-    def take(
-        self, exam_id: str, *, files: int, receive_s: float, key_hash: str | None, owner: int | None = None
-    ) -> KeptExam:
+    @contextmanager
+    def _receiving(self) -> Iterator[None]:
+        # On the event loop alone, so that nothing comes between the check and the count.
+        self._arriving += 1
+        try:
+            yield
+        finally:
+            self._arriving -= 1
+
+    def take(self, exam_id: str, sent: Sent, *, key_hash: str | None, owner: int | None = None) -> KeptExam:
         """Put a received exam in line as ``owner``'s; where its idempotency key is known, the exam it belongs to.
 
         Raises:
-            Busy: the line is full, or the service is stopping.
+            Busy: the line is full.
+            NotReady: the service is stopping.
         """
         keep, size = timedelta(hours=self._settings.retention_h), self._size_of(exam_id)
         with self._turn:
+            known = None if key_hash is None else self._store.find_by_key(key_hash)
+            if known is not None:
+                return known
             self._check_line()
-            kept = self._store.accept(
-                exam_id,
-                now=utc_now(),
-                keep=keep,
-                files=files,
-                receive_s=receive_s,
-                key_hash=key_hash,
-                owner=owner,
-            )
+            kept = self._store.accept(exam_id, sent, now=utc_now(), keep=keep, key_hash=key_hash, owner=owner)
             if kept.id == exam_id:
                 self._line_up(exam_id, size)
         return kept
@@ -147,36 +220,50 @@ class Desk:
         """How far an exam has come; None once it is ended."""
         return self._courses.get(exam_id)
 
-    def erase(self, exam_id: str) -> None:
+    def erase(self, exam_id: str, *, owner: int | None = None) -> None:
         """Delete an exam, also while it waits or is diagnosed."""
         course = self._courses.get(exam_id)
         if course is not None:
             course.cancel()
-        self._store.erase(exam_id)
+        self._store.erase(exam_id, owner=owner)
 
     def sweep(self) -> int:
         """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
         tombstone = timedelta(hours=self._settings.tombstone_h)
         with self._turn:
-            at_work = set(self._courses).difference(*self._lines.values())
+            at_work = set(self._courses) - self._lines.ids
             erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
             for exam in self._store.unfinished():
                 if exam.id not in self._courses:
-                    self._store.end(exam.id, Status.FAILED, INTERNAL)
+                    self._store.end(exam.id, *self._unnoted.get(exam.id, (Status.FAILED, INTERNAL)))
+            self._unnoted.clear()
         return erased
 
-    def _check_line(self) -> None:
-        if self._stopping or self.waiting >= self._settings.queue_size:
+    def _check_line(self, *, is_known: bool = False) -> None:
+        if self._stopping:
+            raise NotReady(STOPPING)
+        if not is_known and self.waiting >= self._settings.queue_size:
             raise Busy
 
-    def _size_of(self, exam_id: str) -> _Size:
+    def _size_of(self, exam_id: str) -> Size:
         is_small = self._store.folder(exam_id).upload_bytes <= self._settings.small_exam_mb << 20
-        return _Size.SMALL if is_small else _Size.LARGE
+        return Size.SMALL if is_small else Size.LARGE
 
-    def _line_up(self, exam_id: str, size: _Size) -> None:
+    def _line_up(self, exam_id: str, size: Size) -> None:
         self._courses[exam_id] = Course()
-        self._lines[size].append(exam_id)
+        self._lines.add(exam_id, size)
         self._turn.notify_all()
+
+    def _give_up(self, exam_id: str) -> None:
+        """Note that a diagnosis does not end, and have it end with the process; the second time it is not tried again."""
+        complain("diagnosis stuck", exam_id=exam_id)
+        try:
+            if self._store.mark_stuck(exam_id) >= MAX_STUCK:
+                self._store.folder(exam_id).erase()
+                self._store.end(exam_id, Status.REFUSED, KeptProblem.of(Stuck()))
+        except Exception as error:  # noqa: BLE001  whatever the store cannot note, the line must not stand still
+            complain("not noted", exam_id=exam_id, kind=type(error).__name__)
+        self._on_stuck()
 
     def _take_up(self, exam: KeptExam) -> None:
         if exam.attempts < MAX_ATTEMPTS and self._store.folder(exam.id).is_sealed():
@@ -198,12 +285,12 @@ class Desk:
             return
         self._loaded.set_result(service)
 
-    def _work(self, size: _Size) -> None:
+    def _work(self, size: Size) -> None:
         try:
             service = self._loaded.result()
         except ModelError:
             return
-        while (exam_id := self._next(self._lines[size])) is not None:
+        while (exam_id := self._next(size)) is not None:
             try:
                 self._diagnose(service, exam_id)
             except Exception as error:  # noqa: BLE001  a store that fails must not end the line
@@ -211,40 +298,76 @@ class Desk:
                 self._abandon(exam_id)
 
     def _abandon(self, exam_id: str) -> None:
-        """Give up an exam whose end the store could not note; ``sweep`` notes it once the store can."""
+        """Give up an exam whose end the store could not note; ``sweep`` notes it once the store can.
+
+        Not where the service stops: then it is left as it is for the next start.
+        """
+        course = self._courses.pop(exam_id, Course())
+        if course.is_interrupted:
+            course.pause()
+            return
         self._store.folder(exam_id).drop_originals()
-        self._courses.pop(exam_id, Course()).end(Status.FAILED)
+        course.end(Status.FAILED)
 
     def _refuse(self, error: ModelError) -> None:
         complain("model refused", code=error.code, detail=error.message)
         self._loaded.set_exception(error)
         self._on_refusal(error)
 
-    def _next(self, line: deque[str]) -> str | None:
+    def _next(self, size: Size) -> str | None:
         with self._turn:
-            self._turn.wait_for(lambda: line or self._stopping)
-            return None if self._stopping else line.popleft()
+            self._turn.wait_for(lambda: self._lines.holds(size) or self._stopping)
+            return None if self._stopping else self._lines.next(size)
 
     def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
-        exam = self._store.find(exam_id)
+        exam = self._patiently(exam_id, self._store.find)
         if exam is None or exam.status is Status.EXPIRED:
             self._courses.pop(exam_id).end(Status.EXPIRED)
             return
         try:
-            self._complete(service, exam)
+            self._patiently(exam_id, self._store.start)
+            self._patiently(exam_id, lambda _: self._complete(service, exam))
         except Erased:
             self._end(exam, Status.EXPIRED)
-        except ExamError as error:
-            self._end(exam, Status.REFUSED, problem=KeptProblem.of(error))
-        except CovidCTError as error:
-            self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
-        except Exception as error:  # noqa: BLE001  one exam must not take the worker with it; its text may name a patient
-            complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=_where(error))
-            self._end(exam, Status.FAILED, problem=INTERNAL)
+        except Exception as error:  # noqa: BLE001  one exam must not take the worker with it
+            if self._courses[exam_id].is_interrupted:
+                self._put_back(exam)
+            else:
+                self._end_badly(exam, error)
+
+    def _patiently(self, exam_id: str, work: Callable[[str], Found]) -> Found:
+        """What comes of work on an exam, begun again for a while where the storage takes nothing."""
+        course, deadline = self._courses[exam_id], time.monotonic() + self._settings.storage_wait_s
+        while True:
+            try:
+                return work(exam_id)
+            except (StorageFull, StorageUnavailable) as error:
+                if time.monotonic() >= deadline:
+                    raise
+                complain("storage refuses, trying again", exam_id=exam_id, code=error.code)
+            self._store.folder(exam_id).drop_kept()
+            with self._turn:
+                if self._turn.wait_for(lambda: self._stopping, self._settings.retry_after_s):
+                    course.interrupt()
+            course.step(Reading())
+
+    def _put_back(self, exam: KeptExam) -> None:
+        """Leave an exam for the next start."""
+        self._store.put_back(exam.id)
+        self._courses.pop(exam.id).pause()
+
+    def _end_badly(self, exam: KeptExam, error: Exception) -> None:
+        match error:
+            case ExamError():
+                self._end(exam, Status.REFUSED, problem=KeptProblem.of(error))
+            case CovidCTError():
+                self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
+            case _:  # Its text may name a patient.
+                complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=_where(error))
+                self._end(exam, Status.FAILED, problem=INTERNAL)
 
     def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:
         begun, folder, course = utc_now(), self._store.folder(exam.id), self._courses[exam.id]
-        self._store.start(exam.id)
         files, wish = folder.request()
         with room():
             diagnosed = service.diagnose(files, spool=folder.new_spool(), wish=wish, on_progress=course.step)
@@ -264,7 +387,9 @@ class Desk:
         else:
             folder.erase()
         if problem is not None:
+            self._unnoted[exam.id] = status, problem
             self._store.end(exam.id, status, problem)
+            del self._unnoted[exam.id]
         code = problem.code if problem else None
         for observe in self._observers:
             observe(outcome or Outcome(exam.id, status, code, exam.files))

@@ -2,8 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, Self
@@ -11,25 +11,15 @@ from typing import Annotated, BinaryIO, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from app.ct.errors import NO_ROOM, StorageFull
 from app.ct.exam import Exam
 from app.ct.heatmap import Box
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
+from app.durable import sync, sync_tree
+from app.storage import room
 
 SlicesAsked = Literal["all"] | Annotated[int, Field(ge=1, le=100_000)]
 """How many slices to score, as it is asked for over HTTP and on the command line."""
-
-
-@contextmanager
-def room() -> Iterator[None]:
-    """Turn a full disk into StorageFull; let every other OSError pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise StorageFull from error
-        raise
 
 
 @dataclass(frozen=True)
@@ -79,10 +69,11 @@ class ExamFolder:
             return (self.originals / f"{number:06}").open("xb")
 
     def seal(self, names: Sequence[str], wish: Wish) -> None:
-        """Note the originals' names and the wish; from here on the exam can be diagnosed, also after a restart."""
+        """Note the originals' names and the wish; from here on the exam can be diagnosed, also after a loss of power."""
         asked = {"names": list(names), **asdict(wish)}
         with room():
             (self.originals / "request.json").write_text(json.dumps(asked), encoding="utf-8")
+            sync_tree(self.path)
 
     @property
     def upload_bytes(self) -> int:
@@ -123,6 +114,16 @@ class ExamFolder:
                 if one.values is not None:
                     one.values.replace(values / f"{index:04}.npy")
             np.savez(self.path / "maps.npz", indices=np.array(scores.indices), heat=scores.heat, boxes=scores.boxes)
+            for kept in (grays, values):
+                sync_tree(kept)
+            sync(self.path / "maps.npz")
+
+    def drop_kept(self) -> None:
+        """Delete what ``keep`` wrote, in part or whole."""
+        for folder in (self.path / "gray", self.path / "values"):
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (self.path / "maps.npz").unlink(missing_ok=True)
 
     def gray(self, index: int) -> np.ndarray | None:
         """uint8 (height, width) of a slice; None where the exam has no such slice."""

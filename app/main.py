@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
 from app.ct.workers.pool import workers_of
-from app.desk import Desk, OnRefusal
+from app.desk import Desk, OnRefusal, OnStuck
 from app.logs import complain, log_outcome
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
@@ -45,7 +45,11 @@ def load_classifier(settings: Settings) -> SliceClassifier:
 
 
 def create_app(
-    settings: Settings, *, load: LoadClassifier | None = None, on_refusal: OnRefusal = lambda _: None
+    settings: Settings,
+    *,
+    load: LoadClassifier | None = None,
+    on_refusal: OnRefusal = lambda _: None,
+    on_stuck: OnStuck = lambda: None,
 ) -> FastAPI:
     """The application; the model loads in the background once it runs.
 
@@ -53,6 +57,7 @@ def create_app(
         settings: what the operator set.
         load: gives the classifier; by default the one the settings name.
         on_refusal: told when the model cannot be served.
+        on_stuck: told when a diagnosis does not end.
     """
     app = FastAPI(
         title="covidct",
@@ -63,7 +68,7 @@ def create_app(
         lifespan=_lifespan,
         redirect_slashes=False,
     )
-    app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal)
+    app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal, on_stuck)
     for part in (exams, pictures, reviews, health, docs, preferences, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -73,7 +78,7 @@ def create_app(
     return app
 
 
-def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Parts:
+def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal, on_stuck: OnStuck) -> Parts:
     store, metrics, workers = Store(settings.data_dir), Metrics(), workers_of(settings.workers)
 
     def load_service() -> DiagnosisService:
@@ -90,6 +95,7 @@ def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal) -> Pa
         write=_write_report,
         observers=[log_outcome, metrics.observe],
         on_refusal=on_refusal,
+        on_stuck=on_stuck,
     )
     metrics.watch(desk)
     return Parts(settings, store, desk, metrics, workers)

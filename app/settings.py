@@ -36,6 +36,11 @@ class Settings(BaseSettings):
             service does it itself, where a decoder that crashes ends the service.
         queue_size: exams that may wait for their turn.
         small_exam_mb: an upload up to this size, in units of 2**20, does not wait behind larger ones.
+        max_uploads: uploads that may arrive at the same time; each takes about 2 MB of memory.
+        drain_s: how long the exams at work are waited for when the service is stopped; what has not ended by then begins
+            again with the next start.
+        stuck_s: how long nothing may happen in a diagnosis; then the service ends with code 75, to be started again.
+        storage_wait_s: how long a diagnosis is tried again where the disk is full or takes nothing.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
         header_timeout_s: time in which a request's header must come.
@@ -63,6 +68,10 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=0, le=256)
     queue_size: int = Field(default=16, ge=1)
     small_exam_mb: int = Field(default=4, ge=0)
+    max_uploads: int = Field(default=64, ge=1)
+    drain_s: float = Field(default=45.0, ge=0)
+    stuck_s: float = Field(default=600.0, gt=0)
+    storage_wait_s: float = Field(default=600.0, ge=0)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)
     header_timeout_s: float = Field(default=10.0, gt=0)

@@ -1,5 +1,7 @@
 """Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
 
+import fcntl
+import os
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,12 +13,16 @@ from typing import Self
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.ct.errors import CovidCTError
+from app.audit import AuditLog, Break, Entry, first_break, head_of, who
+from app.ct.errors import CovidCTError, StoreInUse
 from app.database import FILE, Base, Database
+from app.durable import sync
 from app.exam_folder import ExamFolder
 from app.keys import Keys
 from app.reviews import Reviews
 from app.said import Said, as_kept, to_keep
+
+AUDIT_FILE = "audit.jsonl"
 
 
 class Status(StrEnum):
@@ -50,6 +56,26 @@ class _Row(Base):
     problem: Mapped[str | None]
     said: Mapped[str | None]
     owner: Mapped[int | None]
+    input_sha256: Mapped[str | None]
+    request_sha256: Mapped[str | None]
+    stuck: Mapped[int]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came with an exam.
+
+    Attributes:
+        files: how many.
+        receive_s: how long the upload took.
+        input_sha256: of the SHA-256 digests of the files, one after the other, in the order sent.
+        request_sha256: the same with the files' names and the wish.
+    """
+
+    files: int
+    receive_s: float
+    input_sha256: str | None = None
+    request_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +105,8 @@ class KeptExam:
         problem: once refused or failed.
         said: the sentences of report or problem that hold values.
         owner: the id of the key that sent it; None where it came without one.
+        input_sha256, request_sha256: see ``Sent``; None once expired, and of exams older than these.
+        stuck: how often its diagnosis did not end.
     """
 
     number: int
@@ -93,6 +121,9 @@ class KeptExam:
     problem: KeptProblem | None
     said: Said = field(default_factory=dict)
     owner: int | None = None
+    input_sha256: str | None = None
+    request_sha256: str | None = None
+    stuck: int = 0
 
 
 def new_id() -> str:
@@ -106,19 +137,38 @@ class Store:
     Every method may be called from any thread; none may be called on the event loop.
     """
 
-    def __init__(self, data_dir: Path) -> None:
-        """Open or create the store and bring its schema up to date."""
+    def __init__(self, data_dir: Path, *, busy_s: float = 30.0) -> None:
+        """Open or create the store and bring its schema up to date.
+
+        Args:
+            data_dir: where it is.
+            busy_s: how long another program's lock on the database is waited for.
+
+        Raises:
+            BrokenStore, StoreInUse: it cannot be used.
+            OSError: the folder cannot be made or written.
+        """
         self._folders = data_dir / "exams"
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
-        self._database = Database(data_dir / FILE)
+        sync(data_dir)
+        self._lock = _locked(data_dir / "lock")
+        try:
+            self._database = Database(data_dir / FILE, busy_s=busy_s)
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._session = self._database.session
         self.reviews = Reviews(self._database)
         self.keys = Keys(self._database)
+        self._audit = AuditLog(data_dir / AUDIT_FILE)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and let another service have the store."""
         self._database.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def folder(self, exam_id: str) -> ExamFolder:
         """The files of an exam. ``exam_id`` must come from this store, never from a request."""
@@ -127,29 +177,36 @@ class Store:
     def accept(
         self,
         exam_id: str,
+        sent: Sent,
         *,
         now: datetime,
         keep: timedelta,
-        files: int,
-        receive_s: float,
         key_hash: str | None = None,
         owner: int | None = None,
     ) -> KeptExam:
-        """Enter a received exam as queued; where ``key_hash`` is known already, the exam it belongs to."""
+        """Enter a received exam as queued; where ``key_hash`` is known already, the exam it belongs to.
+
+        Once this returns, the exam is on the disk.
+        """
         row = _Row(
             id=exam_id,
             status=Status.QUEUED,
             created_at=now.timestamp(),
             expires_at=(now + keep).timestamp(),
-            files=files,
-            receive_s=receive_s,
+            files=sent.files,
+            receive_s=sent.receive_s,
             attempts=0,
             key_hash=key_hash,
             owner=owner,
+            input_sha256=sent.input_sha256,
+            request_sha256=sent.request_sha256,
+            stuck=0,
         )
         try:
             with self._session() as session:
                 session.add(row)
+                session.flush()
+                self._audit.append(session, Entry("sent", exam_id, Status.QUEUED, who(owner)))
         except sa.exc.IntegrityError:
             known = self.find_by_key(key_hash) if key_hash else None
             if known is None:
@@ -169,14 +226,29 @@ class Store:
         """Note that a diagnosis begins."""
         self._update(exam_id, status=Status.RUNNING, attempts=_Row.attempts + 1)
 
+    def put_back(self, exam_id: str) -> None:
+        """Note that a diagnosis was broken off in order, to begin again later: it does not count as an attempt."""
+        self._update(exam_id, status=Status.QUEUED, attempts=sa.func.max(0, _Row.attempts - 1))
+
+    def mark_stuck(self, exam_id: str) -> int:
+        """Note that a running diagnosis does not end; returns how often that was so, 0 where it has ended after all."""
+        stuck = sa.and_(_Row.id == exam_id, _Row.status == Status.RUNNING)
+        with self._session() as session:
+            marked = sa.update(_Row).where(stuck).values(status=Status.QUEUED, stuck=_Row.stuck + 1)
+            count = session.scalars(marked.returning(_Row.stuck)).first()
+            if count is None:
+                return 0
+            self._audit.append(session, Entry("stuck", exam_id, Status.QUEUED))
+        return count
+
     def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
         """Keep the report, and what it says."""
-        self._update(exam_id, status=Status.DONE, report=report, said=to_keep(said))
+        self._end(exam_id, Status.DONE, status=Status.DONE, report=report, said=to_keep(said))
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
         """Note that the exam was refused or failed, and why."""
         kept = f"{problem.code}\n{problem.message}"
-        self._update(exam_id, status=status, problem=kept, said=to_keep([problem.message]))
+        self._end(exam_id, problem.code, status=status, problem=kept, said=to_keep([problem.message]))
 
     def unfinished(self) -> list[KeptExam]:
         """Exams that were accepted but not ended, oldest first."""
@@ -194,12 +266,21 @@ class Store:
         with self._session() as session:
             return [_kept(row) for row in session.scalars(listed)]
 
-    def erase(self, exam_id: str) -> None:
-        """Delete the exam's row, what readers said of it, and its files."""
+    def erase(self, exam_id: str, *, owner: int | None = None) -> None:
+        """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked."""
         with self._session() as session:
             self.reviews.erase(session, exam_id)
             session.execute(sa.delete(_Row).where(_Row.id == exam_id))
+            self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
         self.folder(exam_id).erase()
+        self._database.forget()
+
+    def check_audit(self) -> Break | None:
+        """The first broken line of the audit log. Only before anything is written: what a kill left half written goes."""
+        with self._session() as session:
+            head = head_of(session)
+        self._audit.cut_uncounted(head)
+        return first_break(self._audit.path, head)
 
     def sweep(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> int:
         """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
@@ -219,22 +300,37 @@ class Store:
             session.execute(sa.update(_Row).where(over).values(_TOMBSTONE))
             self.reviews.anonymize(session, ids)
             session.execute(sa.delete(_Row).where(forgotten))
+            if ids:
+                self._audit.append(session, *(Entry("expired", exam_id, Status.EXPIRED) for exam_id in ids))
         for exam_id in ids:
             self.folder(exam_id).erase()
+        self._database.forget()
         return len(ids)
 
     def drop_orphans(self) -> None:
-        """Delete folders without a living row, such as uploads that a crash cut off. Only before uploads are taken."""
+        """Delete folders without a living row, such as uploads that a crash cut off, and what was sent with exams that
+        have ended. Only before uploads are taken.
+        """
         with self._session() as session:
-            known = set(session.scalars(sa.select(_Row.id).where(_Row.status != Status.EXPIRED)))
+            living = session.scalars(sa.select(_Row).where(_Row.status != Status.EXPIRED))
+            known = {row.id: Status(row.status) for row in living}
         for path in self._folders.iterdir():
             if path.name not in known:
                 ExamFolder(path).erase()
+            elif known[path.name].is_final:
+                ExamFolder(path).drop_originals()
 
     def _first(self, condition: sa.ColumnElement[bool]) -> KeptExam | None:
         with self._session() as session:
             row = session.scalars(sa.select(_Row).where(condition)).first()
         return None if row is None else _kept(row)
+
+    def _end(self, exam_id: str, outcome: str, **values: object) -> None:
+        """Note an end, once: an exam that is no longer there has none."""
+        with self._session() as session:
+            ended = session.execute(sa.update(_Row).where(_Row.id == exam_id).values(**values).returning(_Row.id)).all()
+            if ended:
+                self._audit.append(session, Entry("ended", exam_id, outcome))
 
     def _update(self, exam_id: str, **values: object) -> None:
         with self._session() as session:
@@ -250,7 +346,24 @@ _TOMBSTONE = {
     "report": None,
     "problem": None,
     "said": None,
+    "input_sha256": None,
+    "request_sha256": None,
 }
+
+
+def _locked(path: Path) -> int:
+    """A descriptor that holds the store for this process alone, also after a kill no longer than it lives.
+
+    Raises:
+        StoreInUse: another has it.
+    """
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(opened)
+        raise StoreInUse from error
+    return opened
 
 
 def _kept(row: _Row) -> KeptExam:
@@ -269,4 +382,7 @@ def _kept(row: _Row) -> KeptExam:
         problem=KeptProblem(code, said.get(message, message)) if row.problem else None,
         said=said,
         owner=row.owner,
+        input_sha256=row.input_sha256,
+        request_sha256=row.request_sha256,
+        stuck=row.stuck,
     )

@@ -20,12 +20,12 @@ from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
-from app.desk import INTERNAL, MAX_ATTEMPTS, Desk, utc_now
+from app.desk import MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
 from app.outcome import Outcome
 from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
-from app.store import KeptExam, KeptProblem, Status, Store, new_id
+from app.store import KeptExam, KeptProblem, Sent, Status, Store, new_id
 from app.uploads import Limits
 from tests.builders import a_dicom_exam, files
 from tests.fakes import FakeClassifier, a_manifest
@@ -223,7 +223,7 @@ class RunningDesk:
         return exam_id
 
     def take(self, files: list[NamedFile]) -> str:
-        return self.desk.take(self.spool(files), files=len(files), receive_s=0.0, key_hash=None).id
+        return self.desk.take(self.spool(files), Sent(len(files), 0.0), key_hash=None).id
 
     def wait_until_left(self, exam_id: str) -> None:
         """Return once the desk has nothing more to do with an exam, however it ended."""
@@ -396,7 +396,7 @@ class LockedStore(Store):
 
 
 def test_a_full_store_costs_an_exam_but_not_the_next(chest: list[NamedFile], tmp_path: Path) -> None:
-    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore, storage_wait_s=0)
     running.desk.start()
     running.wait_until_left(running.take(chest))
     running.store.is_full = False  # type: ignore[attr-defined]
@@ -411,7 +411,7 @@ def test_a_full_store_costs_an_exam_but_not_the_next(chest: list[NamedFile], tmp
 def test_a_failing_store_leaves_nothing_of_what_was_sent(
     chest: list[NamedFile], tmp_path: Path, kind: type[Store]
 ) -> None:
-    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=kind)
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=kind, storage_wait_s=0)
     running.desk.start()
     lost = running.take(chest)
     running.wait_until_left(lost)
@@ -431,7 +431,7 @@ def test_a_refused_exam_leaves_nothing_of_what_was_sent(tmp_path: Path) -> None:
 
 
 def test_an_abandoned_exam_is_said_to_have_failed_once_the_store_can(chest: list[NamedFile], tmp_path: Path) -> None:
-    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore, storage_wait_s=0)
     running.desk.start()
     lost = running.take(chest)
     running.wait_until_left(lost)
@@ -442,7 +442,7 @@ def test_an_abandoned_exam_is_said_to_have_failed_once_the_store_can(chest: list
     found = running.store.find(lost)
     running.close()
     assert found is not None
-    assert (found.status, found.problem) == (Status.FAILED, INTERNAL)
+    assert (found.status, found.problem) == (Status.FAILED, KeptProblem("storage-full", StorageFull().message))
 
 
 def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_path: Path) -> None:
@@ -467,7 +467,7 @@ def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_pat
 def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path) -> None:
     running = RunningDesk(tmp_path, classifier=FakeClassifier())
     old = utc_now() - timedelta(days=2)
-    exam = running.store.accept(new_id(), now=old, keep=timedelta(hours=24), files=1, receive_s=0.0)
+    exam = running.store.accept(new_id(), Sent(1, 0.0), now=old, keep=timedelta(hours=24))
     running.store.finish(exam.id, "{}")
 
     assert running.desk.sweep() == 1

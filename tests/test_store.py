@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.ct.diagnosis import Verdict
-from app.ct.errors import StorageFull
-from app.exam_folder import ExamFolder, Wish, room
+from app.ct.errors import StorageFull, StorageUnavailable
+from app.exam_folder import ExamFolder, Wish
 from app.reviews import Judged, Opinion
-from app.store import KeptExam, KeptProblem, Status, Store, new_id
+from app.storage import room
+from app.store import KeptExam, KeptProblem, Sent, Status, Store, new_id
 from tests.builders import an_exam
 from tests.fakes import FakeClassifier
 
@@ -30,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def accepted(store: Store, *, key_hash: str | None = None, keep: timedelta = HOUR) -> KeptExam:
-    return store.accept(new_id(), now=NOW, keep=keep, files=3, receive_s=0.5, key_hash=key_hash)
+    return store.accept(new_id(), Sent(3, 0.5), now=NOW, keep=keep, key_hash=key_hash)
 
 
 def test_ids_are_long_and_never_the_same() -> None:
@@ -161,7 +162,7 @@ def test_the_schema_has_a_version(store: Store, tmp_path: Path) -> None:
         version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
     engine.dispose()
 
-    assert version == "0004"
+    assert version == "0005"
 
 
 def test_a_full_disk_is_said_to_be_full() -> None:
@@ -169,9 +170,15 @@ def test_a_full_disk_is_said_to_be_full() -> None:
         raise OSError(errno.ENOSPC, "no space")
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EIO, errno.EACCES])
+def test_a_disk_that_takes_nothing_is_said_to(number: int) -> None:
+    with pytest.raises(StorageUnavailable), room():
+        raise OSError(number, "no")
+
+
 def test_another_fault_of_the_disk_is_not_called_full() -> None:
-    with pytest.raises(PermissionError), room():
-        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(FileNotFoundError), room():
+        raise FileNotFoundError(errno.ENOENT, "no")
 
 
 def test_a_full_database_is_said_to_be_full(store: Store, tmp_path: Path) -> None:

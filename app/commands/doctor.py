@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
 
-from app.ct.errors import CovidCTError, NoWorkers
+from app.ct.errors import CovidCTError, NoWorkers, StoreInUse
 from app.ct.workers.pool import WorkerPool
 from app.settings import Settings, model_folder
 from app.store import Store
@@ -113,6 +113,8 @@ def _store(settings: Settings) -> Check:
         if not folder.exists():
             return _store_to_be(folder)
         Store(folder).close()
+    except StoreInUse:
+        return Check("store", True, f"{folder}, in use by a running service")
     except (OSError, CovidCTError, ValueError) as error:
         return Check("store", False, f"{folder} cannot be used ({type(error).__name__}); set --data-dir")
     return Check("store", True, str(folder))

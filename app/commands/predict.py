@@ -1,5 +1,6 @@
 """Exams diagnosed without a server, one after the other with one classifier: files on disk in, results out."""
 
+import hashlib
 import re
 import tempfile
 import time
@@ -15,11 +16,12 @@ from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
 from app.ct.words import sentence
 from app.desk import utc_now
-from app.exam_folder import Wish, room
+from app.exam_folder import Wish
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, OnProgress, SliceClassifier
+from app.storage import room
 from app.store import KeptExam, Status, new_id
-from app.uploads import Limits
+from app.uploads import MEGABYTE, Limits
 from app.web.problems import Internal, Problem, problem_of
 from app.web.reporting import exam_report
 from app.web.schemas import ExamReport
@@ -138,10 +140,23 @@ def diagnosed_exam(
     timed = Timed(0.0, 0.0, spent.read, spent.select, spent.score, time.perf_counter() - start)
     exam = KeptExam(0, new_id(), Status.DONE, now, now + timedelta(0), len(files), 0.0, 1, None, None)
     report = exam_report(exam, diagnosed, timed, service.classifier)
+    report.input.sha256 = _input_sha256(files)
     report.heatmap = _overlay_name(report.strongest_slice)
     for one in report.slices:
         one.overlay = _overlay_name(one.index) if one.scored else None
     return Prediction(report, diagnosed)
+
+
+def _input_sha256(files: Sequence[NamedFile]) -> str:
+    """Of the files' digests one after the other, as the service tells it."""
+    digests = bytearray()
+    for file in files:
+        digest = hashlib.sha256()
+        with file.open() as opened:
+            while block := opened.read(MEGABYTE):
+                digest.update(block)
+        digests += digest.digest()
+    return hashlib.sha256(digests).hexdigest()
 
 
 def _overlay_name(index: int) -> str:

@@ -1,5 +1,7 @@
 """The service as a process: starts the server, and stops it when the model cannot be served."""
 
+import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,13 +13,30 @@ from fastapi import FastAPI
 from app import NOTICE, logs
 from app.commands import Misuse
 from app.ct.errors import ModelError
+from app.desk import Desk
 from app.main import create_app
 from app.settings import Settings, model_folder
+from app.watch import STUCK_CODE
 from app.web.connections import Patience, protocol_of
+
+_GOODBYE_S = 5
+"""How long connections may take to close once the exams at work are done; what still follows an exam is cut off."""
 
 
 class _Server(uvicorn.Server):
-    """Says where it is once it listens."""
+    """Says where it is once it listens; goes on answering until the exams at work are done."""
+
+    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
+        """Of an application whose exams ``desk`` diagnoses."""
+        super().__init__(config)
+        self._desk = desk
+
+    async def shutdown(self, *arguments: object, **options: object) -> None:
+        """Drain, then close: uploads are turned away meanwhile; who interrupts twice does not wait."""
+        draining = asyncio.create_task(asyncio.to_thread(self._desk.stop))
+        while not draining.done() and not self.force_exit:
+            await asyncio.sleep(0.05)
+        await super().shutdown(*arguments, **options)  # type: ignore[arg-type]
 
     async def startup(self, *arguments: object, **options: object) -> None:
         await super().startup(*arguments, **options)  # type: ignore[arg-type]
@@ -59,6 +78,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,
         log_level="warning",
         log_config=None,
+        timeout_graceful_shutdown=_GOODBYE_S,
     )
 
 
@@ -67,6 +87,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         ModelError: the model cannot be served.
+        StoreError: the store cannot be used.
         Misuse: there is no folder to keep exams in, and none can be made.
     """
     model_folder(settings)
@@ -78,12 +99,16 @@ def run(settings: Settings) -> None:
         server.should_exit = True
 
     try:
-        app = create_app(settings, on_refusal=stop)
+        app = create_app(settings, on_refusal=stop, on_stuck=lambda: os._exit(STUCK_CODE))
     except OSError as error:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
-    server = _Server(server_config(app, settings))
+    desk: Desk = app.state.parts.desk
+    server = _Server(server_config(app, settings), desk)
     with _stopping_is_no_failure():
         server.run()
+        if desk.is_at_work:  # A native call that does not return would hold the interpreter's own end back.
+            sys.stderr.flush()
+            os._exit(0)
     if refusals:
         raise refusals[0]
     if not server.started:

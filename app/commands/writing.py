@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from app.exam_folder import room
+from app.storage import room
 
 
 def write_whole(path: Path, content: bytes) -> None:

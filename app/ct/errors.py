@@ -17,16 +17,21 @@
     │   ├── UnevenExam             uneven-exam
     │   ├── TooLarge               too-large
     │   ├── TooManyFiles           too-many-files
-    │   └── UnsafeArchive          unsafe-archive
+    │   ├── UnsafeArchive          unsafe-archive
+    │   └── Stuck                  stuck
     ├── ModelError                 the operator can fix it
     │   ├── NoModel                no-model
     │   ├── BrokenModel            broken-model
     │   ├── EngineUnavailable      engine-unavailable
     │   └── NoWorkers              no-workers
+    ├── StoreError                 the operator can fix it; refuses to start
+    │   ├── BrokenStore            broken-store
+    │   └── StoreInUse             store-in-use
     └── ServiceError               nobody's fault, try again
         ├── Busy                   busy
         ├── NotReady               not-ready
-        └── StorageFull            storage-full
+        ├── StorageFull            storage-full
+        └── StorageUnavailable     storage-unavailable
 
 Messages name a file by its number in the upload (1 is the first), never by its name; none holds a patient's name, id or date.
 """
@@ -36,8 +41,10 @@ from typing import ClassVar
 
 from app.ct.words import Sentence, sentence
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What an OSError says of a disk that is full."""
+NO_STORE = frozenset({errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM})
+"""What an OSError says of a disk that takes nothing."""
 
 
 class CovidCTError(Exception):
@@ -198,6 +205,14 @@ class UnsafeArchive(ExamError):
     advice = sentence("Send a plain ZIP of the slices, without passwords, links or archives inside it.")
 
 
+class Stuck(ExamError):
+    """The diagnosis of the exam did not end, more than once."""
+
+    code = "stuck"
+    title = sentence("The diagnosis of this exam does not end")
+    advice = sentence("Export the exam again in another format and send that; tell the operator.")
+
+
 class ModelError(CovidCTError):
     """The model cannot be served; the operator can fix it."""
 
@@ -242,6 +257,30 @@ class NoWorkers(ModelError):
     advice = sentence("See that there is memory for them; `covidct doctor` tells more.")
 
 
+class StoreError(CovidCTError):
+    """The folder of exams cannot be used; the operator can fix it."""
+
+    code = "store-error"
+    title = sentence("The store of exams cannot be used")
+    advice = sentence("Check the data folder with `covidct doctor`.")
+
+
+class BrokenStore(StoreError):
+    """A database that is damaged, locked, not writable or of another version."""
+
+    code = "broken-store"
+    title = sentence("The database of exams cannot be used")
+    advice = sentence("Restore exams.sqlite in the data folder, or set --data-dir to another folder.")
+
+
+class StoreInUse(StoreError):
+    """Another service keeps its exams there."""
+
+    code = "store-in-use"
+    title = sentence("The store of exams is in use")
+    advice = sentence("Stop the other service, or set --data-dir to another folder.")
+
+
 class ServiceError(ToldError):
     """Nobody's fault; trying again later helps."""
 
@@ -272,3 +311,11 @@ class StorageFull(ServiceError):
     code = "storage-full"
     title = sentence("The storage is full")
     advice = sentence("Try again later; the operator should free space or shorten the retention.")
+
+
+class StorageUnavailable(ServiceError):
+    """The storage takes nothing now: read-only, failing, or locked by another program."""
+
+    code = "storage-unavailable"
+    title = sentence("The storage cannot be used now")
+    advice = sentence("Try again later; the operator should look at the disk of the data folder.")

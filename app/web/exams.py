@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app.course import Ended, Event, Reading, Received, Scoring
+from app.course import Ended, Paused, Reading, Received, Scoring
 from app.ct.words import sentence
 from app.exam_folder import SlicesAsked, Wish
 from app.store import KeptExam
@@ -60,7 +60,10 @@ Prefer = Annotated[str | None, Header(max_length=255, description="`respond-asyn
     response_model=ExamReport,
     responses={
         200: {"model": ExamReport, "description": "The exam sent before under this Idempotency-Key."},
-        202: {"model": ExamStatus, "description": "Accepted; the report will stand at Location."},
+        202: {
+            "model": ExamStatus,
+            "description": "Accepted; the report will stand at Location. Also where the service stops before the diagnosis.",
+        },
     },
     openapi_extra=UPLOAD_FORM,
 )
@@ -76,22 +79,20 @@ async def post_exam(
     wish = Wish.of(series_instance_uid, slices)
     kept, is_new = await take_in(parts, request, wish=wish, idempotency_key=idempotency_key)
     if "respond-async" in (prefer or "").lower():
-        return _accepted(parts, kept)
+        return _accepted(parts, kept, {"Retry-After": "1", "Preference-Applied": "respond-async"})
     course = parts.desk.course(kept.id)
     if course is not None:
         await course.ended()
-    return _answer(parts, await find_exam(parts, kept.id), words=asked_words(request), is_new=is_new)
+    kept = await find_exam(parts, kept.id)
+    if parts.desk.is_stopping and not kept.status.is_final:
+        return _accepted(parts, kept, {"Retry-After": str(parts.settings.retry_after_s)})
+    return _answer(parts, kept, words=asked_words(request), is_new=is_new)
 
 
-def _accepted(parts: Parts, kept: KeptExam) -> Response:
-    headers = {
-        "Location": exam_url(kept.id),
-        "Retry-After": "1",
-        "Preference-Applied": "respond-async",
-        "Cache-Control": "no-store",
-    }
+def _accepted(parts: Parts, kept: KeptExam, headers: dict[str, str]) -> Response:
     body, _ = _body(parts, kept)
-    return Response(body, status_code=202, headers=headers, media_type="application/json")
+    sent = headers | {"Location": exam_url(kept.id), "Cache-Control": "no-store"}
+    return Response(body, status_code=202, headers=sent, media_type="application/json")
 
 
 def _answer(parts: Parts, kept: KeptExam, *, words: Words, is_new: bool) -> Response:
@@ -138,14 +139,18 @@ async def get_exam(
 
 @router.get("/{exam_id}/events", response_class=EventSourceResponse, summary="Follow an exam")
 async def get_events(kept: FoundExam, parts: Wired) -> AsyncIterator[ServerSentEvent]:
-    """`received`, `reading`, `scoring` with the running probability, then `done`, `refused` or `failed`."""
+    """`received`, `reading`, `scoring` with the running probability, then `done`, `refused` or `failed`.
+
+    The stream ends without one of these where the service stops; the exam goes on when it starts again.
+    """
     course = parts.desk.course(kept.id)
     if course is None:
         async for event in _past(parts, kept):
             yield event
         return
     async for happened in course.follow():
-        yield _sent(kept.id, happened)
+        if not isinstance(happened, Paused):  # The stream just ends: who follows asks again, until the service is back.
+            yield _sent(kept.id, happened)
 
 
 async def _past(parts: Parts, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
@@ -155,7 +160,7 @@ async def _past(parts: Parts, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
     yield _sent(kept.id, Ended(now.status))
 
 
-def _sent(exam_id: str, event: Event) -> ServerSentEvent:
+def _sent(exam_id: str, event: Received | Reading | Scoring | Ended) -> ServerSentEvent:
     told: dict[str, object] = {"id": exam_id, "exam": exam_url(exam_id)}
     match event:
         case Received():

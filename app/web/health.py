@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from app import __version__
 from app.ct.errors import NotReady
 from app.ct.words import sentence
-from app.desk import Desk
+from app.desk import STOPPING, Desk
 from app.web.parts import Wired
 from app.web.problems import RESPONSES
 from app.web.reporting import served_model
@@ -32,7 +32,7 @@ async def livez() -> Health:
 @router.get("/readyz", summary="Can exams be sent?")
 async def readyz(parts: Wired) -> Health:
     """Ready once the model's self-test passed."""
-    if parts.desk.classifier is None:
+    if parts.desk.classifier is None or parts.desk.is_stopping:
         raise not_ready(parts.desk)
     return Health(status="ready")
 
@@ -47,13 +47,15 @@ async def get_model(parts: Wired) -> ServedModel:
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-def get_metrics(parts: Wired) -> Response:
-    """Counts and seconds."""
+async def get_metrics(parts: Wired) -> Response:
+    """Counts and seconds. Answers also while every thread waits for a disk: nothing here is read from it."""
     return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def not_ready(desk: Desk) -> NotReady:
-    """Why exams cannot be sent yet."""
+    """Why exams cannot be sent yet, or no longer."""
+    if desk.is_stopping:
+        return NotReady(STOPPING)
     if desk.failure is not None:
         return NotReady(sentence("The model was refused; the operator must look at the service's log."))
     return NotReady(sentence("The model is being loaded and checked."))

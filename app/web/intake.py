@@ -8,10 +8,12 @@ from starlette.concurrency import run_in_threadpool
 
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
-from app.exam_folder import ExamFolder, Wish, room
-from app.store import KeptExam, new_id
+from app.exam_folder import ExamFolder, Wish
+from app.storage import room
+from app.store import KeptExam, Sent, new_id
 from app.web.parts import Parts
-from app.web.receiving import Upload, check_headers, receive
+from app.web.problems import KeyReused
+from app.web.receiving import check_headers, receive, sent
 
 _EXAMPLE_SLICES, _EXAMPLE_SIZE = 60, 384
 
@@ -26,19 +28,17 @@ async def take_in(
 
     Raises:
         ExamError, ServiceError: it cannot be taken.
+        KeyReused: something else was sent under the idempotency key before.
     """
     limits = parts.settings.limits
     check_headers(request, limits)
     key_hash = _key_hash(request, idempotency_key)
-    if key_hash is not None:
-        known = await run_in_threadpool(parts.store.find_by_key, key_hash)
-        if known is not None:
-            return known, False
-    await parts.desk.admit()
-    exam_id = new_id()
-    folder = parts.store.folder(exam_id)
-    upload = await receive(request, folder, wish=wish, limits=limits)
-    return await run_in_threadpool(_line_up, parts, exam_id, upload, key_hash)
+    is_known = key_hash is not None and await run_in_threadpool(parts.store.find_by_key, key_hash) is not None
+    with await parts.desk.admit(is_known=is_known):
+        exam_id = new_id()
+        folder = parts.store.folder(exam_id)
+        upload = await receive(request, folder, wish=wish, limits=limits)
+        return await run_in_threadpool(_line_up, parts, exam_id, upload, key_hash)
 
 
 async def take_example(parts: Parts) -> KeptExam:
@@ -47,39 +47,43 @@ async def take_example(parts: Parts) -> KeptExam:
     Raises:
         ServiceError: it cannot be taken.
     """
-    await parts.desk.admit()
-    exam_id = new_id()
-    folder = parts.store.folder(exam_id)
-    try:
-        upload = await run_in_threadpool(_draw_example, folder)
-    except BaseException:
-        await run_in_threadpool(folder.erase)
-        raise
-    kept, _ = await run_in_threadpool(_line_up, parts, exam_id, upload, None)
+    with await parts.desk.admit():
+        exam_id = new_id()
+        folder = parts.store.folder(exam_id)
+        try:
+            upload = await run_in_threadpool(_draw_example, folder)
+        except BaseException:
+            await run_in_threadpool(folder.erase)
+            raise
+        kept, _ = await run_in_threadpool(_line_up, parts, exam_id, upload, None)
     return kept
 
 
-def _draw_example(folder: ExamFolder) -> Upload:
+def _draw_example(folder: ExamFolder) -> Sent:
     start = time.perf_counter()
     chest = phantom(slices=_EXAMPLE_SLICES, lesions="many", size=_EXAMPLE_SIZE)
     folder.create()
-    names = []
+    names, digests, wish = [], bytearray(), Wish(example=True)
     with room():
         for number, file in enumerate(dicom_files(chest), start=1):
+            content = file.read()
             with folder.new_original(number) as original:
-                original.write(file.read())
+                original.write(content)
             names.append(file.name)
-    folder.seal(names, Wish(example=True))
-    return Upload(len(names), time.perf_counter() - start)
+            digests += hashlib.sha256(content).digest()
+    folder.seal(names, wish)
+    return sent(names, bytes(digests), wish, since=start)
 
 
-def _line_up(parts: Parts, exam_id: str, upload: Upload, key_hash: str | None) -> tuple[KeptExam, bool]:
+def _line_up(parts: Parts, exam_id: str, upload: Sent, key_hash: str | None) -> tuple[KeptExam, bool]:
     kept = None
     try:
-        kept = parts.desk.take(exam_id, files=upload.files, receive_s=upload.receive_s, key_hash=key_hash)
+        kept = parts.desk.take(exam_id, upload, key_hash=key_hash)
     finally:
         if kept is None or kept.id != exam_id:
             parts.store.folder(exam_id).erase()
+    if kept.request_sha256 != upload.request_sha256:
+        raise KeyReused
     return kept, kept.id == exam_id
 
 

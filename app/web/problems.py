@@ -62,6 +62,14 @@ class TooSlow(ToldError):
     advice = sentence("Send it again over a faster connection.")
 
 
+class KeyReused(ToldError):
+    """Something else was sent under the same Idempotency-Key before."""
+
+    code = "idempotency-key-reused"
+    title = sentence("The Idempotency-Key belongs to another exam")
+    advice = sentence("Send every exam under a key of its own, and the same files again under the same key.")
+
+
 class Internal(ToldError):
     """A fault of the service."""
 
@@ -78,6 +86,7 @@ STATUS: dict[type[CovidCTError], int] = {
     errors.TooLarge: 413,
     errors.TooManyFiles: 413,
     errors.ModelError: 503,
+    errors.StoreError: 503,
     errors.ServiceError: 503,
     errors.StorageFull: 507,
     NotFound: 404,
@@ -86,6 +95,7 @@ STATUS: dict[type[CovidCTError], int] = {
     MethodNotAllowed: 405,
     InvalidRequest: 422,
     TooSlow: 408,
+    KeyReused: 422,
     Internal: 500,
 }
 BY_HTTP_STATUS: dict[int, type[CovidCTError]] = {

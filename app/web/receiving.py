@@ -5,9 +5,11 @@ thin-slice exam then costs its whole size in memory, or a thousand descriptors. 
 be read, and closed when it ends.
 """
 
+import hashlib
+import json
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
 from typing import BinaryIO
 
 from fastapi import Request
@@ -17,20 +19,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsupportedType
 from app.ct.words import sentence
-from app.exam_folder import ExamFolder, Wish, room
+from app.exam_folder import ExamFolder, Wish
+from app.storage import room
+from app.store import Sent
 from app.uploads import MEGABYTE, Limits
 from app.web.problems import InvalidRequest
 
 FIELD = b"files"
 BLOCK_BYTES = MEGABYTE
-
-
-@dataclass(frozen=True)
-class Upload:
-    """What has come."""
-
-    files: int
-    receive_s: float
 
 
 async def small_body(request: Request, *, most: int) -> bytes:
@@ -59,10 +55,12 @@ class _FormWriter:
 
     def __init__(self, folder: ExamFolder, boundary: bytes, *, max_files: int) -> None:
         self.names: list[str] = []
+        self.digests = bytearray()
         self._folder, self._max_files = folder, max_files
         self._header, self._value = bytearray(), bytearray()
         self._disposition = b""
         self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
         self._is_whole = False
         self._parser = MultipartParser(
             boundary,
@@ -94,6 +92,7 @@ class _FormWriter:
             with room():
                 self._file.close()
             self._file = None
+            self.digests += self._digest.digest()
 
     def _begin_part(self) -> None:
         self._disposition = b""
@@ -114,11 +113,12 @@ class _FormWriter:
         if len(self.names) >= self._max_files:
             raise TooManyFiles(sentence("One upload may hold {most} files.", most=self._max_files))
         self.names.append(_decode(name))
-        self._file = self._folder.new_original(len(self.names))
+        self._file, self._digest = self._folder.new_original(len(self.names)), hashlib.sha256()
 
     def _write(self, chunk: bytes, start: int, end: int) -> None:
         if self._file is not None:
             self._file.write(chunk[start:end])
+            self._digest.update(chunk[start:end])
 
     def _end(self) -> None:
         self._is_whole = True
@@ -137,7 +137,7 @@ def check_headers(request: Request, limits: Limits) -> None:
         raise _too_large(limits)
 
 
-async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: Limits) -> Upload:
+async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: Limits) -> Sent:
     """Write the form's files into ``folder`` and seal it; on any failure nothing is left there.
 
     Raises:
@@ -154,7 +154,18 @@ async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: L
         writer.close()
         await run_in_threadpool(folder.erase)
         raise
-    return Upload(len(writer.names), time.perf_counter() - start)
+    return sent(writer.names, bytes(writer.digests), wish, since=start)
+
+
+def sent(names: Sequence[str], digests: bytes, wish: Wish, *, since: float) -> Sent:
+    """What has come, from the files' names and SHA-256 digests in the order sent; ``since`` is of ``perf_counter``."""
+    asked = json.dumps([digests.hex(), list(names), asdict(wish)])
+    return Sent(
+        len(names),
+        time.perf_counter() - since,
+        input_sha256=hashlib.sha256(digests).hexdigest(),
+        request_sha256=hashlib.sha256(asked.encode()).hexdigest(),
+    )
 
 
 async def _write_form(request: Request, writer: _FormWriter, limits: Limits) -> None:

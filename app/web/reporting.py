@@ -89,7 +89,7 @@ def exam_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: 
             FindingReport(slice=f.slice_index, probability=round(f.probability, DIGITS)) for f in diagnosis.findings
         ],
         slices=_slices(kept.id, diagnosed),
-        input=_input(diagnosed),
+        input=_input(diagnosed, kept.input_sha256),
         model=_model(classifier),
         timing_s=TimingReport(**{name: round(getattr(timed, name), 3) for name in TimingReport.model_fields}),
     )
@@ -131,7 +131,7 @@ def _share(estimate: Estimate | None) -> ShareReport | None:
     )
 
 
-def _input(diagnosed: Diagnosed) -> InputReport:
+def _input(diagnosed: Diagnosed, sha256: str | None) -> InputReport:
     exam, choice = diagnosed.exam, diagnosed.exam.series
     series = None
     if choice is not None:
@@ -140,6 +140,7 @@ def _input(diagnosed: Diagnosed) -> InputReport:
     return InputReport(
         kind=exam.kind,
         files=exam.files,
+        sha256=sha256,
         slices=len(exam.slices),
         scored=len(diagnosed.scores.indices),
         order=exam.order,

@@ -77,6 +77,11 @@ class InputReport(BaseModel):
 
     kind: InputKind
     files: int
+    sha256: str | None = Field(
+        default=None,
+        description="Of the SHA-256 digests of the files as sent, one after the other in that order; null of reports kept"
+        " before it was told.",
+    )
     slices: int
     scored: int
     order: Order = Field(description="What the slices were ordered by.")

@@ -1,0 +1,47 @@
+"""Whether the audit log is as it was written; reads only, also beside a running service."""
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import typer
+
+from app.audit import Break, Head, first_break
+from app.commands import Misuse
+from app.database import FILE
+from app.store import AUDIT_FILE
+
+_TRIES, _WAIT_S = 5, 0.2
+"""A line is written before it is counted: what is broken just now may only be on its way."""
+
+
+def verify(data_dir: Path) -> str:
+    """What to say of a whole log.
+
+    Raises:
+        Misuse: there is no store, or it cannot be read.
+        typer.Exit: the log is broken; the line was named.
+    """
+    database = data_dir / FILE
+    if not database.is_file():
+        raise Misuse(f"{data_dir} holds no exams; set --data-dir.")
+    try:
+        head, found = _looked(database, data_dir / AUDIT_FILE)
+    except (sqlite3.Error, OSError) as error:
+        raise Misuse(f"{database} cannot be read ({type(error).__name__}).") from error
+    if found is not None:
+        typer.echo(f"{data_dir / AUDIT_FILE} is broken at line {found.line}: {found.why}.")
+        raise typer.Exit(1)
+    return f"{data_dir / AUDIT_FILE} is whole: {head.lines} lines, the last one {head.sha256}"
+
+
+def _looked(database: Path, log: Path) -> tuple[Head, Break | None]:
+    for _ in range(_TRIES):
+        with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as opened:
+            head = Head(*opened.execute("SELECT lines, bytes, sha256 FROM audit").fetchone())
+        found = first_break(log, head)
+        if found is None:
+            break
+        time.sleep(_WAIT_S)
+    return head, found

@@ -1,0 +1,180 @@
+"""The audit log: what was done is there, and what was done to the log is found."""
+
+import errno
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.audit import Break
+from app.cli import main
+from app.ct.errors import StorageFull
+from app.store import AUDIT_FILE, KeptProblem, Sent, Status, Store, new_id
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def a_log(data_dir: Path, *, exams: int = 3) -> Path:
+    """A store's log after so many exams were sent and failed; two lines an exam."""
+    store = Store(data_dir)
+    for _ in range(exams):
+        exam = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+        store.end(exam.id, Status.FAILED, KeptProblem("internal", "CANARY"))
+    store.close()
+    return data_dir / AUDIT_FILE
+
+
+def broken(data_dir: Path) -> Break | None:
+    store = Store(data_dir)
+    try:
+        return store.check_audit()
+    finally:
+        store.close()
+
+
+def test_the_log_says_who_did_what_with_which_exam_and_how_it_ended(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    exam = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR, owner=1)
+    store.end(exam.id, Status.REFUSED, KeptProblem("no-lung", "x"))
+    store.erase(exam.id, owner=1)
+    store.close()
+
+    said = [json.loads(line) for line in (tmp_path / AUDIT_FILE).read_text().splitlines()]
+
+    assert [(one["n"], one["who"], one["what"], one["exam"], one["outcome"]) for one in said] == [
+        (1, "key-1", "sent", exam.id, "queued"),
+        (2, "service", "ended", exam.id, "no-lung"),
+        (3, "key-1", "erased", exam.id, "erased"),
+    ]
+    assert broken(tmp_path) is None
+
+
+def test_an_expired_exam_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    exam = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+    store.sweep(NOW + HOUR, tombstone=HOUR)
+    store.close()
+
+    last = json.loads((tmp_path / AUDIT_FILE).read_text().splitlines()[-1])
+
+    assert (last["what"], last["exam"], last["who"]) == ("expired", exam.id, "service")
+
+
+def test_every_single_byte_that_is_altered_is_found_in_its_line(tmp_path: Path) -> None:
+    path = a_log(tmp_path, exams=2)
+    sound = path.read_bytes()
+    store = Store(tmp_path)
+    for at in range(len(sound)):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        found = store.check_audit()
+        assert found is not None, at
+        assert found.line == sound[:at].count(b"\n") + 1
+    store.close()
+
+
+@pytest.mark.parametrize("line", [1, 2, 6])
+def test_a_line_taken_out_is_found(tmp_path: Path, line: int) -> None:
+    path = a_log(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: line - 1] + lines[line:]))
+
+    found = broken(tmp_path)
+
+    assert found is not None
+    assert found.line == line
+
+
+def test_a_log_that_is_gone_is_found(tmp_path: Path) -> None:
+    a_log(tmp_path).unlink()
+
+    found = broken(tmp_path)
+
+    assert found is not None
+    assert found.line == 1
+    assert "missing" in found.why
+
+
+def test_another_sound_log_is_found(tmp_path: Path) -> None:
+    ours, other = a_log(tmp_path / "a"), a_log(tmp_path / "b")
+    ours.write_bytes(other.read_bytes())
+
+    found = broken(tmp_path / "a")
+
+    assert found is not None
+    assert found.line == 6
+
+
+def test_a_break_stays_to_be_seen_however_much_is_added(tmp_path: Path) -> None:
+    path = a_log(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:4]))
+
+    a_log(tmp_path)
+
+    found = broken(tmp_path)
+    assert found is not None
+    assert found.line == 5
+
+
+def test_what_a_kill_left_half_written_is_cut_off(tmp_path: Path) -> None:
+    path = a_log(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:70])
+
+    assert broken(tmp_path) is None
+    assert path.read_bytes() == whole
+
+
+def test_what_could_not_be_logged_was_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    store = Store(tmp_path)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(StorageFull):
+        store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+
+    assert store.unfinished() == []
+    monkeypatch.undo()
+    kept = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+    assert [exam.id for exam in store.unfinished()] == [kept.id]
+    assert store.check_audit() is None
+    store.close()
+
+
+def test_the_command_names_the_first_broken_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = a_log(tmp_path)
+    with pytest.raises(SystemExit) as sound:
+        main(["verify-audit", "--data-dir", str(tmp_path)])
+    said = capsys.readouterr().out
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(SystemExit) as cut:
+        main(["verify-audit", "--data-dir", str(tmp_path)])
+
+    assert (sound.value.code, cut.value.code) == (0, 1)
+    assert "6 lines" in said
+    assert "line 6" in capsys.readouterr().out
+
+
+def test_the_command_works_beside_a_running_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_log(tmp_path)
+    store = Store(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["verify-audit", "--data-dir", str(tmp_path)])
+    store.close()
+
+    assert ended.value.code == 0
+    assert "6 lines" in capsys.readouterr().out
+
+
+def test_without_a_store_there_is_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["verify-audit", "--data-dir", str(tmp_path / "none")])
+
+    assert ended.value.code == 2
+    assert "none" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

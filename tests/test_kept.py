@@ -1,0 +1,226 @@
+"""What is accepted stays: on the disk before it is acknowledged, in one service's hands, and gone when it is erased."""
+
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from app.ct.errors import BrokenStore, StorageUnavailable, StoreInUse
+from app.database import MIGRATIONS, Database
+from app.exam_folder import Wish
+from app.store import KeptExam, Sent, Status, Store, new_id
+from tests.builders import an_exam
+from tests.fakes import FakeClassifier
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+def accepted(store: Store) -> KeptExam:
+    return store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was written through to the disk, in order."""
+    paths, fsync = list[Path](), os.fsync
+
+    def note(descriptor: int) -> None:
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return paths
+
+
+def test_a_sealed_exam_is_on_the_disk_files_before_folders(store: Store, synced: list[Path]) -> None:
+    folder = store.folder(new_id())
+    folder.create()
+    with folder.new_original(1) as original:
+        original.write(b"slice")
+
+    folder.seal(["a"], Wish())
+
+    files = {folder.originals / "000001", folder.originals / "request.json"}
+    assert set(synced[:2]) == files
+    assert synced[2:] == [folder.originals, folder.path, folder.path.parent]
+
+
+def test_pictures_are_on_the_disk_before_the_exam_is_done(store: Store, synced: list[Path]) -> None:
+    folder, exam = store.folder(new_id()), an_exam(slices=2)
+    folder.create()
+    (scores,) = FakeClassifier().score_chunks(exam, range(2))
+
+    folder.keep(exam, scores)
+
+    assert {path for path in folder.path.rglob("*") if path.name != "originals"} <= set(synced)
+
+
+def test_every_commit_is_on_the_disk(store: Store) -> None:
+    with store._database.session() as session:
+        assert session.execute(sa.text("PRAGMA synchronous")).scalar_one() == 2
+
+
+def test_a_line_of_the_audit_log_is_on_the_disk(store: Store, synced: list[Path], tmp_path: Path) -> None:
+    accepted(store)
+
+    assert synced == [tmp_path / "data" / "audit.jsonl", tmp_path / "data"]
+
+
+def test_two_services_do_not_share_a_store(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(StoreInUse):
+        Store(tmp_path / "data")
+
+
+def test_a_store_that_was_closed_can_be_had(store: Store, tmp_path: Path) -> None:
+    store.close()
+
+    Store(tmp_path / "data").close()
+
+
+def test_a_damaged_database_is_refused_and_can_be_put_right(store: Store, tmp_path: Path) -> None:
+    store.close()
+    path = tmp_path / "data" / "exams.sqlite"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:4096] + b"\xff" * 4096 + sound[8192:])
+
+    with pytest.raises(BrokenStore, match="damaged"):
+        Store(tmp_path / "data")
+    path.write_bytes(sound)
+    Store(tmp_path / "data").close()
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "exams.sqlite").write_bytes(b"no database at all" * 100)
+
+    with pytest.raises(BrokenStore, match="damaged"):
+        Store(tmp_path)
+
+
+def test_a_locked_database_is_refused_at_start(store: Store, tmp_path: Path) -> None:
+    store.close()
+    other = sqlite3.connect(tmp_path / "data" / "exams.sqlite", isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+
+    with pytest.raises(BrokenStore, match="locked"):
+        Store(tmp_path / "data", busy_s=0.1)
+    other.close()
+
+
+def test_a_database_that_is_locked_meanwhile_is_unavailable(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data", busy_s=0.1)
+    other = sqlite3.connect(tmp_path / "data" / "exams.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StorageUnavailable):
+        accepted(store)
+    other.execute("ROLLBACK")
+    assert accepted(store).status is Status.QUEUED
+    other.close()
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(store: Store, tmp_path: Path) -> None:
+    store.close()
+    with sqlite3.connect(tmp_path / "data" / "exams.sqlite") as newer:
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
+    newer.close()
+
+    with pytest.raises(BrokenStore, match="another version"):
+        Store(tmp_path / "data")
+
+
+def test_exams_of_the_first_version_are_still_there(tmp_path: Path) -> None:
+    engine, config = sa.create_engine(f"sqlite:///{tmp_path / 'exams.sqlite'}"), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = "INSERT INTO exams VALUES (1, 'a', 'done', 0.0, 9e9, 3, 0.5, 1, NULL, '{\"old\": 1}', NULL)"
+        connection.execute(sa.text(row))
+    engine.dispose()
+
+    store = Store(tmp_path)
+    found = store.find("a")
+    store.close()
+
+    assert found is not None
+    assert (found.status, found.files, found.report, found.stuck) == (Status.DONE, 3, '{"old": 1}', 0)
+
+
+def test_the_schema_goes_back_to_nothing(tmp_path: Path) -> None:
+    Database(tmp_path / "exams.sqlite").close()
+    engine, config = sa.create_engine(f"sqlite:///{tmp_path / 'exams.sqlite'}"), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("how", ["erase", "sweep"])
+def test_what_is_erased_is_in_no_file_of_an_open_store(store: Store, tmp_path: Path, how: str) -> None:
+    exam = accepted(store)
+    store.finish(exam.id, "CANARY" * 50)
+    if how == "erase":
+        store.erase(exam.id)
+    else:
+        store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+
+    assert b"CANARY" not in b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+
+
+def test_what_a_kill_left_of_an_upload_goes_at_the_next_start(store: Store) -> None:
+    done, waiting = accepted(store), accepted(store)
+    for exam in (done, waiting):
+        store.folder(exam.id).create()
+        store.folder(exam.id).seal([], Wish())
+    store.finish(done.id, "{}")
+
+    store.drop_orphans()
+
+    assert not store.folder(done.id).originals.exists()
+    assert store.folder(waiting.id).is_sealed()
+
+
+def test_a_diagnosis_broken_off_in_order_is_no_attempt(store: Store) -> None:
+    exam = accepted(store)
+    store.start(exam.id)
+    store.put_back(exam.id)
+
+    (found,) = store.unfinished()
+
+    assert (found.status, found.attempts) == (Status.QUEUED, 0)
+
+
+def test_only_a_running_exam_is_stuck(store: Store) -> None:
+    exam = accepted(store)
+    store.start(exam.id)
+
+    assert [store.mark_stuck(exam.id), store.mark_stuck(exam.id)] == [1, 0]
+
+
+def test_nobody_else_reads_the_store(store: Store, tmp_path: Path) -> None:
+    accepted(store)
+
+    data = tmp_path / "data"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "audit.jsonl").stat().st_mode) == 0o600
+    shutil.rmtree(data)
