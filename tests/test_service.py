@@ -201,7 +201,13 @@ class RunningDesk:
     """A desk on a store of its own, and what became of its exams."""
 
     def __init__(
-        self, data_dir: Path, *, classifier: FakeClassifier, kind: type[Store] = Store, **settings: float
+        self,
+        data_dir: Path,
+        *,
+        classifier: FakeClassifier,
+        kind: type[Store] = Store,
+        on_stuck: Callable[[], None] = lambda: None,
+        **settings: float,
     ) -> None:
         self.store, self.ended = kind(data_dir), dict[str, Outcome]()
         self.desk = Desk(
@@ -210,6 +216,7 @@ class RunningDesk:
             load=lambda: DiagnosisService(classifier, limits=Limits()),
             write=lambda *_: "{}",
             observers=[lambda outcome: self.ended.update({outcome.exam_id: outcome})],
+            on_stuck=on_stuck,
         )
 
     def spool(self, files: list[NamedFile]) -> str:

@@ -1,0 +1,158 @@
+"""The desk when the service stops, a diagnosis does not end, or the disk takes nothing."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.course import Paused
+from app.ct.errors import NotReady, StorageFull
+from app.ct.phantom import phantom
+from app.ct.phantom.files import jpeg_files
+from app.ct.reading.files import NamedFile
+from app.desk import MAX_STUCK
+from app.store import Status, Store
+from tests.fakes import FakeClassifier
+from tests.test_service import RunningDesk
+
+
+@pytest.fixture(scope="module")
+def chest() -> list[NamedFile]:
+    return list(jpeg_files(phantom(slices=12, lesions="few", size=128)))
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    opened = threading.Event()
+    yield opened
+    opened.set()
+
+
+def at_work(running: RunningDesk, exam_id: str) -> None:
+    """Return once the exam is being scored."""
+    for _ in range(1000):
+        course = running.desk.course(exam_id)
+        if course is not None and course.still_s > 0 and type(course.latest).__name__ == "Scoring":
+            return
+        time.sleep(0.01)
+    raise AssertionError("not at work")
+
+
+def test_an_exam_that_is_not_done_in_time_begins_again_with_the_next_start(
+    chest: list[NamedFile], tmp_path: Path, gate: threading.Event
+) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate), drain_s=0)
+    running.desk.start()
+    exam_id = running.take(chest)
+    at_work(running, exam_id)
+    threading.Timer(0.3, gate.set).start()
+
+    running.desk.stop()
+
+    (left,) = running.store.unfinished()
+    assert (left.id, left.status, left.attempts, running.ended) == (exam_id, Status.QUEUED, 0, {})
+    assert running.store.folder(exam_id).is_sealed()
+    running.store.close()
+
+
+def test_who_follows_an_exam_in_line_is_told_at_once_and_the_one_at_work_is_finished(
+    chest: list[NamedFile], tmp_path: Path, gate: threading.Event
+) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate))
+    running.desk.start()
+    first, second = running.take(chest), running.take(chest)
+    at_work(running, first)
+    stopping = threading.Thread(target=running.desk.stop)
+    stopping.start()
+    course = running.desk.course(second)
+    assert course is not None
+    while not isinstance(course.latest, Paused):
+        time.sleep(0.01)
+    ended_before = dict(running.ended)
+    with pytest.raises(NotReady):
+        running.take(chest)
+    gate.set()
+    stopping.join()
+
+    assert ended_before == {}
+    assert running.ended[first].status is Status.DONE
+    assert not running.desk.is_at_work
+    running.store.close()
+
+
+def test_a_diagnosis_that_does_not_end_is_noticed_tried_again_and_then_refused(
+    chest: list[NamedFile], tmp_path: Path, gate: threading.Event
+) -> None:
+    rounds, found, exam_id = [], [], ""
+    for _ in range(MAX_STUCK):
+        noticed = threading.Event()
+        one = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate), stuck_s=0.4, drain_s=0, on_stuck=noticed.set)
+        rounds.append(one)
+        one.desk.start()
+        exam_id = exam_id or one.take(chest)
+        assert noticed.wait(20)
+        kept = one.store.find(exam_id)
+        assert kept is not None
+        found.append((kept.status, kept.stuck, kept.problem and kept.problem.code))
+        one.store.close()  # As the end of the process would.
+
+    assert found == [(Status.QUEUED, 1, None), (Status.REFUSED, 2, "stuck")]
+    after = RunningDesk(tmp_path, classifier=FakeClassifier())
+    after.desk.start()
+    assert after.wait_for(after.take(chest)).status is Status.DONE
+    assert not after.store.folder(exam_id).path.exists()
+    after.close()
+    gate.set()
+    for one in rounds:
+        one.close()
+
+
+def test_an_exam_that_waits_in_line_is_not_stuck(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), stuck_s=0.01)
+    exam_id = running.take(chest)
+    time.sleep(0.05)
+
+    course = running.desk.course(exam_id)
+
+    assert course is not None
+    assert course.still_s == 0
+    running.store.close()
+
+
+class BrieflyFull(Store):
+    """Has no room for a while."""
+
+    refusals = 2
+
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageFull
+        super().finish(exam_id, report, said)
+
+
+def test_an_accepted_exam_outlasts_a_full_disk(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=BrieflyFull, retry_after_s=1)
+    running.desk.start()
+
+    exam_id = running.take(chest)
+    outcome = running.wait_for(exam_id)
+    running.close()
+
+    assert (outcome.status, running.store.refusals) == (Status.DONE, 0)  # type: ignore[attr-defined]
+
+
+def test_a_service_that_stops_while_the_disk_is_full_keeps_the_exam(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=BrieflyFull, retry_after_s=60)
+    running.desk.start()
+    exam_id = running.take(chest)
+    while running.store.refusals == 2:  # type: ignore[attr-defined]
+        time.sleep(0.01)
+    running.desk.stop()
+
+    (left,) = running.store.unfinished()
+    assert left.id == exam_id
+    assert running.store.folder(exam_id).is_sealed()
+    running.store.close()
