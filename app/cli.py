@@ -83,20 +83,33 @@ def serve(
     data_dir: DataDir = None,
     engine: EngineOption = None,
     open_: Annotated[
-        bool | None, typer.Option("--open", help="Permit an address that other machines can reach.")
+        bool | None, typer.Option("--open", help="Permit an address that other machines can reach, without keys.")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate and its chain (PEM); with --tls-key: HTTPS alone.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key (PEM).")] = None,
 ) -> None:
-    """Start the service; the page is at /covid."""
+    """Start the service; the page is at /covid. Other machines reach it once there is a key (`covidct key add`)."""
     from app.commands.serve import run
+    from app.keys import keys_are_there
 
-    settings = _settings(host=host, port=port, model_dir=model_dir, data_dir=data_dir, engine=engine, open=open_)
-    if not settings.open and not is_this_machine(settings.host):
-        typer.echo(
+    settings = _settings(
+        host=host,
+        port=port,
+        model_dir=model_dir,
+        data_dir=data_dir,
+        engine=engine,
+        open=open_,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    if not settings.open and not is_this_machine(settings.host) and not keys_are_there(settings.data_dir):
+        raise Misuse(
             f"{settings.host} can be reached from other machines, and anyone who reaches it can read every exam.\n"
-            "Listen on 127.0.0.1, or give --open where something in front of the service keeps others out.",
-            err=True,
+            "Make a key (`covidct key add NAME`), listen on 127.0.0.1, or give --open where something in front of the "
+            "service keeps others out."
         )
-        raise typer.Exit(2)
     run(settings)
 
 

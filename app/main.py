@@ -19,14 +19,23 @@ from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
 from app.store import KeptExam, Store
-from app.web import docs, exams, health, pages, pictures, preferences, reviews
+from app.web import docs, exams, health, pages, pictures, preferences, reviews, sign_in
+from app.web.door import Door, Refuse
 from app.web.guard import Guard
 from app.web.journal import Journal
 from app.web.languages import asked_words
 from app.web.metrics import Metrics
 from app.web.parts import Parts
 from app.web.preferences import words_of
-from app.web.problems import error_of_http, error_of_validation, problem_of, problem_response
+from app.web.problems import (
+    RateLimited,
+    Unauthenticated,
+    error_of_http,
+    error_of_validation,
+    problem_of,
+    problem_response,
+)
+from app.web.rates import Rates
 from app.web.reporting import exam_report
 from app.web.templating import STATIC
 
@@ -63,18 +72,20 @@ def create_app(
         title="covidct",
         version=__version__,
         description=f"COVID-19 probability and lesion heatmap from the chest CT slices of one exam. {NOTICE}",
+        openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
     )
     app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal, on_stuck)
-    for part in (exams, pictures, reviews, health, docs, preferences, pages):
+    for part in (exams, pictures, reviews, health, docs, preferences, sign_in, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    refuse = _answer_errors(app, retry_after_s=settings.retry_after_s)
+    app.add_middleware(Door, parts=app.state.parts, refuse=refuse)
     app.add_middleware(Guard)
     app.add_middleware(Journal, metrics=app.state.parts.metrics)
-    _answer_errors(app, retry_after_s=settings.retry_after_s)
     return app
 
 
@@ -98,7 +109,8 @@ def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal, on_st
         on_stuck=on_stuck,
     )
     metrics.watch(desk)
-    return Parts(settings, store, desk, metrics, workers)
+    rates = Rates(exams_per_minute=settings.exams_per_minute, mb_per_minute=settings.upload_mb_per_minute)
+    return Parts(settings, store, desk, metrics, workers, rates)
 
 
 def _write_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier: SliceClassifier) -> str:
@@ -130,11 +142,16 @@ async def _sweep(desk: Desk, *, every_s: float) -> None:
         await asyncio.sleep(every_s)
 
 
-def _answer_errors(app: FastAPI, *, retry_after_s: int) -> None:
+def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
+    """Have errors answered; returns what answers those of the door, which stands before the framework."""
+
     def answer(request: Request, error: CovidCTError, headers: dict[str, str] | None = None) -> Response:
         app.state.parts.metrics.count_refusal(error.code)
+        headers = dict(headers or {}) | _headers_of(error)
+        if isinstance(error, Unauthenticated) and (pages.is_page(request) or request.url.path == "/"):
+            return sign_in.to_sign_in(request)
         if pages.is_page(request):
-            return pages.problem_page(request, problem_of(error, words=words_of(request)))
+            return pages.problem_page(request, problem_of(error, words=words_of(request)), headers)
         words = asked_words(request)
         problem = problem_of(error, words=words)
         return problem_response(problem, words=words, retry_after_s=retry_after_s, headers=headers)
@@ -150,3 +167,15 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> None:
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
         return answer(request, error_of_validation(error))
+
+    return answer
+
+
+def _headers_of(error: CovidCTError) -> dict[str, str]:
+    match error:
+        case RateLimited(retry_after_s=seconds):
+            return {"Retry-After": str(seconds)}
+        case Unauthenticated():
+            return {"WWW-Authenticate": 'Bearer realm="covidct"'}
+        case _:
+            return {}

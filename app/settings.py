@@ -4,14 +4,15 @@ Threshold, crop, size, window and class order are not here: they belong to the w
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.ct.errors import NoModel
 from app.uploads import Limits
 
+_OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 STORE = Path(__file__).resolve().parent.parent / "model_store"
 
 
@@ -20,7 +21,15 @@ class Settings(BaseSettings):
 
     Attributes:
         host, port: where to listen.
-        open: permits a host other than this machine.
+        open: permits a host other than this machine where there are no keys.
+        allowed_hosts: names, without port, that the service may be asked for under, separated by commas; ``*`` is any. Where
+            nothing is set, the names of this machine for itself and ``host``.
+        tls_cert, tls_key: certificate with its chain, and its key (PEM): with both the service speaks HTTPS alone.
+        session_h: how long a browser stays signed in by a key.
+        exams_per_minute: exams that one key, or one address where there are no keys, may send; 0 is no limit.
+        upload_mb_per_minute: bytes of the same, in units of 2**20; 0 is no limit.
+        docs: whether /docs and /openapi.json are there.
+        metrics: whether /metrics is there.
         model_dir: one model's folder; None means the single folder in ``model_store``.
         model_store: where a model is looked for when none is named.
         data_dir: where exams are kept.
@@ -55,6 +64,14 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     open: bool = False
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    session_h: float = Field(default=12.0, gt=0)
+    exams_per_minute: int = Field(default=600, ge=0)
+    upload_mb_per_minute: int = Field(default=16_384, ge=0)
+    docs: bool = True
+    metrics: bool = True
     model_dir: Path | None = None
     model_store: Path = STORE
     data_dir: Path = Path("data")
@@ -79,6 +96,16 @@ class Settings(BaseSettings):
     min_upload_kb_s: float = Field(default=4.0, ge=0)
     answer_timeout_s: float = Field(default=20.0, gt=0)
     max_client_connections: int = Field(default=512, ge=1)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _names(cls, given: object) -> object:
+        return [name.strip().lower() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names that the service may be asked for under."""
+        return frozenset(self.allowed_hosts or (*_OF_THIS_MACHINE, self.host.lower()))
 
     @property
     def limits(self) -> Limits:

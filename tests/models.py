@@ -47,7 +47,7 @@ async def the_service(data_dir: Path) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://covidct", timeout=120) as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=120) as client,
     ):
         await app.state.parts.desk.admit()
         yield client

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,10 +41,11 @@ class _Server(uvicorn.Server):
 
     async def startup(self, *arguments: object, **options: object) -> None:
         await super().startup(*arguments, **options)  # type: ignore[arg-type]
+        scheme = "https" if self.config.is_ssl else "http"
         for server in self.servers:
             host, port = server.sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
-            sys.stderr.write(f"covidct listens on http://{shown}:{port}/covid . {NOTICE}\n")
+            sys.stderr.write(f"covidct listens on {scheme}://{shown}:{port}/covid . {NOTICE}\n")
 
 
 @contextmanager
@@ -79,7 +81,31 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level="warning",
         log_config=None,
         timeout_graceful_shutdown=_GOODBYE_S,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
     )
+
+
+def _check_tls(settings: Settings) -> None:
+    """Try certificate and key before anything is loaded.
+
+    Raises:
+        Misuse: one is missing, cannot be read, or is not the other's.
+    """
+    certificate, key = settings.tls_cert, settings.tls_key
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
+        raise Misuse("--tls-cert and --tls-key are given together.")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise Misuse(f"{certificate} and {key} are no certificate and its key ({type(error).__name__}).") from error
+
+
+def _no_password() -> str:
+    """Nobody is there to type one: a key that asks for it is refused."""
+    return ""
 
 
 def run(settings: Settings) -> None:
@@ -88,9 +114,10 @@ def run(settings: Settings) -> None:
     Raises:
         ModelError: the model cannot be served.
         StoreError: the store cannot be used.
-        Misuse: there is no folder to keep exams in, and none can be made.
+        Misuse: there is no folder to keep exams in, and none can be made; or certificate and key are no pair.
     """
     model_folder(settings)
+    _check_tls(settings)
     logs.configure()
     refusals: list[ModelError] = []
 

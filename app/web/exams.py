@@ -12,6 +12,7 @@ from app.course import Ended, Paused, Reading, Received, Scoring
 from app.ct.words import sentence
 from app.exam_folder import SlicesAsked, Wish
 from app.store import KeptExam
+from app.web.callers import Asking, Caller
 from app.web.intake import take_in
 from app.web.languages import ENGLISH, Words, asked_words
 from app.web.parts import FoundExam, Parts, Wired, find_exam
@@ -70,6 +71,7 @@ Prefer = Annotated[str | None, Header(max_length=255, description="`respond-asyn
 async def post_exam(
     request: Request,
     parts: Wired,
+    caller: Asking,
     slices: HowMany = None,
     series_instance_uid: SeriesUid = None,
     idempotency_key: IdempotencyKey = None,
@@ -77,13 +79,13 @@ async def post_exam(
 ) -> Response:
     """Diagnose one exam. Waits for the report, unless `Prefer: respond-async` is sent."""
     wish = Wish.of(series_instance_uid, slices)
-    kept, is_new = await take_in(parts, request, wish=wish, idempotency_key=idempotency_key)
+    kept, is_new = await take_in(parts, caller, request, wish=wish, idempotency_key=idempotency_key)
     if "respond-async" in (prefer or "").lower():
         return _accepted(parts, kept, {"Retry-After": "1", "Preference-Applied": "respond-async"})
     course = parts.desk.course(kept.id)
     if course is not None:
         await course.ended()
-    kept = await find_exam(parts, kept.id)
+    kept = await find_exam(parts, caller, kept.id)
     if parts.desk.is_stopping and not kept.status.is_final:
         return _accepted(parts, kept, {"Retry-After": str(parts.settings.retry_after_s)})
     return _answer(parts, kept, words=asked_words(request), is_new=is_new)
@@ -138,14 +140,14 @@ async def get_exam(
 
 
 @router.get("/{exam_id}/events", response_class=EventSourceResponse, summary="Follow an exam")
-async def get_events(kept: FoundExam, parts: Wired) -> AsyncIterator[ServerSentEvent]:
+async def get_events(kept: FoundExam, parts: Wired, caller: Asking) -> AsyncIterator[ServerSentEvent]:
     """`received`, `reading`, `scoring` with the running probability, then `done`, `refused` or `failed`.
 
     The stream ends without one of these where the service stops; the exam goes on when it starts again.
     """
     course = parts.desk.course(kept.id)
     if course is None:
-        async for event in _past(parts, kept):
+        async for event in _past(parts, caller, kept):
             yield event
         return
     async for happened in course.follow():
@@ -153,9 +155,9 @@ async def get_events(kept: FoundExam, parts: Wired) -> AsyncIterator[ServerSentE
             yield _sent(kept.id, happened)
 
 
-async def _past(parts: Parts, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
+async def _past(parts: Parts, caller: Caller, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
     """The events of an exam that ended: it may have ended only after it was looked up."""
-    now = await find_exam(parts, kept.id)
+    now = await find_exam(parts, caller, kept.id)
     yield _sent(kept.id, Received())
     yield _sent(kept.id, Ended(now.status))
 
@@ -177,14 +179,15 @@ def _sent(exam_id: str, event: Received | Reading | Scoring | Ended) -> ServerSe
 @router.get("", summary="List exams")
 async def list_exams(
     parts: Wired,
+    caller: Asking,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=18, description="`next` of the page before.")] = None,
 ) -> ExamList:
-    """Exams that are kept, newest first."""
+    """Exams that are kept, newest first; with a key, those sent with it."""
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
         raise InvalidRequest(sentence("Not valid: query cursor."))
     before = None if cursor is None else int(cursor)
-    found = await run_in_threadpool(parts.store.newest, limit + 1, before=before)
+    found = await run_in_threadpool(parts.store.newest, limit + 1, before=before, owner=caller.owner)
     more = str(found[limit - 1].number) if len(found) > limit else None
     return ExamList(exams=[exam_summary(kept) for kept in found[:limit]], next=more)
 
@@ -192,5 +195,5 @@ async def list_exams(
 @router.delete("/{exam_id}", status_code=204, summary="Erase an exam")
 async def delete_exam(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam, its report and its pictures, also while it is being diagnosed."""
-    await run_in_threadpool(parts.desk.erase, kept.id)
+    await run_in_threadpool(parts.desk.erase, kept.id, owner=kept.owner)
     return Response(status_code=204)

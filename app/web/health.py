@@ -9,7 +9,7 @@ from app.ct.errors import NotReady
 from app.ct.words import sentence
 from app.desk import STOPPING, Desk
 from app.web.parts import Wired
-from app.web.problems import RESPONSES
+from app.web.problems import RESPONSES, NotFound
 from app.web.reporting import served_model
 from app.web.schemas import ServedModel
 
@@ -48,7 +48,12 @@ async def get_model(parts: Wired) -> ServedModel:
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def get_metrics(parts: Wired) -> Response:
-    """Counts and seconds. Answers also while every thread waits for a disk: nothing here is read from it."""
+    """Counts and seconds, unless the operator closed it.
+
+    Answers also while every thread waits for a disk: nothing here is read from it.
+    """
+    if not parts.settings.metrics:
+        raise NotFound
     return Response(generate_latest(parts.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

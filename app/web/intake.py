@@ -11,6 +11,7 @@ from app.ct.phantom.files import dicom_files
 from app.exam_folder import ExamFolder, Wish
 from app.storage import room
 from app.store import KeptExam, Sent, new_id
+from app.web.callers import Caller
 from app.web.parts import Parts
 from app.web.problems import KeyReused
 from app.web.receiving import check_headers, receive, sent
@@ -19,7 +20,7 @@ _EXAMPLE_SLICES, _EXAMPLE_SIZE = 60, 384
 
 
 async def take_in(
-    parts: Parts, request: Request, *, wish: Wish, idempotency_key: str | None = None
+    parts: Parts, caller: Caller, request: Request, *, wish: Wish, idempotency_key: str | None = None
 ) -> tuple[KeptExam, bool]:
     """Receive an exam and put it in line.
 
@@ -27,27 +28,30 @@ async def take_in(
         The exam, and whether it is new; with a known idempotency key it is the one sent before.
 
     Raises:
-        ExamError, ServiceError: it cannot be taken.
+        ExamError, ServiceError, RateLimited: it cannot be taken.
         KeyReused: something else was sent under the idempotency key before.
     """
     limits = parts.settings.limits
     check_headers(request, limits)
-    key_hash = _key_hash(request, idempotency_key)
+    key_hash = _key_hash(caller, idempotency_key)
     is_known = key_hash is not None and await run_in_threadpool(parts.store.find_by_key, key_hash) is not None
     with await parts.desk.admit(is_known=is_known):
+        if not is_known:
+            parts.rates.take_exam(caller.name)
         exam_id = new_id()
         folder = parts.store.folder(exam_id)
         upload = await receive(request, folder, wish=wish, limits=limits)
-        return await run_in_threadpool(_line_up, parts, exam_id, upload, key_hash)
+        return await run_in_threadpool(_line_up, parts, caller, exam_id, upload, key_hash)
 
 
-async def take_example(parts: Parts) -> KeptExam:
+async def take_example(parts: Parts, caller: Caller) -> KeptExam:
     """Put a synthetic exam in line, as if it had been sent.
 
     Raises:
-        ServiceError: it cannot be taken.
+        ServiceError, RateLimited: it cannot be taken.
     """
     with await parts.desk.admit():
+        parts.rates.take_exam(caller.name)
         exam_id = new_id()
         folder = parts.store.folder(exam_id)
         try:
@@ -55,7 +59,7 @@ async def take_example(parts: Parts) -> KeptExam:
         except BaseException:
             await run_in_threadpool(folder.erase)
             raise
-        kept, _ = await run_in_threadpool(_line_up, parts, exam_id, upload, None)
+        kept, _ = await run_in_threadpool(_line_up, parts, caller, exam_id, upload, None)
     return kept
 
 
@@ -75,10 +79,10 @@ def _draw_example(folder: ExamFolder) -> Sent:
     return sent(names, bytes(digests), wish, since=start)
 
 
-def _line_up(parts: Parts, exam_id: str, upload: Sent, key_hash: str | None) -> tuple[KeptExam, bool]:
+def _line_up(parts: Parts, caller: Caller, exam_id: str, upload: Sent, key_hash: str | None) -> tuple[KeptExam, bool]:
     kept = None
     try:
-        kept = parts.desk.take(exam_id, upload, key_hash=key_hash)
+        kept = parts.desk.take(exam_id, upload, key_hash=key_hash, owner=caller.owner)
     finally:
         if kept is None or kept.id != exam_id:
             parts.store.folder(exam_id).erase()
@@ -87,8 +91,5 @@ def _line_up(parts: Parts, exam_id: str, upload: Sent, key_hash: str | None) -> 
     return kept, kept.id == exam_id
 
 
-def _key_hash(request: Request, key: str | None) -> str | None:
-    if not key:
-        return None
-    client = request.client.host if request.client else ""
-    return hashlib.sha256(f"{client}\n{key}".encode()).hexdigest()
+def _key_hash(caller: Caller, key: str | None) -> str | None:
+    return hashlib.sha256(f"{caller.name}\n{key}".encode()).hexdigest() if key else None

@@ -9,7 +9,9 @@ from starlette.responses import RedirectResponse
 from app.ct.words import sentence
 from app.exam_folder import Wish
 from app.store import KeptExam, Status
+from app.web.callers import Asking, Caller
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
+from app.web.history import history_of
 from app.web.intake import take_example, take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
 from app.web.preferences import words_of
@@ -31,9 +33,11 @@ def is_page(request: Request) -> bool:
     return path == "/covid" or path.startswith("/covid/")
 
 
-def problem_page(request: Request, problem: Problem) -> Response:
+def problem_page(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """A problem as a page."""
-    return render(request, "problem.html", {"problem": problem}, status_code=problem.status)
+    answer = render(request, "problem.html", {"problem": problem}, status_code=problem.status)
+    answer.headers.update(headers or {})
+    return answer
 
 
 @router.get("/")
@@ -43,48 +47,51 @@ def get_root() -> Response:
 
 
 @router.get("/covid")
-def get_form(request: Request, parts: Wired) -> Response:
+def get_form(
+    request: Request, parts: Wired, caller: Asking, before: Annotated[int | None, Query(ge=1, le=2**62)] = None
+) -> Response:
     """The form."""
     classifier = parts.desk.classifier
     shown = {
         "model": None if classifier is None else served_model(classifier),
         "has_failed": parts.desk.failure is not None,
         "settings": parts.settings,
+        "history": history_of(parts, caller, before=before),
     }
     return render(request, "upload.html", shown)
 
 
 @router.post("/covid")
-async def post_form(request: Request, parts: Wired) -> Response:
+async def post_form(request: Request, parts: Wired, caller: Asking) -> Response:
     """Take the form's files in and lead to the exam's page."""
-    kept, _ = await take_in(parts, request, wish=Wish())
+    kept, _ = await take_in(parts, caller, request, wish=Wish())
     return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
 
 
 @router.post("/covid/example")
-async def post_example(parts: Wired) -> Response:
+async def post_example(parts: Wired, caller: Asking) -> Response:
     """Diagnose a synthetic exam, for visitors without CT data, and lead to its page."""
-    kept = await take_example(parts)
+    kept = await take_example(parts, caller)
     return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
 
 
 @router.post("/covid/exams/{exam_id}/delete")
 async def post_delete(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam and lead back to the form."""
-    await run_in_threadpool(parts.desk.erase, kept.id)
+    await run_in_threadpool(parts.desk.erase, kept.id, owner=kept.owner)
     return RedirectResponse("/covid", status_code=303)
 
 
 @router.get("/covid/compare")
-async def get_compared(request: Request, parts: Wired, first: str, second: str) -> Response:
+async def get_compared(request: Request, parts: Wired, caller: Asking, first: str, second: str) -> Response:
     """Two diagnosed exams side by side."""
-    reports = [await _diagnosed(parts, exam_id) for exam_id in (first, second)]
+    reports = [await _diagnosed(parts, caller, exam_id) for exam_id in (first, second)]
     shown = dict(zip(("first", "second"), reports, strict=True))
     return render(request, "compare.html", shown)
 
 
-async def _diagnosed(parts: Parts, exam_id: str) -> ExamReport:
-    kept = await find_exam(parts, exam_id)
+async def _diagnosed(parts: Parts, caller: Caller, exam_id: str) -> ExamReport:
+    kept = await find_exam(parts, caller, exam_id)
     if kept.report is None:
         raise NotFound(sentence("An exam that is not diagnosed cannot be set beside another."))
     return await run_in_threadpool(kept_report, kept.report)

@@ -11,8 +11,10 @@ from app.ct.workers import ClosableWorkers
 from app.desk import Desk
 from app.settings import Settings
 from app.store import KeptExam, Status, Store
+from app.web.callers import Asking, Caller
 from app.web.metrics import Metrics
 from app.web.problems import Expired, NotFound
+from app.web.rates import Rates
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Parts:
     desk: Desk
     metrics: Metrics
     workers: ClosableWorkers
+    rates: Rates
 
 
 def _parts(request: Request) -> Parts:
@@ -35,22 +38,23 @@ def _parts(request: Request) -> Parts:
 Wired = Annotated[Parts, Depends(_parts)]
 
 
-async def find_exam(parts: Parts, exam_id: str) -> KeptExam:
-    """The exam of that id.
+async def find_exam(parts: Parts, caller: Caller, exam_id: str) -> KeptExam:
+    """The exam of that id, if it is the caller's.
 
     Raises:
-        NotFound, Expired: there is none, or no longer.
+        NotFound: there is none, or it is another's, which is told alike.
+        Expired: it is no longer kept.
     """
     kept = await run_in_threadpool(parts.store.find, exam_id)
-    if kept is None:
+    if kept is None or not caller.may_see(kept.owner):
         raise NotFound(sentence("There is no exam of that id."))
     if kept.status is Status.EXPIRED:
         raise Expired
     return kept
 
 
-async def _exam(parts: Wired, exam_id: str) -> KeptExam:
-    return await find_exam(parts, exam_id)
+async def _exam(parts: Wired, caller: Asking, exam_id: str) -> KeptExam:
+    return await find_exam(parts, caller, exam_id)
 
 
 FoundExam = Annotated[KeptExam, Depends(_exam)]

@@ -41,14 +41,17 @@ def words_of(request: Request) -> Words:
     return words_in(Language(_chosen(request, "language") or language_of(request)))
 
 
+def place_of_ours(back: str) -> str:
+    """Where to lead back to: a foreign address, or one that a browser would take for one, is not followed."""
+    return back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
+
+
 @router.post("/covid/preferences")
 async def post_preferences(request: Request, back: Annotated[str, Query(max_length=200)] = "/covid") -> Response:
     """Keep a choice, and lead back to the page it was made on."""
     body = await small_body(request, most=_MOST_BYTES)
     fields = parse_qs(body.decode("ascii", "replace"))
-    # Only to a page of ours: a foreign address, or one that a browser would take for one, is not followed.
-    place = back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
-    answer = RedirectResponse(place, status_code=303)
+    answer = RedirectResponse(place_of_ours(back), status_code=303)
     for name, choices in _CHOICES.items():
         chosen = fields.get(name, [""])[0]
         if chosen in set(choices):

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.ct import errors
 from app.ct.errors import CovidCTError, ToldError
-from app.ct.words import sentence
+from app.ct.words import Sentence, sentence
 from app.store import KeptProblem
 from app.web.languages import ENGLISH, Words
 
@@ -70,6 +70,43 @@ class KeyReused(ToldError):
     advice = sentence("Send every exam under a key of its own, and the same files again under the same key.")
 
 
+class Unauthenticated(ToldError):
+    """The service has keys, and none in use was shown."""
+
+    code = "unauthenticated"
+    title = sentence("A key is needed")
+    advice = sentence("Send a key as `Authorization: Bearer KEY`, or sign in on the page; the operator gives keys out.")
+
+
+class ForeignPage(ToldError):
+    """Another site's page had the browser send this, or a form of ours that is of another session."""
+
+    code = "foreign-page"
+    title = sentence("That was not sent by a page of this service")
+    advice = sentence("Open the page of this service anew, and send it from there.")
+
+
+class UnknownHost(ToldError):
+    """The service was asked for under a name that is not its own."""
+
+    code = "unknown-host"
+    title = sentence("The service is not known under this name")
+    advice = sentence("Use the address that the operator gave; operators name it in COVIDCT_ALLOWED_HOSTS.")
+
+
+class RateLimited(ToldError):
+    """One key, or one address, sends too much."""
+
+    code = "rate-limited"
+    title = sentence("Too much was sent of late")
+    advice = sentence("Wait as long as Retry-After says, then send it again.")
+
+    def __init__(self, message: Sentence | None = None, *, retry_after_s: int = 1) -> None:
+        """Worth trying again after so many seconds."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class Internal(ToldError):
     """A fault of the service."""
 
@@ -96,6 +133,10 @@ STATUS: dict[type[CovidCTError], int] = {
     InvalidRequest: 422,
     TooSlow: 408,
     KeyReused: 422,
+    Unauthenticated: 401,
+    ForeignPage: 403,
+    UnknownHost: 421,
+    RateLimited: 429,
     Internal: 500,
 }
 BY_HTTP_STATUS: dict[int, type[CovidCTError]] = {

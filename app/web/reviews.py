@@ -15,6 +15,7 @@ from app import NOTICE
 from app.ct.words import Sentence, sentence
 from app.reviews import Judged, Opinion, Review
 from app.store import KeptExam
+from app.web.callers import Asking
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import RESPONSES, InvalidRequest, NotFound
 from app.web.receiving import small_body
@@ -109,12 +110,12 @@ async def get_reviews(kept: FoundExam, parts: Wired) -> ReviewList:
     response_class=Response,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "A table."}},
 )
-def get_table(parts: Wired) -> Response:
-    """Every review there is, with what the model had said; of expired exams without comment and id."""
+def get_table(parts: Wired, caller: Asking) -> Response:
+    """Every review there is of what the caller may see, with what the model had said; of expired exams without comment and id."""
     rows = io.StringIO(newline="")
     writer = csv.writer(rows)
     writer.writerow(_COLUMNS)
-    writer.writerows(_row(review) for review in parts.store.reviews.every())
+    writer.writerows(_row(review) for review in parts.store.reviews.every(owner=caller.owner))
     headers = {"Content-Disposition": 'attachment; filename="reviews.csv"'}
     # The mark tells spreadsheets that it is UTF-8.
     return Response("\ufeff" + rows.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
@@ -148,7 +149,9 @@ def _keep(parts: Parts, kept: KeptExam, given: ReviewGiven) -> Review:
         raise NotFound(sentence("The exam is not diagnosed, so there is nothing to review."))
     report = kept_report(kept.report)
     judged = Judged(report.verdict, report.probability, report.threshold, report.model.name, report.model.sha256)
-    review = parts.store.reviews.add(kept.id, given.opinion, given.comment, judged=judged, now=datetime.now(UTC))
+    review = parts.store.reviews.add(
+        kept.id, given.opinion, given.comment, judged=judged, now=datetime.now(UTC), owner=kept.owner
+    )
     if review is None:
         raise NotFound(sentence("There is no exam of that id."))
     return review

@@ -13,6 +13,7 @@ from starlette.templating import Jinja2Templates
 
 from app import __version__
 from app.ct.words import sentence
+from app.web.callers import caller_of
 from app.web.languages import Language, Words
 from app.web.preferences import theme_of, words_of
 
@@ -23,7 +24,8 @@ _NOTICE = sentence("Research use only. Not a medical device.")
 
 def _of_reader(request: Request) -> dict[str, object]:
     """How the reader wants the page, and which page it is."""
-    query = f"?{request.url.query}" if request.url.query else ""
+    # Of a form that was sent, the query is what it carries.
+    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
     words = words_of(request)
     return {
         "theme": theme_of(request),
@@ -31,6 +33,8 @@ def _of_reader(request: Request) -> dict[str, object]:
         "notice": words.tell(_NOTICE),
         "other_languages": [one for one in Language if one is not words.language],
         "here": f"{request.url.path}{query}",
+        "caller": caller_of(request),
+        "has_docs": request.app.state.parts.settings.docs,
     }
 
 
@@ -60,6 +64,15 @@ def _told(context: Context, text: str) -> str:
     return told
 
 
+@pass_context
+def _ours(context: Context, address: str) -> str:
+    """Where a form is sent, with what tells that a page of ours had it sent: in the address, for the door reads no body."""
+    caller = context["caller"]
+    if caller is None or caller.csrf is None:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}csrf={caller.csrf}"
+
+
 def render(request: Request, name: str, shown: Mapping[str, object], *, status_code: int = HTTPStatus.OK) -> Response:
     """A page in the reader's language."""
     headers = {"Content-Language": words_of(request).language.tag, "Vary": "Accept-Language, Cookie"}
@@ -73,4 +86,5 @@ templates.env.add_extension("jinja2.ext.i18n")
 templates.env.policies["ext.i18n.trimmed"] = True
 templates.env.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
 templates.env.filters["told"] = _told
+templates.env.filters["ours"] = _ours
 templates.env.globals["version"] = __version__

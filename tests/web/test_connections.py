@@ -16,7 +16,7 @@ from tests.fakes import FakeClassifier
 from tests.web.conftest import Upload
 from tests.web.listening import Port, all_said, connected, listening, status_of
 
-BEGUN = b"POST /api/v1/exams HTTP/1.1\r\nHost: x\r\n"
+BEGUN = b"POST /api/v1/exams HTTP/1.1\r\nHost: localhost\r\n"
 FORM = b"Content-Type: multipart/form-data; boundary=x\r\n"
 PART = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nabc'
 STALLED = BEGUN + FORM + b"Content-Length: 1000000\r\n\r\n" + PART
@@ -81,7 +81,7 @@ def test_bytes_that_drip_give_a_header_no_more_time(port: Port) -> None:
 
 def test_a_second_request_that_stops_in_its_header_is_ended(port: Port) -> None:
     with connected(port) as connection:
-        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert status_of(connection.recv(2**16)) == 200
         connection.sendall(b"GET /livez HTTP/1.1\r\nHo")
         said = all_said(connection)
@@ -180,17 +180,17 @@ def test_what_follows_an_answer_that_came_early_is_not_read_for_ever(tmp_path: P
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 no TLS here \r\n\r\n",
         b"GET\r\n\r\n",
         b"GET /livez HTTP/1.1\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
-        b"GET /li\x00vez HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n",
+        b"GET /li\x00vez HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost : x\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: a\x00b\r\n\r\n",
         BEGUN + b"Content-Length: -1\r\n\r\n",
         BEGUN + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         BEGUN + FORM + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         BEGUN + FORM + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 2**17,
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 2**17,
         b"GET /" + b"a" * 2**17,
-        b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 2**15,
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 2**15,
         BEGUN + FORM + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 2**15,
     ],
 )
@@ -210,7 +210,7 @@ def test_a_client_has_so_many_connections_and_gets_a_place_back(tmp_path: Path) 
         with connected(port) as one_more:
             said = all_said(one_more)
         with connected(port, host="127.0.0.2") as other:
-            other.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            other.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert status_of(all_said(other)) == 200
         for one in held:
             one.close()
@@ -222,7 +222,7 @@ def test_a_client_has_so_many_connections_and_gets_a_place_back(tmp_path: Path) 
 
 
 def test_an_answer_that_nobody_takes_in_is_given_up(tmp_path: Path) -> None:
-    asked = b"GET /static/vendor/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
+    asked = b"GET /static/vendor/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     def ask_for_ever(connection: socket.socket) -> None:
         while True:

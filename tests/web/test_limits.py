@@ -126,7 +126,10 @@ async def test_an_upload_waits_for_the_model_and_is_turned_away_if_it_takes_too_
 
     app = create_app(Settings(data_dir=tmp_path, ready_wait_s=0.1), load=load)
     transport = httpx.ASGITransport(app=app)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
         alive, ready, model = [await client.get(path) for path in ("/livez", "/readyz", "/api/v1/model")]
         answer = await client.post("/api/v1/exams", files=upload)
         gate.set()

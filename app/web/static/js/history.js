@@ -25,7 +25,11 @@ function keep(ids) {
   }
 }
 
+/** Where someone is signed in the service keeps the list, and the browser none. */
+const isListed = () => document.querySelector('meta[name="csrf"]') !== null;
+
 export function remember(id) {
+  if (isListed()) return;
   keep([id, ...remembered().filter((other) => other !== id)]);
 }
 
@@ -89,6 +93,7 @@ function listen() {
 }
 
 export async function showHistory() {
+  if (isListed()) return;
   const [host, list] = [one("history"), one("history-list")];
   const ids = remembered();
   host.hidden = ids.length === 0;

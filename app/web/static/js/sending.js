@@ -1,5 +1,7 @@
 // An upload with its speed, and an answer that is one of ours or says that there was none.
 
+import { ours, signIn } from "./service.js";
+
 const RECENT_MS = 3000;
 
 /** How fast bytes went of late: whoever looks wants to know when it will be over, not how it began. */
@@ -34,7 +36,7 @@ export function sendExam(files, key, on) {
   const speed = new Speed();
   request.open("POST", "/api/v1/exams");
   request.setRequestHeader("Prefer", "respond-async");
-  request.setRequestHeader("Accept-Language", document.documentElement.lang);
+  for (const [name, value] of Object.entries(ours())) request.setRequestHeader(name, value);
   request.setRequestHeader("Idempotency-Key", key);
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     const now = speed.after(loaded);
@@ -43,6 +45,7 @@ export function sendExam(files, key, on) {
   request.addEventListener("load", () => {
     const place = request.getResponseHeader("Location");
     if (request.status < 300 && place) on.taken(place);
+    else if (request.status === 401) signIn();
     else on.refused(problemIn(request));
   });
   request.addEventListener("error", () => on.lost());

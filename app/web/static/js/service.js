@@ -25,11 +25,24 @@ export function away() {
   setTimeout(askAgain, pause);
 }
 
+/** What every request of ours carries: the language, and where someone is signed in what tells that a page of ours asks. */
+export function ours() {
+  const csrf = document.querySelector('meta[name="csrf"]')?.content;
+  return { "Accept-Language": document.documentElement.lang, ...(csrf && { "X-CSRF-Token": csrf }) };
+}
+
+/** The session is over: to the form, and from there back here. */
+export function signIn() {
+  const { pathname, search } = window.location;
+  window.location.assign(`/covid/sign-in?back=${encodeURIComponent(pathname + search)}`);
+}
+
 /** What the service answers; null where it does not, and then the page has said so. */
 export async function ask(address, options) {
-  const headers = { "Accept-Language": document.documentElement.lang, ...options?.headers };
+  const headers = { ...ours(), ...options?.headers };
   try {
     const answer = await fetch(address, { ...options, headers });
+    if (answer.status === 401) signIn();
     if (!BETWEEN.includes(answer.status)) return answer;
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;

@@ -1,0 +1,99 @@
+"""The service over TLS, and who may reach it."""
+
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.cli import main
+from app.keys import keys_in
+from tests.models import the_served_model
+from tests.test_cli import run, started
+
+
+def a_pair(folder: Path, name: str = "own") -> tuple[Path, Path]:
+    """A certificate for localhost that is its own authority, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl on this machine")
+    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
+    what = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
+    make = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command = [*make, *what, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def over_tls(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a service started by its command, with one key."""
+    the_served_model()
+    certificate, key = a_pair(tmp_path)
+    options = ["--port", 0, "--data-dir", tmp_path / "data", "--tls-cert", certificate, "--tls-key", key]
+    with started("serve", *options, COVIDCT_WORKERS="0") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if b"listens on https://127.0.0.1:" in line:
+                break
+        else:
+            raise AssertionError("it does not listen")
+        address = line.split()[3].decode().removesuffix("/covid")
+        trusted = ssl.create_default_context(cafile=certificate)
+        with closing(httpx.Client(base_url=address, verify=trusted, timeout=60, trust_env=False)) as client:
+            yield client
+        process.terminate()
+        process.stderr.close()
+
+
+def test_over_tls_the_page_is_signed_in_with_a_secure_cookie(over_tls: httpx.Client, tmp_path: Path) -> None:
+    with keys_in(tmp_path / "data") as keys:
+        _, secret = keys.add("ward", now=datetime.now(UTC))
+
+    closed = over_tls.get("/api/v1/exams")
+    signed_in = over_tls.post("/covid/sign-in", data={"key": secret})
+    page = over_tls.get("/covid")
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(str(over_tls.base_url).replace("https", "http"), trust_env=False)
+
+    assert (closed.status_code, signed_in.status_code, page.status_code) == (401, 303, 200)
+    assert "secure" in signed_in.headers["set-cookie"].lower()
+
+
+def test_half_a_pair_or_a_wrong_one_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    the_served_model()
+    (certificate, key), (_, other) = a_pair(tmp_path), a_pair(tmp_path, "other")
+    for options in (
+        ["--tls-cert", certificate],
+        ["--tls-key", key],
+        ["--tls-cert", certificate, "--tls-key", other],
+        ["--tls-cert", certificate, "--tls-key", tmp_path / "nothing"],
+    ):
+        code, out, err = run(capsys, "serve", "--port", 0, "--data-dir", tmp_path / "data", *options)
+
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 1
+
+
+def test_with_a_key_the_service_may_be_reached_from_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    monkeypatch.setattr("app.commands.serve.run", begun.append)
+    options = ["serve", "--host", "0.0.0.0", "--data-dir", str(tmp_path)]
+
+    refused, _, err = run(capsys, *options)
+    assert (refused, begun) == (2, [])
+    assert "covidct key add" in err
+    with keys_in(tmp_path) as keys:
+        keys.add("ward", now=datetime.now(UTC))
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+
+    assert not ended.value.code
+    assert [settings.host for settings in begun] == ["0.0.0.0"]
