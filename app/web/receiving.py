@@ -27,6 +27,8 @@ from app.web.problems import InvalidRequest
 
 FIELD = b"files"
 BLOCK_BYTES = MEGABYTE
+_LONGEST_BOUNDARY = 70
+"""Source: RFC 2046, 5.1.1."""
 
 
 async def small_body(request: Request, *, most: int) -> bytes:
@@ -196,7 +198,7 @@ async def _blocks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
 def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
         raise UnsupportedType(sentence("The request is not a multipart form."))
     return boundary
 

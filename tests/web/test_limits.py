@@ -61,6 +61,7 @@ async def test_more_than_a_thousand_files_are_taken(client: httpx.AsyncClient, u
     [
         (b"{}", "application/json", 415, "unsupported-type"),
         (b"", "multipart/form-data", 415, "unsupported-type"),
+        (b"", "multipart/form-data; boundary=" + 300 * "x", 415, "unsupported-type"),
         (b"nonsense", "multipart/form-data; boundary=x", 422, "invalid-request"),
         (b"--x--\r\n", "multipart/form-data; boundary=x", 422, "no-files"),
         (

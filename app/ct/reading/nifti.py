@@ -121,8 +121,9 @@ def _affine(header: "Nifti1Header") -> np.ndarray:
         if affine is None or code <= 0:
             continue
         coded.append(np.array(affine, dtype=np.float64))
-        if np.all(np.isfinite(affine)) and np.linalg.det(affine[:3, :3]) != 0:
-            return coded[-1]
+        with np.errstate(all="ignore"):  # Numbers too large for a space are refused where its voxels are judged.
+            if np.all(np.isfinite(affine)) and np.linalg.det(affine[:3, :3]) != 0:
+                return coded[-1]
     if not coded:
         raise NoUsableSeries(sentence("The volume does not say how it lies in the patient."))
     return coded[0]

@@ -203,6 +203,11 @@ def test_a_volume_without_axial_slices_is_refused(volume):
     ("content", "error", "words"),
     [
         (a_nifti(Cut(np.stack([cut().values] * 2, axis=-1), cut().steps, cut().origin)), UnsupportedType, "dimensions"),
+        (
+            a_nifti(cut(), version=2, fields={"srow_x": [1e200] * 4, "srow_y": [1, 1e200, 1, 1]}),
+            Unreadable,
+            "no size or place",
+        ),
         (a_nifti(cut(), fields={"datatype": 128, "bitpix": 24}), UnsupportedType, "colors"),
         (a_nifti(cut(), fields={"datatype": 32, "bitpix": 64}), UnsupportedType, "colors"),
         (a_nifti(cut(), fields={"sform_code": 0}), NoUsableSeries, "how it lies"),

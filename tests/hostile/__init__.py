@@ -1,0 +1,1 @@
+"""Files, forms and requests made to do harm."""
