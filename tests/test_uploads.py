@@ -77,6 +77,12 @@ def test_names_are_never_paths(tmp_path):
     assert len(list(spool.iterdir())) == 3
 
 
+def test_a_file_without_a_name_is_a_file(tmp_path):
+    archive = a_zip([("aIM", EXAM[0][1]), *EXAM[1:]]).replace(b"aIM", b"\0IM")
+
+    assert [f.name for f in opened(archive, tmp_path)] == ["", *(name for name, _ in EXAM[1:])]
+
+
 def test_nothing_sent_is_refused(tmp_path):
     with pytest.raises(NoFiles):
         unpack([], Limits(), spool=tmp_path)
