@@ -57,3 +57,12 @@ def test_no_file_names_a_package_registry():
     assert [
         f.name for f in files if address.search(f.read_text(encoding="utf-8").replace("--no-emit-index-url", ""))
     ] == []
+
+
+def test_the_security_page_names_tests_that_exist_and_no_address():
+    said = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[a-z_/.]+)`", said)
+
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert not re.search(r"://|\w@\w", said)
