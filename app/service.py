@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from app.ahead import Ahead
 from app.course import Reading, Scoring
 from app.ct.affected import Affected, affected_of
 from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
@@ -18,6 +20,7 @@ from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
+from app.ct.reading.first import OnFirst
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from app.ct.words import Sentence, counted, sentence
@@ -130,6 +133,11 @@ class _Stopwatch:
         yield
         self.seconds[stage] = time.perf_counter() - start
 
+    def timing(self, *, ahead: float) -> "Timing":
+        """Of the three stages; ``ahead`` seconds of scoring lie within the reading."""
+        read, score = self.seconds["read"] - ahead, self.seconds["score"] + ahead
+        return Timing(read=read, select=self.seconds["select"], score=score)
+
 
 class DiagnosisService:
     """Diagnoses one exam at a time with one classifier."""
@@ -169,47 +177,69 @@ class DiagnosisService:
         """
         clock = _Stopwatch()
         on_progress(Reading())
+        ahead = self._ahead(wish, on_progress)
         with clock("read"):
-            exam = self._read(files, spool, wish)
+            exam = self._read(files, spool, wish, on_first=ahead.look)
         with clock("select"):
             check_body_part(exam)
             area = lung_area(exam, workers=self._workers)
-            check_lung_area(area, self.classifier.manifest.fitness.least_lung_area)
+            check_lung_area(area, self._least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
-            scores = self._score(exam, chosen, on_progress=on_progress)
+            scores = self._score(exam, chosen, ahead.known(exam, chosen), on_progress=on_progress)
         diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
         affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
-        return Diagnosed(exam, coverage, scores, diagnosis, affected, Timing(**clock.seconds), wish.example)
+        return Diagnosed(exam, coverage, scores, diagnosis, affected, clock.timing(ahead=ahead.seconds), wish.example)
 
-    def _read(self, files: Sequence[NamedFile], spool: Path, wish: Wish) -> Exam:
+    def _ahead(self, wish: Wish, on_progress: OnProgress) -> Ahead:
+        def tell(scores: SliceScores, to_score: int) -> None:
+            on_progress(self._so_far([scores], exam_slices=to_score, to_score=to_score))
+
+        return Ahead(self.classifier.score_chunks, self._how_many(wish), self._least_lung_area, tell=tell)
+
+    def _read(self, files: Sequence[NamedFile], spool: Path, wish: Wish, *, on_first: OnFirst) -> Exam:
         values_in = spool / "values" if self._keep_values else None
         if values_in is not None:
             values_in.mkdir(mode=0o700)
         unpacked = unpack(files, self.limits, spool=spool)
         return read_exam(
-            unpacked, series_instance_uid=wish.series_instance_uid, values_in=values_in, workers=self._workers
+            unpacked,
+            series_instance_uid=wish.series_instance_uid,
+            values_in=values_in,
+            on_first=on_first,
+            workers=self._workers,
         )
+
+    @property
+    def _least_lung_area(self) -> float:
+        return self.classifier.manifest.fitness.least_lung_area
 
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
             return wish.slices or None
         return None if self.classifier.on_gpu else CPU_SLICES
 
-    def _score(self, exam: Exam, chosen: Sequence[int], *, on_progress: OnProgress) -> SliceScores:
-        on_progress(Scoring(0, len(chosen)))
+    def _score(
+        self, exam: Exam, chosen: Sequence[int], known: SliceScores | None, *, on_progress: OnProgress
+    ) -> SliceScores:
+        rest = chosen if known is None else [index for index in chosen if index not in known.indices]
+        more = self.classifier.score_chunks(exam, rest, workers=self._workers) if rest else ()
+        if known is None:
+            on_progress(Scoring(0, len(chosen)))
         parts: list[SliceScores] = []
-        for part in self.classifier.score_chunks(exam, chosen, workers=self._workers):
+        for part in chain(() if known is None else (known,), more):
             parts.append(part)
             check_likeness(np.concatenate([p.distance for p in parts]), to_score=len(chosen))
-            on_progress(self._so_far(exam, parts, to_score=len(chosen)))
+            if part is known and rest:
+                continue  # As much was told ahead.
+            on_progress(self._so_far(parts, exam_slices=len(exam.slices), to_score=len(chosen)))
         return SliceScores.joined(parts)
 
-    def _so_far(self, exam: Exam, parts: Sequence[SliceScores], *, to_score: int) -> Scoring:
+    def _so_far(self, parts: Sequence[SliceScores], *, exam_slices: int, to_score: int) -> Scoring:
         logits, rule = np.concatenate([part.logits for part in parts]), self.classifier.manifest.exam_rule
         if not may_be_told(np.concatenate([part.distance for part in parts]), to_score=to_score):
             return Scoring(len(logits), to_score, None)
-        return Scoring(len(logits), to_score, probability_of(logits, exam_slices=len(exam.slices), rule=rule))
+        return Scoring(len(logits), to_score, probability_of(logits, exam_slices=exam_slices, rule=rule))
 
     def _judge(self, exam: Exam, coverage: Coverage, scores: SliceScores) -> Diagnosis:
         manifest = self.classifier.manifest

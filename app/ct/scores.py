@@ -1,7 +1,7 @@
 """What the classifier says of each scored slice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -58,6 +58,13 @@ class SliceScores:
         density = np.clip(positive * (places / FULL_DENSITY), 0.0, 1.0)
         argument = np.clip(positive.sum(axis=(1, 2), keepdims=True) / FULL_ARGUMENT, 0.0, 1.0)
         return np.asarray(density * argument, dtype=np.float32)
+
+    def at(self, places: Sequence[int], *, indices: Sequence[int]) -> Self:
+        """The scores at some places, at least one, as those of slices ``indices`` of an exam."""
+        arrays = ("logits", "share", "evidence", "boxes", "evidence_in_lung", "lung_found", "distance")
+        chosen = {name: getattr(self, name)[list(places)] for name in arrays}
+        areas = None if self.areas is None else self.areas.at(np.array(places))
+        return replace(self, indices=tuple(indices), areas=areas, **chosen)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:

@@ -8,6 +8,7 @@ from app.ct.errors import NoFiles, NoUsableSeries, WrongModality
 from app.ct.exam import Exam
 from app.ct.reading.dicom import read_dicom
 from app.ct.reading.files import NamedFile
+from app.ct.reading.first import OnFirst
 from app.ct.reading.images import read_images
 from app.ct.reading.kinds import Kind, Sorted, sort_files
 from app.ct.reading.volumes import read_volume
@@ -22,6 +23,7 @@ def read_exam(
     *,
     series_instance_uid: str | None = None,
     values_in: Path | None = None,
+    on_first: OnFirst | None = None,
     workers: Workers = ON_THE_SPOT,
 ) -> Exam:
     """Read the files of one upload.
@@ -34,6 +36,8 @@ def read_exam(
         files: what was sent, archives already opened.
         series_instance_uid: the series to take, None for the best one.
         values_in: an empty folder to keep the slices' Hounsfield units in, where they have such; None keeps none.
+        on_first: is given sixteen pictures of an exam of many files, spread over it, while the others are still being decoded;
+            they may still be altered, or the exam refused.
         workers: parse and decode the files; those of a volume, which no decoder of others reads, are read on the spot.
 
     Raises:
@@ -54,6 +58,7 @@ def read_exam(
                 series_instance_uid=series_instance_uid,
                 total=len(files),
                 values_in=values_in,
+                on_first=on_first,
                 workers=workers,
             )
         except (NoUsableSeries, WrongModality) as error:
@@ -65,7 +70,7 @@ def read_exam(
     elif parts.kind is Kind.VOLUME:
         exam = read_volume(parts.slices, total=len(files), values_in=values_in)
     else:
-        exam = read_images(parts.slices, total=len(files), workers=workers)
+        exam = read_images(parts.slices, total=len(files), on_first=on_first, workers=workers)
     return replace(exam, warnings=(*_left_out(parts), *exam.warnings))
 
 

@@ -11,6 +11,7 @@ from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import Decoded, without_same_pictures
 from app.ct.reading.files import NOWHERE, Damaged, Damages, attempted, named, refuse
+from app.ct.reading.first import OnFirst
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
 from app.ct.reading.hounsfield import in_hounsfield_units
@@ -35,6 +36,7 @@ def read_dicom(
     series_instance_uid: str | None,
     total: int,
     values_in: Path | None = None,
+    on_first: OnFirst | None = None,
     workers: Workers = ON_THE_SPOT,
 ) -> Exam:
     """Read the headers of all ``files``, choose a series, decode it, take one pass of it, order that.
@@ -43,7 +45,7 @@ def read_dicom(
         files: DICOM files and files of no known kind.
         series_instance_uid: the series to take, None for the best one.
         total: how many files the upload holds.
-        values_in, workers: as ``read_exam``.
+        values_in, on_first, workers: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
@@ -58,7 +60,7 @@ def read_dicom(
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
-    slices, of_values = _decoded(chosen.headers, total, values_in, workers)
+    slices, of_values = _decoded(chosen.headers, total, values_in, on_first, workers)
     slices, of_copies = without_same_pictures(slices)
     taken = one_pass(slices)
     pictures = {(h.number, h.frame): picture for h, picture in taken.kept}
@@ -124,7 +126,7 @@ def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
 
 
 def _decoded(
-    headers: Sequence[Header], total: int, values_in: Path | None, workers: Workers
+    headers: Sequence[Header], total: int, values_in: Path | None, on_first: OnFirst | None, workers: Workers
 ) -> tuple[list[Decoded], tuple[Sentence, ...]]:
     """The slices, those alike in place in one order whatever the order of sending, and what was done to their values.
 
@@ -132,7 +134,7 @@ def _decoded(
         Unreadable: a slice cannot be decoded, or the values are no Hounsfield units.
     """
     ranked = sorted(headers, key=tie)
-    pictures, damages = decode_all(ranked, values_in=values_in, workers=workers)
+    pictures, damages = decode_all(ranked, values_in=values_in, on_first=on_first, workers=workers)
     refuse(damages, total=total)
     pictures, said = in_hounsfield_units(ranked, pictures, total=total, values_in=values_in, workers=workers)
     return list(zip(ranked, pictures, strict=True)), said

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+import numpy as np
+
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.files import NOWHERE, Damaged, Damages, attempt, attempted, named, natural_key, refuse
+from app.ct.reading.first import First, OnFirst
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.pictures import Decode, Sized, check, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
@@ -32,13 +35,15 @@ _TWO_WINDOWS = sentence(
 )
 
 
-def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON_THE_SPOT) -> Exam:
+def read_images(
+    files: Sequence[KnownFile], *, total: int, on_first: OnFirst | None = None, workers: Workers = ON_THE_SPOT
+) -> Exam:
     """Read pictures in natural file-name order.
 
     Args:
         files: JPEG and PNG files and files of no known kind.
         total: how many files the upload holds.
-        workers: as ``read_exam``.
+        on_first, workers: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
@@ -52,7 +57,7 @@ def read_images(files: Sequence[KnownFile], *, total: int, workers: Workers = ON
     _check_pixels([sized[place] for place in kept])
     order, ranked = _ordered([sized[place] for place in kept])
     meaning, unknown = meaning_for(ranked, workers=workers)
-    pictures, damages = attempt(ranked, Decode(meaning), workers=workers)
+    pictures, damages = _decoded(ranked, Decode(meaning), on_first, workers)
     # A picture whose levels were not counted may not be shown by those of the others.
     refuse(unknown | damages, total=total)
     kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
@@ -119,6 +124,23 @@ def _measured(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Sized]
         else:
             sized.append(replace(found, number=file.number, file=file.file, kind=file.kind))
     return sized, damages
+
+
+def _decoded(
+    ranked: Sequence[Sized], decode: Decode, on_first: OnFirst | None, workers: Workers
+) -> tuple[list[np.ndarray], Damages]:
+    """The pictures that can be decoded, in their order, and what is wrong with the others."""
+    pictures: dict[int, np.ndarray] = {}
+    damages: Damages = {}
+    first = First(len(ranked), on_first)
+    found = attempted([ranked[place] for place in first.order], decode, workers=workers)
+    for place, (file, gray) in zip(first.order, found, strict=True):
+        if isinstance(gray, Damaged):
+            damages[file.number] = gray
+        else:
+            pictures[place] = gray
+            first.add(place, gray)
+    return [pictures[place] for place in sorted(pictures)], damages
 
 
 def _without_file(file: KnownFile) -> Sized:

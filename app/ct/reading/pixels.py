@@ -12,6 +12,7 @@ from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError
 from app.ct.reading.files import Damaged, Damages, NumberedFile, attempt, attempted
+from app.ct.reading.first import First, OnFirst
 from app.ct.reading.geometry import upright
 from app.ct.reading.headers import Header, read_frames, read_whole
 from app.ct.reading.scale import Levels, levels_of, mirror_of
@@ -56,6 +57,7 @@ def decode_all(
     *,
     rescale: Rescale | None = None,
     values_in: Path | None = None,
+    on_first: OnFirst | None = None,
     workers: Workers = ON_THE_SPOT,
 ) -> tuple[list[Picture], Damages]:
     """Decode every slice, each file opened once; Hounsfield units are in memory for one slice at a time.
@@ -64,6 +66,7 @@ def decode_all(
         headers: of slices in syntaxes that are read here.
         rescale: to be used instead of what the slices say.
         values_in: folder to keep Hounsfield units in; None keeps none.
+        on_first: is given the first pictures of a large exam, as soon as they are decoded.
         workers: decode them.
 
     Returns:
@@ -72,13 +75,18 @@ def decode_all(
     """
     pictures: dict[_Place, Picture] = {}
     damages: Damages = {}
-    for part, found in attempted(_parts(headers), _Decode(rescale, keeps=values_in is not None), workers=workers):
+    first = First(len(headers), on_first)
+    places = {(h.number, h.frame): place for place, h in enumerate(headers)}
+    parts = _parts([headers[place] for place in first.order])
+    for part, found in attempted(parts, _Decode(rescale, keeps=values_in is not None), workers=workers):
         if isinstance(found, Damaged):
             damages[part.number] = found
             continue
         # Which slices these are, the service knows better than a worker, and a worker can write nothing.
         for header, (picture, units) in zip(part.headers, found, strict=True):
-            pictures[header.number, header.frame] = replace(picture, values=_kept(header, units, values_in))
+            place = (header.number, header.frame)
+            pictures[place] = replace(picture, values=_kept(header, units, values_in))
+            first.add(places[place], picture.gray)
     decoded = [h for h in headers if h.number not in damages]
     return [pictures[h.number, h.frame] for h in decoded], damages
 
