@@ -10,7 +10,8 @@ import yaml
 from tests.images.dockerfile import ROOT, last, stages
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-SERVICES = COMPOSE["services"]
+SERVICES = {name: one for name, one in COMPOSE["services"].items() if one.get("build", {}).get("target") == name}
+KEYED, PROXY = COMPOSE["services"]["keyed"], COMPOSE["services"]["proxy"]
 
 
 def test_the_file_fits_the_schema():
@@ -27,7 +28,7 @@ def test_the_file_fits_the_schema():
 
 
 def test_a_plain_up_starts_the_cpu_service_alone():
-    assert [name for name, service in SERVICES.items() if "profiles" not in service] == ["cpu"]
+    assert [name for name, service in COMPOSE["services"].items() if "profiles" not in service] == ["cpu"]
     assert SERVICES["gpu"]["profiles"] == ["gpu"]
 
 
@@ -103,3 +104,33 @@ def test_the_gpu_service_asks_for_a_gpu():
 
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
     assert "deploy" not in SERVICES["cpu"]
+
+
+def test_only_the_proxy_reaches_the_service_with_keys_and_only_this_machine_the_proxy():
+    assert "ports" not in KEYED
+    assert (KEYED["networks"], PROXY["networks"]) == (["behind"], ["behind", "front"])
+    assert COMPOSE["networks"]["behind"] == {"internal": True}
+    assert [port.split(":")[0] for port in PROXY["ports"]] == ["127.0.0.1"]
+
+
+def test_the_service_behind_the_proxy_does_not_start_without_a_key():
+    assert KEYED["command"] == ["covidct", "serve", "--host", "0.0.0.0"]
+    assert not [name for name in KEYED["environment"] if "OPEN" in name]
+
+
+def test_the_service_behind_the_proxy_may_do_no_more_than_the_others():
+    for key in ("read_only", "cap_drop", "security_opt", "tmpfs", "pids_limit", "mem_limit", "restart", "healthcheck"):
+        assert KEYED[key] == SERVICES["cpu"][key]
+    assert KEYED["volumes"] != SERVICES["cpu"]["volumes"]
+
+
+def test_the_proxy_speaks_tls_and_leads_to_that_service():
+    told = COMPOSE["configs"]["proxy"]["content"]
+    port = last("cpu", "EXPOSE").rest
+
+    assert told.count("{") == told.count("}") == 2
+    assert "https://localhost:8443 {" in told
+    assert "http://" not in told
+    assert f"reverse_proxy keyed:{port}\n" in told
+    assert PROXY["configs"] == [{"source": "proxy", "target": "/etc/caddy/Caddyfile"}]
+    assert {"localhost"} <= set(KEYED["environment"]["COVIDCT_ALLOWED_HOSTS"].split(","))
