@@ -57,6 +57,7 @@ class Settings(BaseSettings):
             second.
         answer_timeout_s: time in which a client must take in some of an answer that waits to be sent.
         max_client_connections: connections from one address at once; behind a proxy all come from its address.
+        max_connections: connections from all addresses.
     """
 
     model_config = SettingsConfigDict(env_prefix="COVIDCT_", frozen=True, extra="ignore")
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     min_upload_kb_s: float = Field(default=4.0, ge=0)
     answer_timeout_s: float = Field(default=20.0, gt=0)
     max_client_connections: int = Field(default=512, ge=1)
+    max_connections: int = Field(default=768, ge=1)
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

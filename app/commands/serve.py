@@ -70,6 +70,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         least_kb_s=settings.min_upload_kb_s,
         answer_s=settings.answer_timeout_s,
         per_client=settings.max_client_connections,
+        together=settings.max_connections,
     )
     return uvicorn.Config(
         app,

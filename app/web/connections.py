@@ -31,6 +31,7 @@ class Patience:
         least_kb_s: that rate, in units of 1024 bytes a second.
         answer_s: time in which some of an answer that waits to be sent must be taken in.
         per_client: connections from one address at once.
+        together: from all addresses, so that descriptors are left for the files of exams.
     """
 
     header_s: float
@@ -38,6 +39,7 @@ class Patience:
     least_kb_s: float
     answer_s: float
     per_client: int
+    together: int
 
 
 def protocol_of(patience: Patience) -> type[asyncio.Protocol]:
@@ -63,7 +65,8 @@ class PatientProtocol(H11Protocol):
         super().connection_made(transport)
         self._host = self.client[0] if self.client else ""
         self._clients[self._host] += 1
-        if self._clients[self._host] > self._patience.per_client:
+        most = self._patience
+        if self._clients[self._host] > most.per_client or self._clients.total() > most.together:
             self._turn_away(Busy())
         else:
             self._wait_for(h11.IDLE)

@@ -221,6 +221,16 @@ def test_a_client_has_so_many_connections_and_gets_a_place_back(tmp_path: Path) 
     assert b"\r\nretry-after: " in said.lower()
 
 
+def test_all_clients_together_have_so_many_connections(tmp_path: Path) -> None:
+    with listening(tmp_path / "data", max_connections=3) as port, contextlib.ExitStack() as held:
+        for last in range(1, 4):
+            held.enter_context(connected(port, host=f"127.0.0.{last}"))
+        with connected(port, host="127.0.0.9") as one_more:
+            said = all_said(one_more)
+
+    assert (status_of(said), code_of(said)) == (503, "busy")
+
+
 def test_an_answer_that_nobody_takes_in_is_given_up(tmp_path: Path) -> None:
     asked = b"GET /static/vendor/swagger-ui/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
