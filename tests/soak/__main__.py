@@ -4,6 +4,7 @@ Exit code 0 only where every goal was met.
 """
 
 import argparse
+import signal
 import sys
 
 from tests.soak.parts import names, part
@@ -26,4 +27,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # An end by SIGTERM, as of timeout(1), still stops the services that were started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())
