@@ -85,7 +85,7 @@ def decode_all(
         # Which slices these are, the service knows better than a worker, and a worker can write nothing.
         for header, (picture, units) in zip(part.headers, found, strict=True):
             place = (header.number, header.frame)
-            pictures[place] = replace(picture, values=_kept(header, units, values_in))
+            pictures[place] = replace(picture, values=_kept(header, units, picture, values_in))
             first.add(places[place], picture.gray)
     decoded = [h for h in headers if h.number not in damages]
     return [pictures[h.number, h.frame] for h in decoded], damages
@@ -144,10 +144,12 @@ def _try_to_decode(part: _Part) -> None:
     deque(_decoded(part, None), maxlen=0)
 
 
-def _kept(header: Header, units: np.ndarray | None, folder: Path | None) -> Path | None:
+def _kept(header: Header, units: np.ndarray | None, picture: Picture, folder: Path | None) -> Path | None:
     """The file of a slice's Hounsfield units; what cannot be written is no fault of the slice's file."""
     if units is None or folder is None:
         return None
+    if units.shape != picture.gray.shape:
+        raise ValueError("a slice's Hounsfield units and its picture differ in shape")
     path = folder / f"{header.number:06}-{header.frame:04}.npy"
     keep_values(units, path)
     return path

@@ -84,7 +84,10 @@ def keep_values(units: np.ndarray, path: Path) -> None:
 
     Raises:
         OSError: it cannot be written.
+        ValueError: these are no such units; a worker that was taken over may send anything.
     """
+    if units.dtype != np.int16 or units.ndim != 2:
+        raise ValueError(f"units must be int16 (height, width), got {units.dtype} {units.shape}")
     np.save(path, np.ascontiguousarray(units), allow_pickle=False)
 
 

@@ -1,3 +1,7 @@
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
 import numpy as np
 import pytest
 from pydicom.uid import (
@@ -14,7 +18,9 @@ from pydicom.uid import (
 from app.ct.errors import Unreadable, UnsupportedEncoding
 from app.ct.phantom import phantom
 from app.ct.reading import read_exam
+from app.ct.reading.pixels import Picture
 from app.ct.windowing import LUNG
+from app.ct.workers import Item, OnTheSpot, Result
 from tests.builders import a_dicom, a_gray, a_picture, files
 
 STORED = a_picture(height=64, width=64).astype(np.int16) * 6
@@ -189,6 +195,30 @@ def test_a_sign_below_the_bits_allocated_is_one():
     seen = gray(stored=twelve, BitsStored=12, HighBit=11, PixelRepresentation=1, RescaleIntercept=0)
 
     assert np.array_equal(seen, a_gray(hu, intercept=0))
+
+
+class _Liar(OnTheSpot):
+    """Sends other units than those of the slice."""
+
+    def __init__(self, units: np.ndarray) -> None:
+        self._units = units
+
+    def map(
+        self, work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int = 1
+    ) -> Iterator[Result | Exception]:
+        for found in super().map(work, items, at_once=at_once):
+            is_decoded = isinstance(found, list) and isinstance(found[0][0], Picture)
+            yield cast(Result, [(picture, self._units) for picture, _ in found]) if is_decoded else found
+
+
+@pytest.mark.parametrize(
+    "units", [np.zeros((16, 16), np.int16), np.zeros(STORED.shape, np.float64), np.zeros((*STORED.shape, 2), np.int16)]
+)
+def test_a_worker_cannot_have_anything_else_kept_than_the_units_of_the_slice(units: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="units"):
+        read_exam(files(a_dicom(stored=STORED)), values_in=tmp_path, workers=_Liar(units))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("stored", [UNSIGNED << 4, UNSIGNED])
