@@ -12,7 +12,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.ct.errors import NoModel
 from app.uploads import Limits
 
-_OF_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 STORE = Path(__file__).resolve().parent.parent / "model_store"
 
 
@@ -22,8 +21,8 @@ class Settings(BaseSettings):
     Attributes:
         host, port: where to listen.
         open: permits a host other than this machine where there are no keys.
-        allowed_hosts: names, without port, that the service may be asked for under, separated by commas; ``*`` is any. Where
-            nothing is set, the names of this machine for itself and ``host``.
+        allowed_hosts: names, without port, that the service may be asked for under beside its addresses, separated by commas;
+            ``*`` is any. Where nothing is set, ``host`` and names without a dot.
         tls_cert, tls_key: certificate with its chain, and its key (PEM): with both the service speaks HTTPS alone.
         session_h: how long a browser stays signed in by a key.
         exams_per_minute: exams that one key, or one address where there are no keys, may send; 0 is no limit.
@@ -103,11 +102,6 @@ class Settings(BaseSettings):
     @classmethod
     def _names(cls, given: object) -> object:
         return [name.strip().lower() for name in given.split(",") if name.strip()] if isinstance(given, str) else given
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """Names that the service may be asked for under."""
-        return frozenset(self.allowed_hosts or (*_OF_THIS_MACHINE, self.host.lower()))
 
     @property
     def limits(self) -> Limits:

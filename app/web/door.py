@@ -6,6 +6,7 @@ It stands before the routes, so that a route cannot be forgotten.
 import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ct.errors import CovidCTError
+from app.settings import Settings
 from app.web.callers import SESSION, Caller, csrf_of
 from app.web.parts import Parts
 from app.web.problems import ForeignPage, Unauthenticated, UnknownHost
@@ -48,7 +50,7 @@ class Door:
         await self._app(scope, self._counting(request, receive), send)
 
     async def _let_in(self, request: Request) -> Caller | None:
-        _check_host(request, self._parts.settings.hosts)
+        _check_host(request, self._parts.settings)
         _check_origin(request)
         path = request.url.path
         if path in _HEALTH or path.startswith(_STATIC):
@@ -85,11 +87,25 @@ class Door:
         return counted
 
 
-def _check_host(request: Request, hosts: frozenset[str]) -> None:
-    """A page of another name that leads to this address (DNS rebinding) would be of one origin with the service."""
+def _check_host(request: Request, settings: Settings) -> None:
+    """A page of another name that leads to this address (DNS rebinding) would be of one origin with the service.
+
+    Strangers can have no address lead here, nor a name without a dot: these are given by whoever runs the network.
+    """
     named = request.headers.getlist("host")
-    if _EVERY not in hosts and (len(named) != 1 or _name_in(named[0]) not in hosts):
+    name = (_name_in(named[0]) if len(named) == 1 else None) or ""
+    allowed = settings.allowed_hosts
+    is_ours = name in allowed or (not allowed and ("." not in name or name == settings.host.lower()))
+    if _EVERY not in allowed and not (name and (is_ours or _is_address(name))):
         raise UnknownHost
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _name_in(host: str) -> str | None:
