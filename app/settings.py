@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=0, le=256)
     queue_size: int = Field(default=16, ge=1)
     small_exam_mb: int = Field(default=4, ge=0)
-    max_uploads: int = Field(default=64, ge=1)
+    max_uploads: int = Field(default=96, ge=1)
     drain_s: float = Field(default=45.0, ge=0)
     stuck_s: float = Field(default=600.0, gt=0)
     storage_wait_s: float = Field(default=600.0, ge=0)

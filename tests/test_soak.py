@@ -27,7 +27,8 @@ def test_rows_are_told_to_people_and_to_programs():
     rows = [Row("kill -9", "1 lost", "0 lost", False)]
 
     assert "| kill -9 | 1 lost | 0 lost | **no** |" in as_markdown(rows)
-    assert json.loads(as_json(rows)) == [{"test": "kill -9", "seen": "1 lost", "goal": "0 lost", "met": False}]
+    told = {"test": "kill -9", "seen": "1 lost", "goal": "0 lost", "met": False, "of_machine": False}
+    assert json.loads(as_json(rows)) == [told]
 
 
 @pytest.mark.parametrize(("met", "code"), [(True, 0), (False, 1)])

@@ -59,7 +59,7 @@ def listening(
     data_dir: Path, *, load: Callable[[], SliceClassifier] = FakeClassifier, **settings: object
 ) -> Iterator[str]:
     app = create_app(Settings.model_validate({"data_dir": data_dir, "workers": 1, **settings}), load=load)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, access_log=False, log_level="error", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -38,4 +38,4 @@ class _Server(uvicorn.Server):
 if __name__ == "__main__":
     data, port, gate = sys.argv[1:]
     app = create_app(Settings(data_dir=Path(data), workers=0), load=lambda: FakeClassifier(gate=_Gate(Path(gate))))
-    _Server(uvicorn.Config(app, port=int(port), access_log=False, log_level="error")).run()
+    _Server(uvicorn.Config(app, port=int(port), access_log=False, log_level="error", log_config=None)).run()

@@ -264,9 +264,9 @@ def test_no_stranger_who_is_slow_keeps_an_exam_from_its_answer(tmp_path: Path, u
                 leaving.sendall(STALLED)
         answer = httpx.post(f"http://127.0.0.1:{port}/api/v1/exams", files=upload, timeout=60)
         said = [status_of(all_said(one)) for one in slow]
+        assert answer.status_code == 201, answer.text
         httpx.delete(f"http://127.0.0.1:{port}{answer.headers['location']}")
 
-        assert answer.status_code == 201
         assert said == [408] * 350
         assert kept(tmp_path) == []
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
