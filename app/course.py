@@ -80,7 +80,7 @@ class Course:
 
     @property
     def still_s(self) -> float:
-        """Seconds since anything happened, once the diagnosis has begun; 0 before."""
+        """Seconds since the diagnosis was seen to go on, once it has begun; 0 before."""
         return time.monotonic() - self._since if isinstance(self.latest, Reading | Scoring) else 0.0
 
     def interrupt(self) -> None:
@@ -99,6 +99,15 @@ class Course:
         """Add what happened.
 
         Raises:
+            Erased, Interrupted: as ``touch``.
+        """
+        self.touch()
+        self._add(event)
+
+    def touch(self) -> None:
+        """Note that the diagnosis goes on, though there is nothing to tell.
+
+        Raises:
             Erased: the exam was deleted meanwhile; nobody wants its diagnosis.
             Interrupted: the service stops.
         """
@@ -106,7 +115,7 @@ class Course:
             raise Erased
         if self._interrupted:
             raise Interrupted
-        self._add(event)
+        self._since = time.monotonic()
 
     def end(self, status: Status) -> None:
         """Add the last event."""

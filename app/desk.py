@@ -370,12 +370,25 @@ class Desk:
         begun, folder, course = utc_now(), self._store.folder(exam.id), self._courses[exam.id]
         files, wish = folder.request()
         with room():
-            diagnosed = service.diagnose(files, spool=folder.new_spool(), wish=wish, on_progress=course.step)
+            diagnosed = service.diagnose(
+                files, spool=folder.new_spool(), wish=wish, on_progress=course.step, on_read=self._reading(course)
+            )
         folder.keep(diagnosed.exam, diagnosed.scores)
         timed = _timed(exam, begun, diagnosed)
         said = (*diagnosed.said, service.classifier.manifest.exam_rule.in_words)
         self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier), said)
         self._end(exam, Status.DONE, outcome=_outcome(exam, diagnosed, timed))
+
+    def _reading(self, course: Course) -> Callable[[], None]:
+        """Told that reading goes on: within a limit it may, else files that are slow to read would hold the line."""
+        deadline = time.monotonic() + self._settings.read_limit_s
+
+        def goes_on() -> None:
+            course.touch()
+            if time.monotonic() > deadline:
+                raise Stuck
+
+        return goes_on
 
     def _end(
         self, exam: KeptExam, status: Status, *, problem: KeptProblem | None = None, outcome: Outcome | None = None

@@ -24,7 +24,7 @@ from app.ct.reading.first import OnFirst
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from app.ct.words import Sentence, counted, sentence
-from app.ct.workers import ON_THE_SPOT, Workers
+from app.ct.workers import ON_THE_SPOT, Noticed, Workers
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -163,7 +163,15 @@ class DiagnosisService:
         self._keep_values = keep_values
         self._workers = workers
 
-    def diagnose(self, files: Sequence[NamedFile], *, spool: Path, wish: Wish, on_progress: OnProgress) -> Diagnosed:
+    def diagnose(
+        self,
+        files: Sequence[NamedFile],
+        *,
+        spool: Path,
+        wish: Wish,
+        on_progress: OnProgress,
+        on_read: Callable[[], None] = lambda: None,
+    ) -> Diagnosed:
         """Read, select, score and judge.
 
         Args:
@@ -171,18 +179,19 @@ class DiagnosisService:
             spool: an empty folder for the files of an archive and for Hounsfield units; the caller removes it.
             wish: series and number of slices, where the sender asked for them.
             on_progress: called as the work goes on; what it raises ends the diagnosis.
+            on_read: called with every part of the files that was read; likewise.
 
         Raises:
             ExamError: the upload cannot be diagnosed.
         """
         clock = _Stopwatch()
         on_progress(Reading())
-        ahead = self._ahead(wish, on_progress)
+        ahead, workers = self._ahead(wish, on_progress), Noticed(self._workers, on_read)
         with clock("read"):
-            exam = self._read(files, spool, wish, on_first=ahead.look)
+            exam = self._read(files, spool, wish, on_first=ahead.look, workers=workers)
         with clock("select"):
             check_body_part(exam)
-            area = lung_area(exam, workers=self._workers)
+            area = lung_area(exam, workers=workers)
             check_lung_area(area, self._least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
         with clock("score"):
@@ -197,7 +206,9 @@ class DiagnosisService:
 
         return Ahead(self.classifier.score_chunks, self._how_many(wish), self._least_lung_area, tell=tell)
 
-    def _read(self, files: Sequence[NamedFile], spool: Path, wish: Wish, *, on_first: OnFirst) -> Exam:
+    def _read(
+        self, files: Sequence[NamedFile], spool: Path, wish: Wish, *, on_first: OnFirst, workers: Workers
+    ) -> Exam:
         values_in = spool / "values" if self._keep_values else None
         if values_in is not None:
             values_in.mkdir(mode=0o700)
@@ -207,7 +218,7 @@ class DiagnosisService:
             series_instance_uid=wish.series_instance_uid,
             values_in=values_in,
             on_first=on_first,
-            workers=self._workers,
+            workers=workers,
         )
 
     @property

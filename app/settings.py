@@ -47,7 +47,9 @@ class Settings(BaseSettings):
         max_uploads: uploads that may arrive at the same time; each takes about 2 MB of memory.
         drain_s: how long the exams at work are waited for when the service is stopped; what has not ended by then begins
             again with the next start.
-        stuck_s: how long nothing may happen in a diagnosis; then the service ends with code 75, to be started again.
+        read_limit_s: how long the files of one exam may take to be read; then it is refused.
+        stuck_s: how long a diagnosis may show no sign of going on; then the service ends with code 75, to be started again. Above
+            what one part of an exam may take in a worker (600 s), which ends by itself.
         storage_wait_s: how long a diagnosis is tried again where the disk is full or takes nothing.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
@@ -87,7 +89,8 @@ class Settings(BaseSettings):
     small_exam_mb: int = Field(default=4, ge=0)
     max_uploads: int = Field(default=96, ge=1)
     drain_s: float = Field(default=45.0, ge=0)
-    stuck_s: float = Field(default=600.0, gt=0)
+    read_limit_s: float = Field(default=600.0, gt=0)
+    stuck_s: float = Field(default=1200.0, gt=0)
     storage_wait_s: float = Field(default=600.0, ge=0)
     ready_wait_s: float = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)

@@ -20,6 +20,7 @@ from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
+from app.ct.workers import ON_THE_SPOT, Workers
 from app.desk import MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
 from app.outcome import Outcome
@@ -207,13 +208,14 @@ class RunningDesk:
         classifier: FakeClassifier,
         kind: type[Store] = Store,
         on_stuck: Callable[[], None] = lambda: None,
+        workers: Workers = ON_THE_SPOT,
         **settings: float,
     ) -> None:
         self.store, self.ended = kind(data_dir), dict[str, Outcome]()
         self.desk = Desk(
             Settings.model_validate({"data_dir": data_dir, **settings}),
             self.store,
-            load=lambda: DiagnosisService(classifier, limits=Limits()),
+            load=lambda: DiagnosisService(classifier, limits=Limits(), workers=workers),
             write=lambda *_: "{}",
             observers=[lambda outcome: self.ended.update({outcome.exam_id: outcome})],
             on_stuck=on_stuck,

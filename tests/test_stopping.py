@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from app.ct.errors import NotReady, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
 from app.ct.reading.files import NamedFile
+from app.ct.workers import Item, OnTheSpot, Result
 from app.desk import MAX_STUCK
 from app.store import Status, Store
 from tests.fakes import FakeClassifier
@@ -107,6 +108,49 @@ def test_a_diagnosis_that_does_not_end_is_noticed_tried_again_and_then_refused(
     gate.set()
     for one in rounds:
         one.close()
+
+
+class Slow(OnTheSpot):
+    """Takes its time with every item."""
+
+    def map(
+        self, work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int = 1
+    ) -> Iterator[Result | Exception]:
+        for found in super().map(work, items, at_once=at_once):
+            time.sleep(0.2)
+            yield found
+
+
+def test_files_that_are_slow_to_read_are_not_taken_for_a_diagnosis_that_does_not_end(
+    chest: list[NamedFile], tmp_path: Path
+) -> None:
+    stuck: list[bool] = []
+    running = RunningDesk(
+        tmp_path, classifier=FakeClassifier(), workers=Slow(), stuck_s=1, on_stuck=lambda: stuck.append(True)
+    )
+    running.desk.start()
+
+    outcome = running.wait_for(running.take(chest))
+    running.close()
+
+    assert (outcome.status, stuck) == (Status.DONE, [])
+    assert dict(outcome.timing_s)["read"] > 1
+
+
+def test_files_that_take_too_long_to_read_refuse_their_exam_alone(chest: list[NamedFile], tmp_path: Path) -> None:
+    stuck: list[bool] = []
+    running = RunningDesk(
+        tmp_path, classifier=FakeClassifier(), workers=Slow(), read_limit_s=1, on_stuck=lambda: stuck.append(True)
+    )
+    running.desk.start()
+
+    slow, quick = running.take(chest), running.take(chest[5:6])
+    outcomes = running.wait_for(slow), running.wait_for(quick)
+    left = running.store.folder(slow).path.exists()
+    running.close()
+
+    assert [(one.status, one.code) for one in outcomes] == [(Status.REFUSED, "stuck"), (Status.DONE, None)]
+    assert (stuck, left) == ([], False)
 
 
 def test_an_exam_that_waits_in_line_is_not_stuck(chest: list[NamedFile], tmp_path: Path) -> None:

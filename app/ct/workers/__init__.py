@@ -77,6 +77,22 @@ class OnTheSpot:
         return (outcome(work, item) for item in items)
 
 
+class Noticed:
+    """The work of others, with every result told of as it is taken."""
+
+    def __init__(self, workers: Workers, on_result: Callable[[], None]) -> None:
+        """Of ``workers``; what ``on_result`` raises ends the work."""
+        self._workers, self._on_result = workers, on_result
+
+    def map(
+        self, work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int = 1
+    ) -> Iterator[Result | Exception]:
+        """See ``Workers``."""
+        for found in self._workers.map(work, items, at_once=at_once):
+            self._on_result()
+            yield found
+
+
 def taken(found: Result | Exception) -> Result:
     """The result.
 
