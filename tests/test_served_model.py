@@ -5,13 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
+from app.ct.classifier import Classifier
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading import NamedFile, read_exam
+from app.ct.scores import SliceScores
+from app.settings import Settings, model_folder
 from tests.builders import shared_data
 from tests.models import the_service
 
@@ -49,6 +53,23 @@ def as_jpeg(exam: Exam) -> list[NamedFile]:
         Image.fromarray(one.gray).save(content, "JPEG", quality=90)
         files.append(NamedFile(f"{index:04}.jpg", content.getvalue()))
     return files
+
+
+def test_a_slice_has_the_same_scores_in_any_company() -> None:
+    # What is scored ahead of the other slices of an exam is not scored again.
+    classifier = Classifier.load(model_folder(Settings()), engine="openvino")
+    chest = phantom(slices=9, lesions="few", size=256)
+    slices = list(chest.exam().slices)
+    together = classifier.score(slices)
+
+    parts = ((0, 1), (1, 4), (4, 9))
+    apart = [classifier.score(slices[begin:end], indices=range(begin, end)) for begin, end in parts]
+
+    apart_all = SliceScores.joined(apart)
+    in_float32 = classifier.precision == "f32"
+    assert np.abs(apart_all.probabilities - together.probabilities).max() <= (0 if in_float32 else 0.01)
+    assert np.abs(apart_all.share - together.share).max() <= (0 if in_float32 else 0.01)
+    assert np.allclose(apart_all.distance, together.distance, atol=1e-5 if in_float32 else 0.01)
 
 
 async def test_a_synthetic_exam_goes_from_bytes_to_a_map(client: httpx.AsyncClient) -> None:

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from app.commands.given import GivenExam
@@ -21,7 +20,7 @@ from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, OnProgress, SliceClassifier
 from app.storage import room
 from app.store import KeptExam, Status, new_id
-from app.uploads import MEGABYTE, Limits
+from app.uploads import Limits
 from app.web.problems import Internal, Problem, problem_of
 from app.web.reporting import exam_report
 from app.web.schemas import ExamReport
@@ -138,9 +137,9 @@ def diagnosed_exam(
         diagnosed = service.diagnose(files, spool=Path(spool), wish=wish, on_progress=on_progress)
     spent = diagnosed.timing
     timed = Timed(0.0, 0.0, spent.read, spent.select, spent.score, time.perf_counter() - start)
-    exam = KeptExam(0, new_id(), Status.DONE, now, now + timedelta(0), len(files), 0.0, 1, None, None)
+    sha256 = _input_sha256(files)
+    exam = KeptExam(0, new_id(), Status.DONE, now, now, len(files), 0.0, 1, None, None, input_sha256=sha256)
     report = exam_report(exam, diagnosed, timed, service.classifier)
-    report.input.sha256 = _input_sha256(files)
     report.heatmap = _overlay_name(report.strongest_slice)
     for one in report.slices:
         one.overlay = _overlay_name(one.index) if one.scored else None
@@ -151,11 +150,8 @@ def _input_sha256(files: Sequence[NamedFile]) -> str:
     """Of the files' digests one after the other, as the service tells it."""
     digests = bytearray()
     for file in files:
-        digest = hashlib.sha256()
         with file.open() as opened:
-            while block := opened.read(MEGABYTE):
-                digest.update(block)
-        digests += digest.digest()
+            digests += hashlib.file_digest(opened, "sha256").digest()  # type: ignore[arg-type]  # it has readinto
     return hashlib.sha256(digests).hexdigest()
 
 

@@ -15,6 +15,9 @@ FULL_ARGUMENT = 2.5
 """Sum of a slice's positive shares, in logits, at which its map is drawn in full; with less it is dimmed."""
 
 
+_BY_SLICE = ("logits", "share", "evidence", "boxes", "evidence_in_lung", "lung_found", "distance")
+
+
 @dataclass(frozen=True, eq=False)
 class SliceScores:
     """Scores of some slices of one exam, in slice order.
@@ -61,29 +64,15 @@ class SliceScores:
 
     def at(self, places: Sequence[int], *, indices: Sequence[int]) -> Self:
         """The scores at some places, at least one, as those of slices ``indices`` of an exam."""
-        arrays = ("logits", "share", "evidence", "boxes", "evidence_in_lung", "lung_found", "distance")
-        chosen = {name: getattr(self, name)[list(places)] for name in arrays}
+        chosen = {name: getattr(self, name)[list(places)] for name in _BY_SLICE}
         areas = None if self.areas is None else self.areas.at(np.array(places))
         return replace(self, indices=tuple(indices), areas=areas, **chosen)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """The scores of all ``parts``, in slice order."""
-        order = np.argsort([i for p in parts for i in p.indices])
-
-        def together(name: str) -> np.ndarray:
-            return np.concatenate([getattr(p, name) for p in parts])[order]
-
-        areas = [p.areas for p in parts if p.areas is not None]
-        indices = tuple(int(i) for i in np.concatenate([p.indices for p in parts])[order])
-        return cls(
-            indices,
-            logits=together("logits"),
-            share=together("share"),
-            evidence=together("evidence"),
-            boxes=together("boxes"),
-            evidence_in_lung=together("evidence_in_lung"),
-            lung_found=together("lung_found"),
-            distance=together("distance"),
-            areas=LungAreas.joined(areas).at(order) if len(areas) == len(parts) else None,
-        )
+        indices = [index for part in parts for index in part.indices]
+        together = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _BY_SLICE}
+        areas = [part.areas for part in parts if part.areas is not None]
+        whole = cls(tuple(indices), **together, areas=LungAreas.joined(areas) if len(areas) == len(parts) else None)
+        return whole.at([int(place) for place in np.argsort(indices)], indices=sorted(indices))

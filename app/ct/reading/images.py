@@ -133,8 +133,9 @@ def _decoded(
     pictures: dict[int, np.ndarray] = {}
     damages: Damages = {}
     first = First(len(ranked), on_first)
-    found = attempted([ranked[place] for place in first.order], decode, workers=workers)
-    for place, (file, gray) in zip(first.order, found, strict=True):
+    order = first.order
+    found = attempted([ranked[place] for place in order], decode, workers=workers)
+    for place, (file, gray) in zip(order, found, strict=True):
         if isinstance(gray, Damaged):
             damages[file.number] = gray
         else:
