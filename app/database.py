@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.ct.errors import BrokenStore
+from app.ct.errors import BrokenStore, StorageFull, StorageUnavailable
 from app.ct.words import Sentence, sentence
 from app.storage import database_room, sqlite_code
 
@@ -61,8 +61,11 @@ class Database:
             yield session
 
     def forget(self) -> None:
-        """Empty the write-ahead log, which holds what was erased until then; where somebody reads just now, next time."""
-        with database_room(), self._engine.connect() as connection:
+        """Empty the write-ahead log, which holds what was erased until then.
+
+        Where somebody reads just now, or the disk refuses, next time: what was erased stays so.
+        """
+        with suppress(StorageFull, StorageUnavailable), database_room(), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> None:

@@ -1,6 +1,7 @@
 """The store on its own."""
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,6 +115,22 @@ def test_an_exam_at_work_does_not_expire(store: Store) -> None:
     found = store.find(exam.id)
     assert found is not None
     assert found.status is Status.RUNNING
+
+
+def test_an_exam_is_erased_also_where_the_log_cannot_be_emptied_now(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exam = accepted(store)
+    failing = sqlite3.OperationalError("disk I/O error")
+    failing.sqlite_errorcode = sqlite3.SQLITE_IOERR
+
+    def refuse(*_: object) -> None:
+        raise sa.exc.OperationalError("PRAGMA", None, failing)
+
+    monkeypatch.setattr(sa.Connection, "exec_driver_sql", refuse)
+    store.erase(exam.id)
+
+    assert store.find(exam.id) is None
 
 
 def test_an_erased_exam_is_not_in_the_file_either(store: Store, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from app.main import create_app
 from app.settings import Settings, model_folder
 from app.watch import STUCK_CODE
 from app.web.connections import Patience, protocol_of
+from app.web.parts import Parts
 
 _GOODBYE_S = 5
 """How long connections may take to close once the exams at work are done; what still follows an exam is cut off."""
@@ -71,12 +72,14 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         answer_s=settings.answer_timeout_s,
         per_client=settings.max_client_connections,
         together=settings.max_connections,
+        retry_after_s=settings.retry_after_s,
     )
+    parts: Parts = app.state.parts
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=protocol_of(patience),
+        http=protocol_of(patience, parts.metrics.count_refusal),
         ws="none",
         access_log=False,
         log_level="warning",
@@ -130,11 +133,11 @@ def run(settings: Settings) -> None:
         app = create_app(settings, on_refusal=stop, on_stuck=lambda: os._exit(STUCK_CODE))
     except OSError as error:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
-    desk: Desk = app.state.parts.desk
-    server = _Server(server_config(app, settings), desk)
+    parts: Parts = app.state.parts
+    server = _Server(server_config(app, settings), parts.desk)
     with _stopping_is_no_failure():
         server.run()
-        if desk.is_at_work:  # A native call that does not return would hold the interpreter's own end back.
+        if parts.desk.is_at_work:  # A native call that does not return would hold the interpreter's own end back.
             sys.stderr.flush()
             os._exit(0)
     if refusals:

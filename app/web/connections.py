@@ -6,6 +6,7 @@ so many connections. The service's own slowness counts for nobody: while it read
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -32,6 +33,7 @@ class Patience:
         answer_s: time in which some of an answer that waits to be sent must be taken in.
         per_client: connections from one address at once.
         together: from all addresses, so that descriptors are left for the files of exams.
+        retry_after_s: when to try again, as told to those who find no place.
     """
 
     header_s: float
@@ -40,20 +42,28 @@ class Patience:
     answer_s: float
     per_client: int
     together: int
+    retry_after_s: int
 
 
-def protocol_of(patience: Patience) -> type[asyncio.Protocol]:
-    """What uvicorn makes a connection's protocol with."""
-    return cast(type[asyncio.Protocol], partial(PatientProtocol, patience, Counter[str]()))
+def protocol_of(patience: Patience, on_refusal: Callable[[str], None]) -> type[asyncio.Protocol]:
+    """What uvicorn makes a connection's protocol with; ``on_refusal`` is told the code of each connection that is turned away."""
+    return cast(type[asyncio.Protocol], partial(PatientProtocol, patience, Counter[str](), on_refusal))
 
 
 class PatientProtocol(H11Protocol):
     """One connection."""
 
-    def __init__(self, patience: Patience, clients: Counter[str], *arguments: Any, **options: Any) -> None:
+    def __init__(
+        self,
+        patience: Patience,
+        clients: Counter[str],
+        on_refusal: Callable[[str], None],
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
         """As uvicorn's, with the connections of every client."""
         super().__init__(*arguments, **options)
-        self._patience, self._clients = patience, clients
+        self._patience, self._clients, self._on_refusal = patience, clients, on_refusal
         self._deadline: asyncio.TimerHandle | None = None
         self._answer_deadline: asyncio.TimerHandle | None = None
         self._awaited: object = None
@@ -142,13 +152,14 @@ class PatientProtocol(H11Protocol):
         self._stop_waiting()
         if self.transport.is_closing():
             return
+        self._on_refusal(error.code)
         cycle, is_begun = self.cycle, False
         if cycle is not None:
             is_begun = cycle.response_started and self.conn.their_state is not h11.IDLE
             cycle.disconnected = True
             cycle.message_event.set()
         if not is_begun:
-            self.transport.write(_answer(error, status=status))
+            self.transport.write(_answer(error, status=status, retry_after_s=self._patience.retry_after_s))
         self.transport.close()
         self._abort_soon()
 
@@ -167,12 +178,12 @@ class PatientProtocol(H11Protocol):
             self._answer_deadline = None
 
 
-def _answer(error: CovidCTError, *, status: int | None) -> bytes:
+def _answer(error: CovidCTError, *, status: int | None, retry_after_s: int) -> bytes:
     """A problem as it goes over the wire, the last of its connection."""
     problem = problem_of(error)
     if status is not None:
         problem = problem.model_copy(update={"status": status})
-    answer = problem_response(problem, words=ENGLISH, retry_after_s=5, headers={"Connection": "close"})
+    answer = problem_response(problem, words=ENGLISH, retry_after_s=retry_after_s, headers={"Connection": "close"})
     first = b"HTTP/1.1 %d %s" % (problem.status, STATUS_PHRASES[problem.status])
     lines = [first, *(b"%s: %s" % header for header in answer.raw_headers)]
     return b"\r\n".join(lines) + b"\r\n\r\n" + bytes(answer.body)

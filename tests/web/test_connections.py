@@ -72,6 +72,18 @@ def test_a_header_that_does_not_end_is_waited_for_in_vain(port: Port, begun: byt
     assert (status_of(said), code_of(said)) == (408, "too-slow")
 
 
+def test_connections_that_are_turned_away_are_counted(port: Port) -> None:
+    for sent in (BEGUN, b"nonsense\r\n\r\n"):
+        with connected(port) as connection:
+            connection.sendall(sent)
+            all_said(connection)
+
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    assert 'covidct_refusals_total{code="too-slow"} 1.0' in told
+    assert 'covidct_refusals_total{code="invalid-request"} 1.0' in told
+
+
 def test_bytes_that_drip_give_a_header_no_more_time(port: Port) -> None:
     with connected(port) as connection, dripping(connection, BEGUN + b"X-Long: "):
         said = all_said(connection)
