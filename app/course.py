@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from app.store import Status
+from app.kept import Status
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ from app.ct.errors import (
     Stuck,
 )
 from app.ct.words import sentence
+from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.lines import Lines, Size
 from app.logs import complain
 from app.outcome import Outcome, Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings
 from app.storage import room
-from app.store import KeptExam, KeptProblem, Sent, Status, Store
+from app.store import Store
 from app.watch import Watch
 
 MAX_ATTEMPTS = 5

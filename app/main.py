@@ -14,11 +14,12 @@ from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
 from app.ct.workers.pool import workers_of
 from app.desk import Desk, OnRefusal, OnStuck
+from app.kept import KeptExam
 from app.logs import complain, log_outcome
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
-from app.store import KeptExam, Store
+from app.store import Store
 from app.web import docs, exams, health, pages, pictures, preferences, reviews, sign_in
 from app.web.door import Door, Refuse
 from app.web.guard import Guard

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.store import Status
+from app.kept import Status
 
 
 @dataclass(frozen=True)

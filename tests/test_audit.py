@@ -11,7 +11,8 @@ import pytest
 from app.audit import Break
 from app.cli import main
 from app.ct.errors import StorageFull
-from app.store import AUDIT_FILE, KeptProblem, Sent, Status, Store, new_id
+from app.kept import KeptProblem, Sent, Status, new_id
+from app.store import AUDIT_FILE, Store
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -16,7 +16,8 @@ from alembic.config import Config
 from app.ct.errors import BrokenStore, StorageUnavailable, StoreInUse
 from app.database import MIGRATIONS, Database
 from app.exam_folder import Wish
-from app.store import KeptExam, Sent, Status, Store, new_id
+from app.kept import KeptExam, Sent, Status, new_id
+from app.store import Store
 from tests.builders import an_exam
 from tests.fakes import FakeClassifier
 

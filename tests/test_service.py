@@ -23,10 +23,11 @@ from app.ct.scores import SliceScores
 from app.ct.workers import ON_THE_SPOT, Workers
 from app.desk import MAX_ATTEMPTS, Desk, utc_now
 from app.exam_folder import Wish
+from app.kept import KeptExam, KeptProblem, Sent, Status, new_id
 from app.outcome import Outcome
 from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
-from app.store import KeptExam, KeptProblem, Sent, Status, Store, new_id
+from app.store import Store
 from app.uploads import Limits
 from tests.builders import a_dicom_exam, files
 from tests.fakes import FakeClassifier, a_manifest

@@ -14,7 +14,8 @@ from app.ct.phantom.files import jpeg_files
 from app.ct.reading.files import NamedFile
 from app.ct.workers import Item, OnTheSpot, Result
 from app.desk import MAX_STUCK
-from app.store import Status, Store
+from app.kept import Status
+from app.store import Store
 from tests.fakes import FakeClassifier
 from tests.test_service import RunningDesk
 

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from app.ct.diagnosis import Verdict
 from app.ct.errors import StorageFull, StorageUnavailable
 from app.exam_folder import ExamFolder, Wish
+from app.kept import KeptExam, KeptProblem, Sent, Status, new_id
 from app.reviews import Judged, Opinion
 from app.storage import room
-from app.store import KeptExam, KeptProblem, Sent, Status, Store, new_id
+from app.store import Store
 from tests.builders import an_exam
 from tests.fakes import FakeClassifier
 

@@ -16,10 +16,10 @@ from app.ct.reading.files import NamedFile
 from app.ct.words import sentence
 from app.desk import utc_now
 from app.exam_folder import Wish
+from app.kept import KeptExam, Status, new_id
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, OnProgress, SliceClassifier
 from app.storage import room
-from app.store import KeptExam, Status, new_id
 from app.uploads import Limits
 from app.web.problems import Internal, Problem, problem_of
 from app.web.reporting import exam_report

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.course import Ended, Paused, Reading, Received, Scoring
 from app.ct.words import sentence
 from app.exam_folder import SlicesAsked, Wish
-from app.store import KeptExam
+from app.kept import KeptExam
 from app.web.callers import Asking, Caller
 from app.web.intake import take_in
 from app.web.languages import ENGLISH, Words, asked_words

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from app.store import KeptExam
+from app.kept import KeptExam
 from app.web.callers import Caller
 from app.web.parts import Parts
 from app.web.problems import OtherVersion

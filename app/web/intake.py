@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.exam_folder import ExamFolder, Wish
+from app.kept import KeptExam, Sent, new_id
 from app.storage import room
-from app.store import KeptExam, Sent, new_id
 from app.web.callers import Caller
 from app.web.parts import Parts
 from app.web.problems import KeyReused

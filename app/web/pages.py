@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from app.ct.words import sentence
 from app.exam_folder import Wish
-from app.store import KeptExam, Status
+from app.kept import KeptExam, Status
 from app.web.callers import Asking, Caller
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.history import history_of

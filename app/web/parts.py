@@ -9,8 +9,9 @@ from starlette.concurrency import run_in_threadpool
 from app.ct.words import sentence
 from app.ct.workers import ClosableWorkers
 from app.desk import Desk
+from app.kept import KeptExam, Status
 from app.settings import Settings
-from app.store import KeptExam, Status, Store
+from app.store import Store
 from app.web.callers import Asking, Caller
 from app.web.metrics import Metrics
 from app.web.problems import Expired, NotFound

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from app.ct.heatmap import Box, heatmap_png, image_jpeg, image_png, overlay_png
 from app.ct.words import sentence
 from app.exam_folder import ExamFolder
-from app.store import KeptExam
+from app.kept import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import MEDIA_TYPE, NotFound, Problem
 from app.web.reporting import kept_report

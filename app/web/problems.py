@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.ct import errors
 from app.ct.errors import CovidCTError, ToldError
 from app.ct.words import Sentence, sentence
-from app.store import KeptProblem
+from app.kept import KeptProblem
 from app.web.languages import ENGLISH, Words
 
 MEDIA_TYPE = "application/problem+json"

@@ -20,8 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsupportedType
 from app.ct.words import sentence
 from app.exam_folder import ExamFolder, Wish
+from app.kept import Sent
 from app.storage import room
-from app.store import Sent
 from app.uploads import MEGABYTE, Limits
 from app.web.problems import InvalidRequest
 

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from app.course import Course, Reading, Received, Scoring
 from app.ct.affected import Estimate
 from app.ct.exam_rule import ExamRule, TopShareMean
+from app.kept import KeptExam
 from app.outcome import Timed
 from app.service import Diagnosed, SliceClassifier
-from app.store import KeptExam
 from app.web.languages import ENGLISH, Words
 from app.web.problems import OtherVersion, kept_problem
 from app.web.schemas import (

@@ -13,8 +13,8 @@ from starlette.responses import RedirectResponse
 
 from app import NOTICE
 from app.ct.words import Sentence, sentence
+from app.kept import KeptExam
 from app.reviews import Judged, Opinion, Review
-from app.store import KeptExam
 from app.web.callers import Asking
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import RESPONSES, InvalidRequest, NotFound

@@ -10,7 +10,7 @@ from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.exam import InputKind, Order
 from app.ct.manifest import AffectedSpec, ExamRule, FitnessSpec, Measured
 from app.ct.words import Sentence, in_a_row, sentence
-from app.store import Status
+from app.kept import Status
 from app.web.problems import Problem
 
 
