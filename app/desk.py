@@ -6,54 +6,36 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
 
-from app.course import Course, Erased, Reading
+from app.course import Course
 from app.ct.errors import (
     BrokenModel,
     Busy,
-    CovidCTError,
-    ExamError,
     ModelError,
     NotReady,
-    StorageFull,
-    StorageUnavailable,
-    Stuck,
 )
 from app.ct.words import sentence
+from app.diagnosing import Diagnosing, Observer, WriteReport, utc_now
 from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.lines import Lines, Size
 from app.logs import complain
-from app.outcome import Outcome, Timed
-from app.service import Diagnosed, DiagnosisService, SliceClassifier
+from app.service import DiagnosisService, SliceClassifier
 from app.settings import Settings
-from app.storage import room
 from app.store import Store
 from app.watch import Watch
 
 MAX_ATTEMPTS = 5
 """Diagnoses of one exam that the service may not survive: more than chance has it, fewer than would keep others waiting."""
-MAX_STUCK = 2
-"""Diagnoses of one exam that may not end."""
 _LEAVE_S = 5.0
 """How long a diagnosis that is interrupted may take to notice it."""
 STOPPING = sentence("The service is stopping.")
-INTERNAL = KeptProblem("internal", sentence("The diagnosis stopped for a reason inside the service."))
 INTERRUPTED = KeptProblem("internal", sentence("The service was interrupted while it diagnosed this exam."))
 
 
-Found = TypeVar("Found")
 LoadService = Callable[[], DiagnosisService]
-WriteReport = Callable[[KeptExam, Diagnosed, Timed, SliceClassifier], str]
-Observer = Callable[[Outcome], None]
 OnRefusal = Callable[[ModelError], None]
 OnStuck = Callable[[], None]
-
-
-def utc_now() -> datetime:
-    """The time, with its zone."""
-    return datetime.now(UTC)
 
 
 class Desk:
@@ -89,15 +71,15 @@ class Desk:
         self._settings = settings
         self._store = store
         self._load = load
-        self._write = write
-        self._observers = observers
         self._on_refusal = on_refusal
         self._loaded: Future[DiagnosisService] = Future()
         self._on_stuck = on_stuck
         self._lines = Lines()
         self._arriving = 0
         self._courses: dict[str, Course] = {}
-        self._unnoted: dict[str, tuple[Status, KeptProblem]] = {}
+        self._diagnosing = Diagnosing(
+            settings, store, self._courses, write=write, observers=observers, stops_within=self._stops_within
+        )
         self._watch = Watch(self._courses, limit_s=settings.stuck_s, on_stuck=self._give_up)
         self._turn = threading.Condition()
         self._stopping = False
@@ -234,10 +216,7 @@ class Desk:
         with self._turn:
             at_work = set(self._courses) - self._lines.ids
             erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
-            for exam in self._store.unfinished():
-                if exam.id not in self._courses:
-                    self._store.end(exam.id, *self._unnoted.get(exam.id, (Status.FAILED, INTERNAL)))
-            self._unnoted.clear()
+            self._diagnosing.note_unnoted(e for e in self._store.unfinished() if e.id not in self._courses)
         return erased
 
     def _check_line(self, *, is_known: bool = False) -> None:
@@ -256,15 +235,12 @@ class Desk:
         self._turn.notify_all()
 
     def _give_up(self, exam_id: str) -> None:
-        """Note that a diagnosis does not end, and have it end with the process; the second time it is not tried again."""
-        complain("diagnosis stuck", exam_id=exam_id)
-        try:
-            if self._store.mark_stuck(exam_id) >= MAX_STUCK:
-                self._store.folder(exam_id).erase()
-                self._store.end(exam_id, Status.REFUSED, KeptProblem.of(Stuck()))
-        except Exception as error:  # noqa: BLE001  whatever the store cannot note, the line must not stand still
-            complain("not noted", exam_id=exam_id, kind=type(error).__name__)
+        self._diagnosing.note_stuck(exam_id)
         self._on_stuck()
+
+    def _stops_within(self, seconds: float) -> bool:
+        with self._turn:
+            return self._turn.wait_for(lambda: self._stopping, seconds)
 
     def _take_up(self, exam: KeptExam) -> None:
         if exam.attempts < MAX_ATTEMPTS and self._store.folder(exam.id).is_sealed():
@@ -273,7 +249,7 @@ class Desk:
                 self._line_up(exam.id, size)
         else:
             self._courses[exam.id] = Course()
-            self._end(exam, Status.FAILED, problem=INTERRUPTED)
+            self._diagnosing.end(exam, Status.FAILED, problem=INTERRUPTED)
 
     def _load_service(self) -> None:
         try:
@@ -292,23 +268,7 @@ class Desk:
         except ModelError:
             return
         while (exam_id := self._next(size)) is not None:
-            try:
-                self._diagnose(service, exam_id)
-            except Exception as error:  # noqa: BLE001  a store that fails must not end the line
-                complain("exam abandoned", exam_id=exam_id, kind=type(error).__name__, at=_where(error))
-                self._abandon(exam_id)
-
-    def _abandon(self, exam_id: str) -> None:
-        """Give up an exam whose end the store could not note; ``sweep`` notes it once the store can.
-
-        Not where the service stops: then it is left as it is for the next start.
-        """
-        course = self._courses.pop(exam_id, Course())
-        if course.is_interrupted:
-            course.pause()
-            return
-        self._store.folder(exam_id).drop_originals()
-        course.end(Status.FAILED)
+            self._diagnosing.diagnose(service, exam_id)
 
     def _refuse(self, error: ModelError) -> None:
         complain("model refused", code=error.code, detail=error.message)
@@ -319,125 +279,3 @@ class Desk:
         with self._turn:
             self._turn.wait_for(lambda: self._lines.holds(size) or self._stopping)
             return None if self._stopping else self._lines.next(size)
-
-    def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
-        exam = self._patiently(exam_id, self._store.find)
-        if exam is None or exam.status is Status.EXPIRED:
-            self._courses.pop(exam_id).end(Status.EXPIRED)
-            return
-        try:
-            self._patiently(exam_id, self._store.start)
-            self._patiently(exam_id, lambda _: self._complete(service, exam))
-        except Erased:
-            self._end(exam, Status.EXPIRED)
-        except Exception as error:  # noqa: BLE001  one exam must not take the worker with it
-            if self._courses[exam_id].is_interrupted:
-                self._put_back(exam)
-            else:
-                self._end_badly(exam, error)
-
-    def _patiently(self, exam_id: str, work: Callable[[str], Found]) -> Found:
-        """What comes of work on an exam, begun again for a while where the storage takes nothing."""
-        course, deadline = self._courses[exam_id], time.monotonic() + self._settings.storage_wait_s
-        while True:
-            try:
-                return work(exam_id)
-            except (StorageFull, StorageUnavailable) as error:
-                if time.monotonic() >= deadline:
-                    raise
-                complain("storage refuses, trying again", exam_id=exam_id, code=error.code)
-            self._store.folder(exam_id).drop_kept()
-            with self._turn:
-                if self._turn.wait_for(lambda: self._stopping, self._settings.retry_after_s):
-                    course.interrupt()
-            course.step(Reading())
-
-    def _put_back(self, exam: KeptExam) -> None:
-        """Leave an exam for the next start."""
-        self._store.put_back(exam.id)
-        self._courses.pop(exam.id).pause()
-
-    def _end_badly(self, exam: KeptExam, error: Exception) -> None:
-        match error:
-            case ExamError():
-                self._end(exam, Status.REFUSED, problem=KeptProblem.of(error))
-            case CovidCTError():
-                self._end(exam, Status.FAILED, problem=KeptProblem.of(error))
-            case _:  # Its text may name a patient.
-                complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=_where(error))
-                self._end(exam, Status.FAILED, problem=INTERNAL)
-
-    def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:
-        begun, folder, course = utc_now(), self._store.folder(exam.id), self._courses[exam.id]
-        files, wish = folder.request()
-        with room():
-            diagnosed = service.diagnose(
-                files, spool=folder.new_spool(), wish=wish, on_progress=course.step, on_read=self._reading(course)
-            )
-        folder.keep(diagnosed.exam, diagnosed.scores)
-        timed = _timed(exam, begun, diagnosed)
-        said = (*diagnosed.said, service.classifier.manifest.exam_rule.in_words)
-        self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier), said)
-        self._end(exam, Status.DONE, outcome=_outcome(exam, diagnosed, timed))
-
-    def _reading(self, course: Course) -> Callable[[], None]:
-        """Told that reading goes on: within a limit it may, else files that are slow to read would hold the line."""
-        deadline = time.monotonic() + self._settings.read_limit_s
-
-        def goes_on() -> None:
-            course.touch()
-            if time.monotonic() > deadline:
-                raise Stuck
-
-        return goes_on
-
-    def _end(
-        self, exam: KeptExam, status: Status, *, problem: KeptProblem | None = None, outcome: Outcome | None = None
-    ) -> None:
-        folder, course = self._store.folder(exam.id), self._courses[exam.id]
-        # Before the end is noted: what a patient sent goes even if the store cannot note it, and makes room for that.
-        if status is Status.DONE and not course.is_cancelled:
-            folder.drop_originals()
-        else:
-            folder.erase()
-        if problem is not None:
-            self._unnoted[exam.id] = status, problem
-            self._store.end(exam.id, status, problem)
-            del self._unnoted[exam.id]
-        code = problem.code if problem else None
-        for observe in self._observers:
-            observe(outcome or Outcome(exam.id, status, code, exam.files))
-        del self._courses[exam.id]
-        course.end(status)
-
-
-def _timed(exam: KeptExam, begun: datetime, diagnosed: Diagnosed) -> Timed:
-    spent = diagnosed.timing
-    wait = max(0.0, (begun - exam.created_at).total_seconds())
-    total = exam.receive_s + max(0.0, (utc_now() - exam.created_at).total_seconds())
-    return Timed(exam.receive_s, wait, spent.read, spent.select, spent.score, total)
-
-
-def _outcome(exam: KeptExam, diagnosed: Diagnosed, timed: Timed) -> Outcome:
-    stages = tuple((name, round(getattr(timed, name), 3)) for name in Timed.__dataclass_fields__)
-    slices, scores = len(diagnosed.exam.slices), diagnosed.scores
-    return Outcome(
-        exam.id,
-        Status.DONE,
-        None,
-        exam.files,
-        slices,
-        len(scores.indices),
-        stages,
-        positive=len(diagnosed.diagnosis.findings),
-        probabilities=tuple(scores.probabilities.tolist()),
-        distances=tuple(scores.distance.tolist()),
-    )
-
-
-def _where(error: BaseException) -> str:
-    """File and line an exception came from, without its text."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return "" if at is None else f"{at.tb_frame.f_code.co_name}:{at.tb_lineno}"

@@ -21,7 +21,8 @@ from app.ct.phantom.files import dicom_files
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
 from app.ct.workers import ON_THE_SPOT, Workers
-from app.desk import MAX_ATTEMPTS, Desk, utc_now
+from app.desk import MAX_ATTEMPTS, Desk
+from app.diagnosing import utc_now
 from app.exam_folder import Wish
 from app.kept import KeptExam, KeptProblem, Sent, Status, new_id
 from app.outcome import Outcome

@@ -13,7 +13,7 @@ from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
 from app.ct.reading.files import NamedFile
 from app.ct.workers import Item, OnTheSpot, Result
-from app.desk import MAX_STUCK
+from app.diagnosing import MAX_STUCK
 from app.kept import Status
 from app.store import Store
 from tests.fakes import FakeClassifier

@@ -14,7 +14,7 @@ from app.ct.errors import CovidCTError
 from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
 from app.ct.words import sentence
-from app.desk import utc_now
+from app.diagnosing import utc_now
 from app.exam_folder import Wish
 from app.kept import KeptExam, Status, new_id
 from app.outcome import Timed
