@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check words bench soak sbom bench-baseline bench-compare model folds networks lock clean
+.PHONY: serve test check words bench soak sbom bench-baseline bench-compare model transfers folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -57,8 +57,9 @@ bench-baseline: bench
 bench-compare: bench
 	$(BIN)/python -m tests.bench.compare show
 
-# The served model from labelled data, with every figure of its card. What is there is not made again: a killed run goes on, and
-# to begin anew is to remove WORK. Folds and networks share it.
+# The served model from labelled data, with every figure of its weights. What is there is not made again: a killed run goes on,
+# and to begin anew is to remove WORK. Transfers, folds and networks share it, need no run of the model, and add their figures to
+# the card of the released one.
 DATA ?= ../shared/data
 BACKBONE ?= $(DATA)/resnet50-imagenet-partial
 WORK ?= work
@@ -68,12 +69,13 @@ PREPARE = $(TRAIN) prepare $(DATA) --drop-leaks -o
 FIT = $(TRAIN) fit --resume --cache $(WORK)/cache
 SERVED = $(FIT) served --backbone-weights $(BACKBONE)
 STAGE = $(WORK)/stage
+RECIPE = $(WORK)/recipe
+AMEND = $(TRAIN) amend model_store/$(NAME) $(RECIPE)
 RUN = $(WORK)/run
 EVALUATE = $(TRAIN) evaluate $(WORK) --model $(STAGE)/$(NAME) -o $(@D)
 FIGURES = $(RUN)/precision.json $(RUN)/exam_rules.json $(RUN)/affected.json $(RUN)/refusals/foreign/metrics.json \
 	$(patsubst %,$(RUN)/evaluations/%/metrics.json,validation-slices drenet-one-style drenet-patients medseg-masks) \
-	$(patsubst %,$(RUN)/audits/%/audit.json,covid-ct soares) \
-	$(patsubst %,$(RUN)/transfers/without-%/metrics.json,covid-ct drenet soares)
+	$(patsubst %,$(RUN)/audits/%/audit.json,covid-ct soares)
 model: $(FIGURES)
 	$(TRAIN) release $(RUN) --name $(NAME)
 
@@ -104,9 +106,14 @@ $(WORK)/foreign/manifest.csv: | $(VENV)/.dev
 	$(BIN)/python -m tests.foreign.gather $(WORK)/foreign
 $(RUN)/refusals/foreign/metrics.json: $(STAGE)/$(NAME)/manifest.json $(WORK)/foreign/manifest.csv
 	$(TRAIN) evaluate $(WORK)/foreign --model $(STAGE)/$(NAME) -o $(@D)
+
+# The served recipe trained without a data set, and measured on all of it.
+transfers: $(patsubst %,$(RECIPE)/transfers/without-%/metrics.json,soares covid-ct drenet)
+	$(AMEND)
+
 $(WORK)/without-%/digests.json: $(WORK)/catalog.csv
 	$(SERVED) -w $(WORK) -o $(@D) --without $*
-$(RUN)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json $(RUN)/digests.json
+$(RECIPE)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json
 	$(TRAIN) release $(WORK)/without-$* --name without-$* --to $(STAGE)
 	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
 
@@ -114,7 +121,8 @@ $(RUN)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json $(RUN)/d
 FOLDS ?= 3
 EACH_FOLD = $(patsubst %,$(WORK)/folds/%/metrics.json,$(shell seq $(FOLDS)))
 folds: $(EACH_FOLD)
-	$(TRAIN) pool $(patsubst %/metrics.json,%,$(EACH_FOLD)) -o $(WORK)/pooled
+	$(TRAIN) pool $(patsubst %/metrics.json,%,$(EACH_FOLD)) -o $(RECIPE)/cross-validations/$(FOLDS)-folds
+	$(AMEND)
 
 $(WORK)/fold-%/catalog.csv: | $(VENV)/.dev
 	$(PREPARE) $(@D) --test-fold $*/$(FOLDS)
@@ -128,7 +136,8 @@ $(WORK)/folds/%/metrics.json: $(WORK)/fold-%/run/digests.json
 SIZE ?= 112
 PAPERS = $(patsubst %,$(WORK)/networks/%,paper paper-vgg16 paper-googlenet paper-pretrained)
 networks: $(addsuffix /digests.json,$(PAPERS)) $(WORK)/fold-1/run/digests.json
-	$(TRAIN) compare $(PAPERS) $(WORK)/fold-1/run -o $(WORK)/table
+	$(TRAIN) compare $(PAPERS) $(WORK)/fold-1/run -o $(RECIPE)
+	$(AMEND)
 
 $(WORK)/networks/paper-pretrained/digests.json: $(WORK)/fold-1/catalog.csv
 	$(FIT) paper -w $(WORK)/fold-1 -o $(@D) --size $(SIZE) --backbone-weights $(BACKBONE)

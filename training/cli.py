@@ -302,6 +302,20 @@ def release(
     typer.echo(do(run, name=name, store=to, precision=precision, progress=_say))
 
 
+@commands.command()
+def amend(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a released model.")],
+    measured: Annotated[
+        Path,
+        typer.Argument(metavar="MEASURED", help="Folder with transfers/, cross-validations/ and so on, as a run's."),
+    ],
+) -> None:
+    """Tell in a released model's card what was measured since."""
+    from training.releasing.amend import amend as do
+
+    typer.echo(do(model, measured))
+
+
 def _say(words: str) -> None:
     typer.echo(words, err=True)
 

@@ -1,17 +1,19 @@
 """What is measured on a run after ``fit``: where it lies in the run's folder, and when it no longer counts."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from app.ct.fitness import FITNESS_FILE
 from training.keys import file_key, key_of
-from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Run
+from training.run import CROSS_VALIDATIONS, EVALUATIONS, METRICS, REFUSALS, TRANSFERS, WEIGHTS, Run
 
 AUDITS, AUDIT = "audits", "audit.json"
 EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
 STUDIES = (EXAM_RULES, AFFECTED)
 COMPARISON = "compare.csv"
 PRECISION, GRAPHS = "precision.json", "precision"
+EVALUATED = (EVALUATIONS, TRANSFERS, CROSS_VALIDATIONS, REFUSALS)
 _FIGURES_OF = "figures.key"
 """Which weights and thresholds the figures in the folder are of."""
 
@@ -32,7 +34,31 @@ def forget_if_changed(run_folder: Path, run: Run) -> None:
 
 
 def _forget(run_folder: Path) -> None:
-    for kind in (EVALUATIONS, TRANSFERS, REFUSALS, AUDITS, GRAPHS):
+    for kind in (*EVALUATED, AUDITS, GRAPHS):
         shutil.rmtree(run_folder / kind, ignore_errors=True)
     for name in (*STUDIES, COMPARISON, PRECISION):
         (run_folder / name).unlink(missing_ok=True)
+
+
+def measurements(folder: Path) -> Iterator[Path]:
+    """The files with figures in a folder that is laid out as a run's, but for run.json; those there are."""
+    for kind in EVALUATED:
+        yield from sorted((folder / kind).glob(f"*/{METRICS}"))
+    yield from sorted((folder / AUDITS).glob(f"*/{AUDIT}"))
+    for name in (*STUDIES, COMPARISON, PRECISION):
+        if (folder / name).is_file():
+            yield folder / name
+
+
+def keep_measurements(folder: Path, into: Path) -> int:
+    """Copy them, laid out alike; one that is there is replaced.
+
+    Returns:
+        How many there were.
+    """
+    found = list(measurements(folder))
+    for path in found:
+        place = into / path.relative_to(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, place)
+    return len(found)

@@ -1,6 +1,6 @@
 """What ``fit`` leaves behind: run.json, weights.safetensors, fitness.safetensors, history.csv.
 
-Later also evaluations/*/metrics.json, and the same of transfers and refusals.
+Later also evaluations/*/metrics.json, and the same of transfers, cross-validations and refusals.
 """
 
 from datetime import date
@@ -17,6 +17,7 @@ FILE_NAME = "run.json"
 WEIGHTS = "weights.safetensors"
 EVALUATIONS = "evaluations"
 TRANSFERS = "transfers"
+CROSS_VALIDATIONS = "cross-validations"
 REFUSALS = "refusals"
 METRICS = "metrics.json"
 
@@ -187,6 +188,11 @@ class Evaluation(Source):
     trained_with: dict[str, JsonValue] = {}
 
     @property
+    def recipe(self) -> str:
+        """That the model was trained with; empty where its manifest does not say."""
+        return str(self.trained_with.get("recipe", ""))
+
+    @property
     def trained_on(self) -> frozenset[str]:
         """Data sets that the model has learned from; empty where its manifest does not say."""
         return frozenset(str(self.trained_with.get("data", "")).split(", ")) - {""}
@@ -198,7 +204,8 @@ def read_evaluations(folder: Path, kind: str = EVALUATIONS) -> tuple[Evaluation,
     Args:
         folder: of the run.
         kind: ``EVALUATIONS``, of the run's own weights; ``TRANSFERS``, of the same recipe trained without a data set
-            and measured on it; ``REFUSALS``, of the run's own weights on pictures to be refused.
+            and measured on it; ``CROSS_VALIDATIONS``, of the same recipe trained on folds, all folds pooled;
+            ``REFUSALS``, of the run's own weights on pictures to be refused.
 
     Raises:
         RunError: one is not what ``evaluate`` writes.

@@ -73,6 +73,7 @@ def an_evaluation(
     judgement_sha256: str = "00",
     auc: float = 0.8125,
     trained_on: str = "covid-ct, luna",
+    recipe: str = "tiny",
 ) -> None:
     """Write what ``evaluate`` would, with one figure."""
     figure = {"value": auc, "low": auc - 0.0313, "high": auc + 0.0547}
@@ -97,7 +98,7 @@ def an_evaluation(
         "metrics": {"auc": figure, "f1": {"value": None, "low": None, "high": None}},
         "localization": {"n": 16, "groups": 16, "dice": figure, "evidence": {"dice": figure}},
         "per_source": {"soares": counts | {"metrics": {"auc": figure}}},
-        "trained_with": {"data": trained_on},
+        "trained_with": {"recipe": recipe, "data": trained_on},
     }
     path = run / kind / title / "metrics.json"
     path.parent.mkdir(parents=True)

@@ -126,7 +126,7 @@ def test_a_data_set_to_leave_out_must_be_there(work, tmp_path):
 
 
 def test_figures_of_other_weights_or_thresholds_are_forgotten(run, work):
-    kinds = ("evaluations", "transfers", "refusals")
+    kinds = ("evaluations", "transfers", "cross-validations", "refusals")
     for kind in kinds:
         (run / kind / "old").mkdir(parents=True)
     (run / "figures.key").write_text("of other weights")

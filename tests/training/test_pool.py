@@ -49,6 +49,16 @@ def test_what_is_written_is_an_evaluation(tmp_path):
     told = Evaluation.model_validate_json((tmp_path / "out/metrics.json").read_bytes())
     assert told.model.name == "2 models, one a fold"
     assert told.per_source["soares"].n == 5
+    assert told.recipe == "tiny"
+
+
+def test_folds_of_different_recipes_are_refused(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+    told = json.loads((folds[1] / "metrics.json").read_text())
+    (folds[1] / "metrics.json").write_text(json.dumps(told | {"trained_with": {"recipe": "another"}}))
+
+    with pytest.raises(RunError, match="different recipes"):
+        pool(folds, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,13 @@ def run(trained: Path, tmp_path: Path) -> Path:
 def test_a_released_model_passes_its_self_test_on_every_engine(released: Path) -> None:
     manifest = read_manifest(released)
 
-    assert {p.stat().st_mode & 0o777 for p in released.iterdir()} == {0o644}
+    assert {p.stat().st_mode & 0o777 for p in released.rglob("*") if p.is_file()} == {0o644}
     assert {p.name for p in released.iterdir()} == {
         *manifest.files,
         "manifest.json",
         "manifest.sha256",
         "MODEL_CARD.md",
+        "measured",
     }
     assert [p.name for p in released.parent.iterdir()] == ["tiny-1"]
     assert Classifier.load(released, engine="keras").self_test(released) < 1e-5
@@ -72,6 +73,12 @@ def test_a_second_release_brings_the_evaluations_of_the_first(run: Path, release
     assert "0.812" in card
     assert "0.703" in card.partition("One source predicted from the others")[2]
     assert read_manifest(again).measured[0].value == 0.8125
+    assert {str(p.relative_to(again / "measured")) for p in (again / "measured").rglob("*") if p.is_file()} == {
+        "run.json",
+        "evaluations/soares/metrics.json",
+        "transfers/left-out/metrics.json",
+    }
+    assert not any("measured" in name or "/" in name for name in read_manifest(again).files)
 
 
 def test_evaluations_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None:
@@ -93,6 +100,15 @@ def test_transfers_measured_with_the_runs_own_weights_are_refused(run: Path, rel
     an_evaluation(run, "left-out", kind="transfers", weights_sha256=weights)
 
     with pytest.raises(RunError, match="own weights"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
+@pytest.mark.parametrize("kind", ["transfers", "cross-validations"])
+@pytest.mark.parametrize("recipe", ["another", ""])
+def test_another_recipe_trained_anew_is_refused(run: Path, tmp_path: Path, kind: str, recipe: str) -> None:
+    an_evaluation(run, "anew", kind=kind, recipe=recipe)
+
+    with pytest.raises(RunError, match="another recipe than tiny"):
         release(run, name="tiny", store=tmp_path / "store")
 
 

@@ -48,6 +48,17 @@ def transfers(measured: Sequence[Evaluation]) -> str:
     )
 
 
+def crossed(measured: Sequence[Evaluation]) -> str:
+    """The same recipe on folds that were set aside."""
+    if not measured:
+        return "Not measured.\n"
+    return (
+        "Not these weights: the same recipe was trained again for each fold of every data set with both classes, its thresholds "
+        "chosen without that fold, and the folds are judged together. The recipe itself was chosen on some of these "
+        f"data.\n\n{_evaluated(measured)}"
+    )
+
+
 def _evaluated(evaluations: Sequence[Evaluation]) -> str:
     columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *METRICS.values()]
     return table(columns, [row for e in evaluations for row in _rows(e)])

@@ -17,6 +17,8 @@ _AT_A_SOURCE_LEFT_OUT = (
     "At a source that gave no data: of one {case} with COVID-19 and one without, how often has the first the higher?"
 )
 
+_ON_FOLDS = "On folds that nothing of a run saw: of one {case} with COVID-19 and one without, how often has the first the higher?"
+
 Row = tuple[str, str, str]
 
 
@@ -25,6 +27,7 @@ def worth(run: Run, findings: Findings) -> str:
     rows = [
         *(row for e in findings.evaluations for row in _answers(e)),
         *(row for e in findings.transfers for row in _transfer(e)),
+        *(row for e in findings.crossed for row in _crossed(e)),
         *_shortcuts(run.shortcut),
         *(row for e in findings.evaluations for row in _map(e)),
         *(
@@ -48,6 +51,14 @@ def _transfer(evaluation: Evaluation) -> Iterator[Row]:
     if "auc" in evaluation.metrics:
         asked = _AT_A_SOURCE_LEFT_OUT.format(case=evaluation.by)
         yield asked, with_interval(evaluation.metrics["auc"]), title(evaluation)
+
+
+def _crossed(evaluation: Evaluation) -> Iterator[Row]:
+    """By data set: what tells sources apart is no answer."""
+    for name, source in sorted(evaluation.per_source.items()):
+        figure = source.metrics.get("auc")
+        if figure is not None and figure.value is not None:
+            yield _ON_FOLDS.format(case=evaluation.by), with_interval(figure), name
 
 
 def _map(evaluation: Evaluation) -> Iterator[Row]:

@@ -11,7 +11,16 @@ from pydantic import JsonValue
 from app.ct.manifest import Manifest
 from training.measured import AUDIT, AUDITS, COMPARISON, STUDIES
 from training.releasing.precision_report import PrecisionReport
-from training.run import EVALUATIONS, REFUSALS, TRANSFERS, WEIGHTS, Evaluation, RunError, read_evaluations
+from training.run import (
+    CROSS_VALIDATIONS,
+    EVALUATIONS,
+    REFUSALS,
+    TRANSFERS,
+    WEIGHTS,
+    Evaluation,
+    RunError,
+    read_evaluations,
+)
 
 Document = dict[str, JsonValue]
 
@@ -23,6 +32,7 @@ class Findings:
     Attributes:
         evaluations: of the run's weights.
         transfers: of the same recipe trained without a data set, on that data set.
+        crossed: of the same recipe trained on folds, all folds pooled.
         refusals: of the run's weights on pictures of anything else, which are to be refused.
         audits: what ``covidct-train audit`` wrote, by title.
         studies: of exam rules and of the share of lung affected, by file name; those there are.
@@ -32,6 +42,7 @@ class Findings:
 
     evaluations: tuple[Evaluation, ...] = ()
     transfers: tuple[Evaluation, ...] = ()
+    crossed: tuple[Evaluation, ...] = ()
     refusals: tuple[Evaluation, ...] = ()
     audits: tuple[tuple[str, Document], ...] = ()
     studies: tuple[tuple[str, Document], ...] = ()
@@ -50,6 +61,7 @@ class Findings:
         return cls(
             evaluations=read_evaluations(run_folder, EVALUATIONS),
             transfers=read_evaluations(run_folder, TRANSFERS),
+            crossed=read_evaluations(run_folder, CROSS_VALIDATIONS),
             refusals=read_evaluations(run_folder, REFUSALS),
             audits=tuple((path.parent.name, _document(path, f"audit {path.parent.name}")) for path in audits),
             studies=tuple((path.name, _document(path, path.name)) for path in studies),
@@ -57,9 +69,13 @@ class Findings:
             comparison=_rows(run_folder / COMPARISON),
         )
 
-    def check(self, manifest: Manifest) -> None:
-        """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights,
-        which have not seen its data set.
+    def check(self, manifest: Manifest, *, recipe: str) -> None:
+        """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights of the
+        same recipe, which have not seen its data set, and a cross-validation of other weights of the same recipe.
+
+        Args:
+            manifest: of the model that the card will be of.
+            recipe: that trained it.
 
         Raises:
             RunError: one was measured with others.
@@ -75,8 +91,11 @@ class Findings:
             raise RunError(
                 f"Measured with other thresholds or another exam rule than the run's: {', '.join(outdated)}."
             )
-        if same := [e.title for e in self.transfers if e.model.weights_sha256 == weights]:
-            raise RunError(f"These transfers were measured with the run's own weights: {', '.join(same)}.")
+        anew = (*self.transfers, *self.crossed)
+        if same := [e.title for e in anew if e.model.weights_sha256 == weights]:
+            raise RunError(f"To be of weights trained anew, but measured with the run's own weights: {', '.join(same)}.")
+        if others := [e.title for e in anew if e.recipe != recipe]:
+            raise RunError(f"Measured with another recipe than {recipe}, or they do not say: {', '.join(others)}.")
         if seen := [e.title for e in self.transfers if not e.trained_on or e.trained_on & e.per_source.keys()]:
             raise RunError(
                 f"The models of these transfers were trained on what they are measured on, or do not say: {', '.join(seen)}."

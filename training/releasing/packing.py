@@ -16,11 +16,14 @@ from app.ct.lungs import find_lungs
 from app.ct.manifest import FitnessSpec, Manifest, NetworkSpec, file_sha256
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
-from training.run import WEIGHTS, Run, RunError
+from training.measured import keep_measurements
+from training.run import FILE_NAME, WEIGHTS, Run, RunError
 
 CARD = "MODEL_CARD.md"
 GRAPH = "openvino.xml"
 MANIFEST = "manifest.json"
+MEASURED = "measured"
+"""What the card was made of: run.json and all that was measured, laid out as in a run's folder."""
 
 _SELFTEST_SIZE = 256
 _SELFTEST_SLICES = 9
@@ -88,9 +91,17 @@ def bare_manifest(name: str, run: Run, folder: Path) -> Manifest:
     )
 
 
+def keep_measured(run_folder: Path, folder: Path) -> None:
+    """What the card is made of, so that figures which take longer can be added to it; see ``amend``."""
+    kept = folder / MEASURED
+    kept.mkdir()
+    shutil.copyfile(run_folder / FILE_NAME, kept / FILE_NAME)
+    keep_measurements(run_folder, kept)
+
+
 def digests(folder: Path) -> dict[str, str]:
-    """sha256 of every file but the manifest and the card, which serving does not need."""
-    return {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.name not in (CARD, MANIFEST)}
+    """sha256 of every file that serving needs: not of the manifest, the card and what this was made of."""
+    return {p.name: file_sha256(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name not in (CARD, MANIFEST)}
 
 
 def write_selftest(manifest: Manifest, folder: Path) -> None:

@@ -73,7 +73,7 @@ def release(
         packing.write_weights(run_folder, folder)
         packing.copy_features(run_folder, run.fitness, folder)
         bare = packing.bare_manifest(name, run, folder)
-        findings.check(bare)
+        findings.check(bare, recipe=run.recipe)
         if findings.precision is not None:
             findings.precision.check(run_folder, run, weights_sha256=bare.files[WEIGHTS])
         progress("converting for the CPU engine")
@@ -82,6 +82,7 @@ def release(
         engine = EngineSpec.of({p: _packed(c, run_folder, folder, tolerances[p]) for p, c in chosen.items()})
         progress("recording the self-test")
         packing.write_selftest(bare, folder)
+        packing.keep_measured(run_folder, folder)
         (folder / CARD).write_text(model_card(name, run, findings, engine), encoding="utf-8")
         manifest = _whole(bare, run, findings.evaluations, engine, folder)
         write_manifest(folder, manifest)
@@ -192,11 +193,11 @@ def _prove(manifest: Manifest, folder: Path, progress: Callable[[str], None]) ->
 
 def _open_to_readers(folder: Path) -> None:
     """Some writers make files for their owner only; the service may run as somebody else."""
-    for path in folder.iterdir():
-        path.chmod(0o644)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _check_size(folder: Path, max_mb: float) -> None:
-    megabytes = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
+    megabytes = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6
     if megabytes >= max_mb:
         raise RunError(f"The model takes {megabytes:.0f} MB; less than {max_mb:.0f} MB is allowed.")

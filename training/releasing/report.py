@@ -13,7 +13,7 @@ from app.ct.precision import EngineSpec
 from training.markdown import bullets, number, table
 from training.measured import AFFECTED, EXAM_RULES
 from training.records.sources import SOURCES, UNKNOWN
-from training.releasing.card_figures import METRICS, figures, maps, refused, title, transfers
+from training.releasing.card_figures import METRICS, crossed, figures, maps, refused, title, transfers
 from training.releasing.card_precision import precisions
 from training.releasing.card_worth import worth
 from training.releasing.findings import Findings
@@ -59,6 +59,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         "Training": _training(run, summary),
         "Figures": figures(findings.evaluations),
         "One source predicted from the others": transfers(findings.transfers),
+        "Folds that nothing of a run saw": crossed(findings.crossed),
         "Heat maps against lesions drawn by people": maps(findings.evaluations),
         "Thresholds and the exam rule": _decisions(run) + _study(findings, EXAM_RULES),
         **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
@@ -83,6 +84,7 @@ def _stated(run: Run, findings: Findings) -> Mapping[str, object]:
         "network": run.network.model_dump(),
         "evaluations": of(findings.evaluations),
         "transfers": of(findings.transfers),
+        "crossed": of(findings.crossed),
     }
 
 

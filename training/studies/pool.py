@@ -86,6 +86,7 @@ def pool(evaluations: Sequence[Path], out: Path, *, draws: int = DRAWS, seed: in
     report = {
         "notice": NOTICE,
         "model": _models(folds),
+        "trained_with": {"recipe": told.recipe},
         "data": sorted({name for fold in folds for name in fold.told.data}),
         "where": list(told.where),
         "by": told.by,
@@ -116,6 +117,8 @@ def _check(folds: Sequence[Fold]) -> None:
         or folds[0].told.positive_class != "COVID-19"
     ):
         raise RunError("The evaluations are not of one kind of case with COVID-19 as the positive class.")
+    if len({fold.told.recipe for fold in folds}) > 1:
+        raise RunError("The evaluations are of different recipes.")
     if len({fold.told.model.weights_sha256 for fold in folds}) < len(folds):
         raise RunError("Two of the evaluations are of the same weights.")
     for what, column in (("record", "files"), ("group", "groups")):
