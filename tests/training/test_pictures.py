@@ -50,6 +50,17 @@ def test_looks_are_made_once_whatever_the_split(studio, records):
     assert other.records.tolist() == [5, 5, 7, 7, 7, 7]
 
 
+def test_many_records_are_shared_among_processes_with_the_same_looks(studio, records, monkeypatch):
+    few = studio.pictures(list(enumerate(records)))
+    again = replace(studio, folder=studio.folder.with_name("again"))
+    monkeypatch.setattr("training.imaging.pictures._FEW", 1)
+
+    many = again.pictures(list(enumerate(records)))
+
+    assert [np.array_equal(a, b) for a, b in zip(vars(few).values(), vars(many).values(), strict=True)] == [True] * 7
+    assert sorted(p.name for p in again.folder.iterdir()) == sorted(p.name for p in studio.folder.iterdir())
+
+
 def test_another_seed_gives_other_looks_of_the_same_slice(studio, records):
     first = studio.pictures([(0, records[0])])
     other = replace(studio, seed=1).pictures([(0, records[0])])

@@ -5,19 +5,25 @@ The name holds the digest of the record's bytes, not its place: other splits of 
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from app.ct.preprocessing import Preprocessor, spec_of
+from training.hardware import cores
 from training.imaging import augmentation, drawing, looks, other_disease, synthesis
 from training.imaging.looks import Look, LookSettings, coverage_on_grid, looks_of
 from training.keys import file_key, key_of
 from training.records.catalog import Record
 
 _TELL_EVERY = 250
+_FEW, _CHUNK = 32, 16
+"""Looks of so many records are made before another process would have begun."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +81,10 @@ class Studio:
             progress: told how many are done.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        code = self._code()
         found = []
-        for number, (_, record) in enumerate(records, start=1):
-            found.append(self._looks(record, code))
+        for number, path in enumerate(self._paths([record for _, record in records]), start=1):
+            with np.load(path, allow_pickle=False) as file:
+                found.append({k: file[k] for k in file.files})
             if number % _TELL_EVERY == 0 or number == len(records):
                 progress(f"looks of {number} of {len(records)} slices")
         places = np.repeat([place for place, _ in records], [len(one["labels"]) for one in found])
@@ -90,7 +96,18 @@ class Studio:
         sources = [file_key(Path(str(module.__file__))) for module in modules]
         return key_of(sources, spec_of(self.preprocessing, self.preprocessor.size), self.seed)
 
-    def _looks(self, record: Record, code: str) -> dict[str, np.ndarray]:
+    def _paths(self, records: Sequence[Record]) -> Iterator[Path]:
+        """Files of the records' looks, in order; made by all processors where there are many."""
+        # A mapping that cannot be changed cannot be sent to another process either.
+        sent = replace(self, settings=replace(self.settings, altered_of=dict(self.settings.altered_of)))
+        make = partial(sent._path, code=self._code())
+        if len(records) <= _FEW:
+            yield from map(make, records)
+            return
+        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+            yield from pool.map(make, records, chunksize=_CHUNK)
+
+    def _path(self, record: Record, code: str) -> Path:
         mask = "" if record.mask is None else file_key(record.mask)
         told = (record.dataset, record.label, self.settings.told(record.dataset))
         key = key_of(code, file_key(record.file), mask, told)
@@ -103,8 +120,7 @@ class Studio:
                 aside, allow_pickle=False, **self._arrays([*looks_of(record, self.preprocessor, self.settings, rng)])
             )
             aside.rename(path)
-        with np.load(path, allow_pickle=False) as file:
-            return {k: file[k] for k in file.files}
+        return path
 
     def _arrays(self, made: Sequence[Look]) -> dict[str, np.ndarray]:
         grid = math.ceil(self.preprocessor.size / 8)

@@ -93,7 +93,9 @@ class Findings:
             )
         anew = (*self.transfers, *self.crossed)
         if same := [e.title for e in anew if e.model.weights_sha256 == weights]:
-            raise RunError(f"To be of weights trained anew, but measured with the run's own weights: {', '.join(same)}.")
+            raise RunError(
+                f"To be of weights trained anew, but measured with the run's own weights: {', '.join(same)}."
+            )
         if others := [e.title for e in anew if e.recipe != recipe]:
             raise RunError(f"Measured with another recipe than {recipe}, or they do not say: {', '.join(others)}.")
         if seen := [e.title for e in self.transfers if not e.trained_on or e.trained_on & e.per_source.keys()]:
