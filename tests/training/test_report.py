@@ -140,11 +140,22 @@ def test_a_sentence_that_states_a_number_of_its_own_makes_no_card(tmp_path: Path
 
 
 def test_what_the_model_is_worth_is_told_in_plain_words(tmp_path: Path) -> None:
-    worth = card_of(a_measured_run(tmp_path)).partition("## What this is worth")[2].partition("\n## ")[0]
+    folder = a_measured_run(tmp_path)
+    held_out = SHORTCUT | {"part": "validation", "value": 0.7212}
+    carried = held_out | {"fitted_on": "soares", "value": 0.3434}
+    a_run(limitations=(SENTENCE,), shortcut=(SHORTCUT, held_out, carried)).write(folder)
+
+    card = card_of(folder)
+
+    worth = card.partition("## What this is worth")[2].partition("\n## ")[0]
 
     assert "how often has the first the higher probability?" in worth
-    for figure in ("0.876", "0.703", "0.654", "0.813"):
+    for figure in ("0.876", "0.703", "0.654", "0.721"):
         assert figure in worth
+    told = card.partition("## Training data")[2].partition("\n## ")[0]
+    for figure in ("0.813", "0.721", "0.343"):
+        assert figure in told
+        assert figure == "0.721" or figure not in worth
 
 
 def test_every_precision_is_told_with_why_it_is_not_allowed(tmp_path: Path) -> None:

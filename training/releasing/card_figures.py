@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from training.markdown import bullets, number, table, with_interval
-from training.run import Evaluation, Figure, Run, Source
+from training.run import Evaluation, Figure, Run, Shortcut, Source
 
 METRICS = {
     "auc": "AUC",
@@ -79,6 +79,22 @@ def _row(name: str, source: Source, evaluation: Evaluation) -> list[str]:
     size = [f"{source.n} ({source.positives})", str(source.groups), str(source.refused)]
     cells = [with_interval(source.metrics.get(key)) for key in METRICS]
     return [name, evaluation.by, *size, number(evaluation.threshold), *cells]
+
+
+def shortcuts(rows: Sequence[Shortcut]) -> str:
+    """How far features that say nothing of disease tell the label."""
+    if not rows:
+        return "What features that say nothing of disease tell of the label was not measured.\n"
+    cells = [
+        [row.fitted_on, row.measured_on, row.part, row.features, str(row.n), str(row.groups), with_interval(row.figure)]
+        for row in rows
+    ]
+    columns = ["fitted on", "measured on", "part", "features", "n", "groups", "AUC"]
+    return (
+        "How far a logistic regression on size, gray level, border and sharpness alone, which say nothing of disease, tells the "
+        "label; the training part by cross-validation, another data set whole. Below a half it would tell the opposite "
+        f"there.\n\n{table(columns, cells)}"
+    )
 
 
 def title(evaluation: Evaluation) -> str:

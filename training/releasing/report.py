@@ -13,7 +13,7 @@ from app.ct.precision import EngineSpec
 from training.markdown import bullets, number, table
 from training.measured import AFFECTED, EXAM_RULES
 from training.records.sources import SOURCES, UNKNOWN
-from training.releasing.card_figures import METRICS, crossed, figures, maps, refused, title, transfers
+from training.releasing.card_figures import METRICS, crossed, figures, maps, refused, shortcuts, title, transfers
 from training.releasing.card_precision import precisions
 from training.releasing.card_worth import worth
 from training.releasing.findings import Findings
@@ -55,7 +55,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         "Intended use": _INTENDED,
         "What this is worth": worth(run, findings),
         "Out of scope": _OUT_OF_SCOPE,
-        "Training data": _data(run),
+        "Training data": f"{_data(run)}\n{shortcuts(run.shortcut)}",
         "Training": _training(run, summary),
         "Figures": figures(findings.evaluations),
         "One source predicted from the others": transfers(findings.transfers),
