@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -98,6 +98,20 @@ class Measured(_Part):
     groups: int
 
 
+class ScoreReference(_Part):
+    """What the model says of slices that never trained, to hold what it says in service against.
+
+    Attributes:
+        data: which slices, in words.
+        slices: how many.
+        at_most: shares of them with a probability of at most .1, .2 ... 1.
+    """
+
+    data: str
+    slices: int = Field(gt=0)
+    at_most: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=10, max_length=10)
+
+
 class Manifest(_Part):
     """The whole manifest.
 
@@ -109,6 +123,7 @@ class Manifest(_Part):
         affected: how the share of lung affected is estimated; None where it is not.
         calibration: slope and intercept applied to the network's logit before anything else.
         tolerance: largest allowed difference of a probability of the reference engine on the self-test.
+        scores: how its probabilities of slices are spread where it was measured; None where that was not recorded.
         measured: figures produced by ``covidct-train evaluate``.
         trained_with: command, recipe, data and date, for people.
     """
@@ -126,6 +141,7 @@ class Manifest(_Part):
     affected: AffectedSpec | None = Field(default=None, exclude_if=lambda spec: spec is None)
     engines: dict[Literal["openvino"], EngineSpec] = {}
     tolerance: float = Field(default=0.001, gt=0)
+    scores: ScoreReference | None = Field(default=None, exclude_if=lambda spec: spec is None)
     measured: tuple[Measured, ...] = ()
     trained_with: dict[str, str] = {}
 

@@ -33,7 +33,7 @@ class Drift(Collector):
         )
         self._scores = Histogram(
             "covidct_slice_probability",
-            "Probability of scored slices; manifests keep no distribution of it to compare with",
+            "Probability of scored slices; the share of each bucket belongs beside covidct_reference_slice_probability",
             buckets=_TENTHS,
             registry=registry,
         )
@@ -74,6 +74,16 @@ class Drift(Collector):
             if share is not None:
                 positive.add_metric([data], share)
         yield positive
+        if manifest.scores is not None:
+            spread = GaugeMetricFamily(
+                "covidct_reference_slice_probability",
+                "Share of slices of at most this probability among those the model was measured on, whose mix of labels is no "
+                "hospital's",
+                labels=["data", "le"],
+            )
+            for tenth, share in zip(_TENTHS, manifest.scores.at_most, strict=True):
+                spread.add_metric([manifest.scores.data, str(tenth)], share)
+            yield spread
 
 
 def positive_share(measured: Sequence[Measured]) -> float | None:

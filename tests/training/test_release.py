@@ -18,6 +18,8 @@ from tests.training.runs import (
     an_evaluation,
     tamper,
 )
+from training.fitting.slice_scores import SliceScores
+from training.records.catalog import Part, Record
 from training.releasing.release import release
 from training.run import RunError
 from training.seal import SEAL, seal
@@ -79,6 +81,21 @@ def test_a_second_release_brings_the_evaluations_of_the_first(run: Path, release
         "transfers/left-out/metrics.json",
     }
     assert not any("measured" in name or "/" in name for name in read_manifest(again).files)
+
+
+def test_how_the_scores_of_validation_are_spread_is_in_the_manifest(run: Path, tmp_path: Path) -> None:
+    records = [
+        Record(Path(f"{k}.png"), 0, "soares", group="g", part=Part.TRAIN if k == 4 else Part.VALIDATION)
+        for k in range(5)
+    ]
+    SliceScores.of(records, np.array([-3.0, 0.1, 0.1, 2.0, -9.0], np.float32)).write(run)
+    seal(run)
+
+    scores = read_manifest(release(run, name="tiny", store=tmp_path / "store")).scores
+
+    assert scores is not None
+    assert scores.slices == 4
+    assert scores.at_most == (0.25, 0.25, 0.25, 0.25, 0.25, 0.75, 0.75, 0.75, 1.0, 1.0)
 
 
 def test_evaluations_of_other_weights_are_refused(run: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.ct.manifest import Measured, read_manifest
+from app.ct.manifest import Measured, ScoreReference, read_manifest
 from app.web.drift import Drift, positive_share
 from tests.fakes import FakeClassifier, a_manifest
 from tests.models import the_served_model
@@ -41,6 +41,20 @@ async def test_the_model_says_what_to_compare_with(serve: Serve) -> None:
 
     assert 'covidct_reference_slice_distance{kind="whole"} 0.5' in text
     assert 'covidct_reference_slices_positive{data="d"} 0.375' in text
+
+
+async def test_the_model_says_how_its_scores_were_spread(serve: Serve) -> None:
+    at_most = (0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.625, 0.75, 0.875, 1.0)
+    scores = ScoreReference(data="validation slices", slices=8, at_most=at_most)
+    manifest = a_manifest().model_copy(update={"scores": scores})
+    async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
+        text = (await client.get("/metrics")).text
+
+    told = [line for line in text.splitlines() if line.startswith("covidct_reference_slice_probability{")]
+    buckets = {line.partition('le="')[2].partition('"')[0] for line in told}
+    assert [float(line.split()[-1]) for line in told] == list(at_most)
+    assert all(f'covidct_slice_probability_bucket{{le="{bucket}"}}' in text for bucket in buckets)
+    assert len(buckets) == 10
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from app.ct.engines import Engine
 from app.ct.exam import Slice
 from app.ct.fitness import TrainingSlices
 from app.ct.lungs import find_lungs
-from app.ct.manifest import FitnessSpec, Manifest, NetworkSpec, file_sha256
+from app.ct.manifest import FitnessSpec, Manifest, NetworkSpec, ScoreReference, file_sha256
 from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
+from training.fitting.slice_scores import FILE_NAME as SCORES
+from training.fitting.slice_scores import SliceScores
 from training.measured import keep_measurements
+from training.records.catalog import Part
 from training.run import FILE_NAME, WEIGHTS, Run, RunError
 
 CARD = "MODEL_CARD.md"
@@ -69,8 +72,14 @@ def write_graph(spec: NetworkSpec, folder: Path) -> None:
     export_openvino(network, folder / GRAPH)
 
 
-def bare_manifest(name: str, run: Run, folder: Path) -> Manifest:
+def bare_manifest(name: str, run: Run, folder: Path, *, scores: ScoreReference | None = None) -> Manifest:
     """What decides the model's answers, with the digests of what lies in ``folder`` so far.
+
+    Args:
+        name: of the model.
+        run: that trained it.
+        folder: the model's, so far.
+        scores: what its answers can be held against.
 
     Raises:
         RunError: preprocessing does something else than when the run was trained.
@@ -88,7 +97,26 @@ def bare_manifest(name: str, run: Run, folder: Path) -> Manifest:
         exam_rule=run.exam_rule,
         fitness=run.fitness,
         affected=run.affected,
+        scores=scores,
     )
+
+
+def score_reference(run_folder: Path, calibration: tuple[float, float]) -> ScoreReference | None:
+    """How probabilities of the run's validation slices are spread; None where the run holds no scores of them.
+
+    Raises:
+        RunError: the scores cannot be read.
+    """
+    if not (run_folder / SCORES).is_file():
+        return None
+    scores = SliceScores.read(run_folder)
+    logits = scores.logits[scores.parts == str(Part.VALIDATION)].astype(np.float64)
+    if not logits.size:
+        return None
+    slope, intercept = calibration
+    probabilities = 1 / (1 + np.exp(-(slope * logits + intercept)))
+    at_most = tuple(float((probabilities <= k / 10).mean()) for k in range(1, 11))
+    return ScoreReference(data="validation slices", slices=len(logits), at_most=at_most)
 
 
 def keep_measured(run_folder: Path, folder: Path) -> None:

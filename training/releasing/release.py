@@ -72,7 +72,7 @@ def release(
     with _aside(store, name) as folder:
         packing.write_weights(run_folder, folder)
         packing.copy_features(run_folder, run.fitness, folder)
-        bare = packing.bare_manifest(name, run, folder)
+        bare = packing.bare_manifest(name, run, folder, scores=packing.score_reference(run_folder, run.calibration))
         findings.check(bare, recipe=run.recipe)
         if findings.precision is not None:
             findings.precision.check(run_folder, run, weights_sha256=bare.files[WEIGHTS])
