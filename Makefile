@@ -59,11 +59,12 @@ bench-compare: bench
 
 # The served model from labelled data, with every figure of its weights. What is there is not made again: a killed run goes on,
 # and to begin anew is to remove WORK. Transfers, folds and networks share it, need no run of the model, and add their figures to
-# the card of the released one.
+# the card of the released one. FROM=model_store/resnet50-3, say, keeps the weights of that model and decides anew on them.
 DATA ?= ../shared/data
 BACKBONE ?= $(DATA)/resnet50-imagenet-partial
 WORK ?= work
-NAME ?= resnet50-2
+NAME ?= resnet50-3
+FROM ?=
 TRAIN := $(BIN)/covidct-train
 PREPARE = $(TRAIN) prepare $(DATA) --drop-leaks -o
 FIT = $(TRAIN) fit --resume --cache $(WORK)/cache
@@ -83,7 +84,7 @@ model: $(FIGURES)
 $(WORK)/catalog.csv: | $(VENV)/.dev
 	$(PREPARE) $(WORK)
 $(RUN)/digests.json: $(WORK)/catalog.csv
-	$(SERVED) -w $(WORK) -o $(RUN)
+	$(if $(FROM),$(FIT) served --weights-of $(FROM),$(SERVED)) -w $(WORK) -o $(RUN)
 $(RUN)/precision.json: $(RUN)/digests.json
 	$(TRAIN) precision $(RUN) -w $(WORK)
 $(STAGE)/$(NAME)/manifest.json: $(RUN)/precision.json

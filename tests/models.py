@@ -25,7 +25,7 @@ def a_model_folder(folder: Path) -> Path:
     """A copy of the served model; its large files are links, so replace them, never write into them."""
     copy = folder / "model"
     copy.mkdir()
-    for path in the_served_model().iterdir():
+    for path in filter(Path.is_file, the_served_model().iterdir()):
         if path.stat().st_size > 1_000_000:
             (copy / path.name).symlink_to(path)
         else:

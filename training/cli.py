@@ -81,6 +81,9 @@ def fit(
     ] = "none",
     without: Annotated[list[str] | None, typer.Option(help="A data set to leave out whole; may be repeated.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder to share looks in with runs on other splits.")] = None,
+    weights_of: Annotated[
+        Path | None, typer.Option(help="A released model of the recipe: keep its weights, and decide anew on them.")
+    ] = None,
     size: Annotated[int | None, typer.Option(min=32, help="Rows and columns of the paper's recipes' pictures.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random; the recipe's by default.")] = None,
 ) -> None:
@@ -90,8 +93,16 @@ def fit(
     chosen = replace(recipe_named(recipe), without=frozenset(without or ()))
     chosen = chosen if size is None else at_size(chosen, size)
     chosen = chosen if seed is None else replace(chosen, seed=seed)
-    do = fit_of(chosen)
-    do(chosen, work=work, out=out, resume=resume, backbone_weights=backbone_weights, cache=cache, progress=_say)
+    fit_of(chosen)(
+        chosen,
+        work=work,
+        out=out,
+        resume=resume,
+        backbone_weights=backbone_weights,
+        cache=cache,
+        weights_of_model=weights_of,
+        progress=_say,
+    )
     typer.echo(out)
 
 

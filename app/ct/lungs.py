@@ -30,6 +30,12 @@ _HAZY_BELOW, _HAZY_ABOVE = 0.05, 0.10
 """Shares of the picture: the higher threshold counts only if it turns next to nothing into lungs."""
 _BLACK = 12
 """JPEG leaves noise in what was black."""
+_CORNER = 0.012
+"""Of the longer side: what is dark so near to a corner is the air around the body; the very corner may be a letter or a line."""
+_SMEARED = 3
+"""Pixels beside a frame or a strip that smoothing has mixed with it."""
+_LOST_TO_STRIPS = 1.4
+"""How much more lung must be found between black strips for them to be what hid it."""
 _MASKED_BLACK_SHARE = 0.3
 """Exactly black pixels along border and picture beyond which somebody else has already masked the lungs."""
 
@@ -118,7 +124,7 @@ def _candidates(dark: np.ndarray) -> list[np.ndarray]:
         return []
     areas = np.bincount(labels.ravel(), minlength=count + 1)
     areas[0] = 0
-    corners = {labels[0, 0], labels[0, -1], labels[-1, 0], labels[-1, -1]}
+    corners = _in_corners(labels, max(1, round(_CORNER * max(dark.shape))))
     edges = np.bincount(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]), minlength=count + 1) / (
         2 * (dark.shape[0] + dark.shape[1])
     )
@@ -131,6 +137,11 @@ def _candidates(dark: np.ndarray) -> list[np.ndarray]:
     least = np.where(edges > 0, _LEAST_DEPTH_AT_EDGE, _LEAST_DEPTH) * max(dark.shape)
     thick = [k for k in order if areas[k] >= _SMALLEST_SHARE * dark.size and _depth(labels == k) >= least[k]]
     return [labels == k for k in thick[:_MOST_COMPONENTS] if areas[k] >= _NEXT_SHARE * areas[thick[0]]]
+
+
+def _in_corners(labels: np.ndarray, side: int) -> set[int]:
+    ends = (slice(None, side), slice(-side, None))
+    return {int(k) for rows in ends for columns in ends for k in np.unique(labels[rows, columns])}
 
 
 def _is_flat(component: np.ndarray) -> bool:
@@ -148,11 +159,53 @@ def _lung_components(smooth: np.ndarray) -> tuple[list[np.ndarray], float]:
     """Components and the threshold they were found at."""
     threshold = otsu(smooth)
     found = _candidates(ndimage.binary_opening(smooth <= threshold))
-    if sum(int(c.sum()) for c in found) < _HAZY_BELOW * smooth.size:
+    if _area(found) < _HAZY_BELOW * smooth.size:
         hazy = _candidates(ndimage.binary_opening(smooth <= threshold + _HAZY_STEP))
-        if sum(int(c.sum()) for c in hazy) > _HAZY_ABOVE * smooth.size:
+        if _area(hazy) > _HAZY_ABOVE * smooth.size:
             return hazy, threshold + _HAZY_STEP
     return found, threshold
+
+
+def _framed_components(small: np.ndarray, smooth: np.ndarray) -> tuple[list[np.ndarray], float]:
+    """As ``_lung_components``, without what somebody has put around the picture.
+
+    A white frame keeps air from the corners. Black strips along the edges of a picture that was cut through the lungs make
+    one air of lung and strip; but black may be true air as well, so they are left out only where that shows more lung.
+    """
+    not_white = small < 255 - _BLACK
+    frame, strips = _without_edges(not_white), _without_edges(not_white & (small > _BLACK))
+    inside = _lung_components_in(smooth, frame)
+    if strips == frame:
+        return inside
+    between = _lung_components_in(smooth, strips)
+    return between if _area(between[0]) > _LOST_TO_STRIPS * _area(inside[0]) else inside
+
+
+def _lung_components_in(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[list[np.ndarray], float]:
+    if not smooth[part].size:
+        return [], 0.0
+    found, threshold = _lung_components(smooth[part])
+    whole = np.zeros((len(found), *smooth.shape), dtype=bool)
+    for one, component in zip(whole, found, strict=True):
+        one[part] = component
+    return list(whole), threshold
+
+
+def _without_edges(shown: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns between those along the picture's edges where nothing is shown, and a little further in."""
+
+    def between(lines: np.ndarray) -> slice:
+        places = np.flatnonzero(lines)
+        if not places.size:
+            return slice(0, 0)
+        first, end = int(places[0]), int(places[-1]) + 1
+        return slice(first + _SMEARED if first else 0, end - _SMEARED if end < len(lines) else end)
+
+    return between(np.any(shown, axis=1)), between(np.any(shown, axis=0))
+
+
+def _area(components: list[np.ndarray]) -> int:
+    return sum(int(c.sum()) for c in components)
 
 
 def find_lungs(gray: np.ndarray, *, size: int = COARSE) -> Lungs | None:
@@ -172,7 +225,7 @@ def find_lungs(gray: np.ndarray, *, size: int = COARSE) -> Lungs | None:
     if masked:
         found, threshold = [ndimage.binary_opening(smooth > 2 * _BLACK, iterations=2)], 255.0
     else:
-        found, threshold = _lung_components(smooth)
+        found, threshold = _framed_components(small, smooth)
     if not found or found[0].sum() < _SMALLEST_SHARE * small.size:
         return None
     core = np.any(found, axis=0)

@@ -170,7 +170,10 @@ def spec_of(name: str, size: int) -> PreprocessingSpec:
 
 
 def _probes() -> list[np.ndarray]:
-    """A chest of ellipses, the same already masked, and a picture without lungs; integers only, so alike on every machine."""
+    """A chest of ellipses; the same masked, cut to the body within white, cut through a lung beside black; and no lungs.
+
+    Integers only, so alike on every machine.
+    """
     y, x = np.mgrid[0:200, 0:240]
 
     def ellipse(row: int, column: int, rows: int, columns: int) -> np.ndarray:
@@ -179,4 +182,7 @@ def _probes() -> list[np.ndarray]:
     lungs = ellipse(100, 75, 60, 40) | ellipse(100, 165, 60, 40)
     speckle = ((x * 7 + y * 13) % 11).astype(np.uint8)
     chest = np.where(lungs, 50, np.where(ellipse(100, 120, 90, 115), 190, 0)).astype(np.uint8) + speckle
-    return [chest, np.where(lungs, chest, 0).astype(np.uint8), np.full((64, 80), 120, np.uint8)]
+    masked = np.where(lungs, chest, 0).astype(np.uint8)
+    body = np.pad(chest[10:190, 5:235], 4, constant_values=255)
+    through = np.pad(chest[10:190, 50:235], ((0, 0), (8, 0)))
+    return [chest, masked, body, through, np.full((64, 80), 120, np.uint8)]

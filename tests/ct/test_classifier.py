@@ -200,4 +200,4 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_the_served_model_takes_less_than_100_mb():
-    assert sum(path.stat().st_size for path in the_served_model().iterdir()) < 100e6
+    assert sum(path.stat().st_size for path in the_served_model().rglob("*")) < 100e6

@@ -38,6 +38,62 @@ def test_the_air_around_the_body_is_not_lung(middle):
     assert right < middle.shape[1] - 10
 
 
+def cut_to_the_body(gray: np.ndarray) -> np.ndarray:
+    """So tightly that the air around it is four corners, each on its own."""
+    body = gray > 120
+    rows, columns = np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0))
+    return gray[rows[0] + 4 : rows[-1] - 3, columns[0] + 4 : columns[-1] - 3].copy()
+
+
+def with_nothing(gray: np.ndarray) -> np.ndarray:
+    return gray
+
+
+def with_a_letter_in_each_corner(gray: np.ndarray) -> np.ndarray:
+    gray[0, 0] = gray[0, -1] = gray[-1, 0] = gray[-1, -1] = 255
+    return gray
+
+
+def in_a_white_frame(gray: np.ndarray) -> np.ndarray:
+    return np.pad(gray, 5, constant_values=255)
+
+
+def in_a_black_frame(gray: np.ndarray) -> np.ndarray:
+    return np.pad(gray, 5)
+
+
+@pytest.mark.parametrize(
+    "shown", [with_nothing, with_a_letter_in_each_corner, in_a_white_frame, in_a_black_frame], ids=lambda f: f.__name__
+)
+def test_the_air_in_the_corners_of_a_tight_picture_is_not_lung(middle, shown):
+    tight = cut_to_the_body(middle)
+    inside = find_lungs(middle)
+
+    lungs = find_lungs(shown(tight))
+
+    assert lungs is not None
+    assert inside is not None
+    assert lungs.mask.sum() == pytest.approx(inside.mask.sum(), rel=0.03)
+
+
+@pytest.mark.parametrize("added", [((8, 0), (0, 0)), ((0, 6), (8, 0)), ((6, 6), (6, 6))])
+def test_a_lung_cut_by_the_edge_is_found_beside_what_was_added_there(middle, added):
+    inside = find_lungs(middle)
+    assert inside is not None
+    top, left, bottom, right = inside.box
+    cut = middle[top + 4 : bottom - 4, left + 4 : right - 4]
+
+    before, lungs = find_lungs(cut), find_lungs(np.pad(cut, added))
+
+    assert before is not None
+    assert lungs is not None
+    assert lungs.mask.sum() == pytest.approx(before.mask.sum(), rel=0.06)
+
+
+def test_a_black_picture_in_a_white_frame_has_no_lungs():
+    assert find_lungs(np.pad(np.zeros((90, 100), np.uint8), 6, constant_values=255)) is None
+
+
 def test_lung_is_darker_than_tissue(middle):
     lungs = find_lungs(middle)
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.ct.manifest import read_manifest
+from tests.models import the_served_model
 from tests.training.runs import a_run_folder, an_audit, an_evaluation
+from training.measured import measurements
 from training.releasing.amend import amend
 from training.releasing.release import release
 from training.run import RunError
@@ -100,3 +102,10 @@ def test_a_model_without_what_its_card_was_made_of_cannot_be_amended(model: Path
 
     with pytest.raises(RunError, match="release its run again"):
         amend(model, tmp_path)
+
+
+def test_the_served_model_can_be_amended() -> None:
+    kept = the_served_model() / "measured"
+
+    assert (kept / "run.json").is_file()
+    assert len(list(measurements(kept))) > 5

@@ -1,6 +1,7 @@
 """A whole run on a small data set: phantoms in the place of patients, 64 pixels in the place of 299."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,9 +22,10 @@ from training.fitting.recipe import Recipe
 from training.imaging.looks import LookSettings
 from training.learning.loop import LearningSettings
 from training.learning.stretches import Stretch
-from training.recipes import recipe_named
+from training.recipes import fit_of, recipe_named
 from training.records.catalog import Catalog, Part, Record
-from training.run import Run, RunError
+from training.releasing.release import release
+from training.run import PartCount, Run, RunError
 
 RECIPE = Recipe(
     name="small",
@@ -169,3 +171,39 @@ def test_a_recipe_that_is_not_there_is_refused():
 def test_the_served_recipe_says_what_it_is():
     assert recipe_named("served").name == "served"
     assert recipe_named("served").limitations
+
+
+@pytest.fixture(scope="module")
+def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release(run, name="small-1", store=tmp_path_factory.mktemp("store"))
+
+
+def test_weights_of_a_model_are_kept_and_what_decides_with_them_is_new(model, work, tmp_path):
+    told = fit(RECIPE, work=work, out=tmp_path / "run", weights_of_model=model)
+
+    again = release(tmp_path / "run", name="small-2", store=tmp_path / "store")
+    assert (again / "weights.safetensors").read_bytes() == (model / "weights.safetensors").read_bytes()
+    assert not list((tmp_path / "run").glob("stretch-*"))
+    assert told.command == "covidct-train fit small -w WORK -o RUN --weights-of small-1"
+    assert told.backbone_weights.startswith("not trained anew: the weights of small-1, trained on ")
+    assert told.exam_rule.rests_on.startswith("Chosen of 19 rules on 4 validation patients of covid-ct")
+    assert (tmp_path / "run/scores.csv").is_file()
+
+
+def test_weights_of_another_recipe_are_not_taken(model, work, tmp_path):
+    with pytest.raises(RunError, match="not of the recipe other"):
+        fit(replace(RECIPE, name="other"), work=work, out=tmp_path / "run", weights_of_model=model)
+
+
+def test_weights_trained_on_another_split_are_not_taken(model, work, tmp_path):
+    other = shutil.copytree(model, tmp_path / "small-1")
+    row = PartCount(dataset="covid-ct", label=1, part="train", records=5, groups=3)
+    Run.read(model / "measured").model_copy(update={"data": (row,)}).write(other / "measured")
+
+    with pytest.raises(RunError, match="another split"):
+        fit(RECIPE, work=work, out=tmp_path / "run", weights_of_model=other)
+
+
+def test_the_papers_recipes_take_no_weights(model, work, tmp_path):
+    with pytest.raises(RunError, match="not for the paper's"):
+        fit_of(recipe_named("paper"))(recipe_named("paper"), work=work, out=tmp_path / "run", weights_of_model=model)

@@ -70,14 +70,17 @@ def fit(
     resume: bool = False,
     backbone_weights: str = "none",
     cache: Path | None = None,
+    weights_of_model: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Train a baseline; arguments as ``training.fitting.fit.fit``.
 
     Raises:
         RunError: the run's folder is not empty, there is nothing to learn from or to judge on, or the start weights do
-            not fit.
+            not fit, or weights were to be taken from a model.
     """
+    if weights_of_model is not None:
+        raise RunError("Weights are taken from a model for a recipe that is served, not for the paper's.")
     started = time.monotonic()
     fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
     with building(replace(recipe.learning, seed=recipe.seed)):
@@ -216,9 +219,9 @@ def _concluded(
 ) -> Run:
     """As any run; one that learned nothing, or is of a network that is not served, says so and is still compared."""
     try:
-        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="none")
+        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="", given="")
     except ValueError:
-        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="none", decided=UNDECIDED)
+        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="", given="", decided=UNDECIDED)
         return run.model_copy(update={"compare_only": _UNLEARNED})
     if recipe.architecture != "resnet50":
         told = _COMPARE_ONLY.format(architecture=recipe.architecture, recipe=recipe.name)

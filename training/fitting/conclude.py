@@ -17,7 +17,6 @@ from training.deciding.stability import LogitsOf, WholeExam, phantom_exams
 from training.fitting.setup import Fitting
 from training.hardware import trained_on, versions
 from training.imaging.pictures import Pictures
-from training.learning.features import weights_label
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import Part
 from training.run import PartCount, Run, Shortcut
@@ -53,6 +52,7 @@ def conclude(
     fitness: FitnessSpec,
     hours: float,
     start: str,
+    given: str,
     logits_of: LogitsOf | None = None,
     affected: AffectedSpec | None = None,
     decided: Decided | None = None,
@@ -66,7 +66,8 @@ def conclude(
         logits: float (looks,), of the network.
         fitness: limits of what is judged at all.
         hours: of this session.
-        start: where the backbone's weights came from.
+        start: where the weights came from, in words.
+        given: the option that gave them.
         logits_of: the network's logits of slices, to judge exam rules on phantoms; None judges them on patients alone.
         affected: how the share of lung affected is estimated; see ``training.deciding.affected.fit_on``.
         decided: what to decide with in place of what validation says.
@@ -82,13 +83,13 @@ def conclude(
     return Run(
         recipe=recipe.name,
         summary=recipe.summary,
-        command=f"covidct-train fit {recipe.name} -w WORK -o RUN --backbone-weights {Path(start).name}{left_out}",
+        command=f"covidct-train fit {recipe.name} -w WORK -o RUN {given}{left_out}",
         seed=recipe.seed,
         date=datetime.now(UTC).date(),
         hours=hours,
         hardware=trained_on(),
         versions=versions("keras", "numpy", "scikit-learn"),
-        backbone_weights=weights_label(start),
+        backbone_weights=start,
         network=recipe.network,
         preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
         calibration=decided.calibration,

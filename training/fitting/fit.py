@@ -23,8 +23,9 @@ from training.fitting.likeness import fit_limits, look_at
 from training.fitting.recipe import Recipe
 from training.fitting.setup import Fitting, begin
 from training.fitting.slice_scores import SliceScores
+from training.fitting.taken import take_weights
 from training.imaging.pictures import Pictures, Studio
-from training.learning.features import Frozen
+from training.learning.features import Frozen, weights_label
 from training.learning.start import standardize, start_network
 from training.learning.stretches import Material, train
 from training.measured import forget_if_changed
@@ -44,9 +45,10 @@ def fit(
     resume: bool = False,
     backbone_weights: str = "none",
     cache: Path | None = None,
+    weights_of_model: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Train a recipe.
+    """Train a recipe, or decide anew on weights that it gave.
 
     Args:
         recipe: what to train, and without which data.
@@ -55,12 +57,21 @@ def fit(
         resume: go on where a killed run stopped.
         backbone_weights: see ``training.learning.imagenet.load_backbone_weights``.
         cache: folder for what runs on other splits of the same data can share; ``work/cache`` by default.
+        weights_of_model: folder of a released model of the recipe, whose weights are taken as they are: where lungs are found
+            otherwise now, say, calibration, thresholds, limits and rules are fitted again. See ``training.fitting.taken``.
         progress: told what is going on, in words.
+
+    Raises:
+        RunError: the folder or the catalog cannot be used, or the model is not of this recipe and split.
     """
     started = time.monotonic()
     fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
     pictures = _pictures(fitting, cache or work / "cache")
-    _train(fitting, pictures, backbone_weights)
+    if weights_of_model is None:
+        start = weights_label(backbone_weights)
+        _train(fitting, pictures, backbone_weights)
+    else:
+        start = take_weights(weights_of_model, recipe, work=work, out=out)
     network = _trained(fitting)
     logits = _logits(fitting, pictures, network)
     run = conclude(
@@ -70,7 +81,8 @@ def fit(
         logits,
         fitness=_fitness(fitting, network),
         hours=(time.monotonic() - started) / 3600,
-        start=backbone_weights,
+        start=start,
+        given=_given(backbone_weights, weights_of_model),
         logits_of=_logits_of(fitting, network),
         affected=_affected(fitting, network),
     )
@@ -78,6 +90,13 @@ def fit(
     run.write(out)
     seal(out)
     return run
+
+
+def _given(backbone_weights: str, weights_of_model: Path | None) -> str:
+    """What the command line was given to begin with."""
+    if weights_of_model is not None:
+        return f"--weights-of {weights_of_model.name}"
+    return f"--backbone-weights {Path(backbone_weights).name}"
 
 
 def _pictures(fitting: Fitting, cache: Path) -> Pictures:
