@@ -13,6 +13,8 @@ EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
 STUDIES = (EXAM_RULES, AFFECTED)
 COMPARISON = "compare.csv"
 PRECISION, GRAPHS = "precision.json", "precision"
+MEASURED = "measured"
+"""In a released model's folder, what its card was made of: run.json and all that was measured, laid out as in a run's."""
 EVALUATED = (EVALUATIONS, TRANSFERS, CROSS_VALIDATIONS, REFUSALS)
 _FIGURES_OF = "figures.key"
 """Which weights and thresholds the figures in the folder are of."""

@@ -8,8 +8,8 @@ from app.ct.manifest import read_manifest
 from app.ct.network import build_network
 from app.ct.weights import load_weights, save_weights, weights_of
 from training.fitting.recipe import Recipe
+from training.measured import MEASURED
 from training.records.prepare import REPORT
-from training.releasing.packing import MEASURED
 from training.run import FILE_NAME, WEIGHTS, PartCount, Run, RunError
 
 

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from app.ct.manifest import read_manifest
-from training.measured import keep_measurements
+from training.measured import MEASURED, keep_measurements
 from training.releasing.findings import Findings
-from training.releasing.packing import CARD, MEASURED
+from training.releasing.packing import CARD
 from training.releasing.report import model_card
 from training.run import FILE_NAME, Run, RunError
 

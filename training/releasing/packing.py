@@ -18,15 +18,13 @@ from app.ct.phantom import phantom
 from app.ct.preprocessing import spec_of
 from training.fitting.slice_scores import FILE_NAME as SCORES
 from training.fitting.slice_scores import SliceScores
-from training.measured import keep_measurements
+from training.measured import MEASURED, keep_measurements
 from training.records.catalog import Part
 from training.run import FILE_NAME, WEIGHTS, Run, RunError
 
 CARD = "MODEL_CARD.md"
 GRAPH = "openvino.xml"
 MANIFEST = "manifest.json"
-MEASURED = "measured"
-"""What the card was made of: run.json and all that was measured, laid out as in a run's folder."""
 
 _SELFTEST_SIZE = 256
 _SELFTEST_SLICES = 9

@@ -203,8 +203,8 @@ def test_no_record_to_audit_is_said(given_away: Path) -> None:
 
 
 def test_a_dark_picture_of_a_chest_is_scored_by_the_very_code_that_serves(tmp_path: Path) -> None:
-    Image.fromarray(a_chest(ill=1)).save(tmp_path / "a.png")
-    (tmp_path / "manifest.csv").write_text("file,label\na.png,1\n")
+    Image.fromarray(a_chest()).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text("file,label\na.png,0\n")
     model = the_served_model()
 
     code = exit_code(
