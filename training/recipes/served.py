@@ -1,6 +1,6 @@
 """The served model: ImageNet's conv1 to conv4, an evidence map and an attention head, trained together.
 
-``covidct-train fit served -w WORK -o RUN --backbone-weights DIR``; about fifty minutes on two cores. What was tried on the way,
+``covidct-train fit served -w WORK -o RUN --backbone-weights DIR``; about an hour on two cores. What was tried on the way,
 and what it gave on parts that no weight had seen, is in README.md under "What was tried".
 """
 
