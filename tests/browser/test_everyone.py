@@ -46,6 +46,7 @@ def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Pa
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     (tmp_path / "broken.jpg").write_bytes(b"")
     page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     send(page, [tmp_path / "broken.jpg"])
     expect(page.get_by_role("alert")).to_contain_text("A file cannot be read")
     assert severe(page) == []

@@ -3,10 +3,14 @@
 import threading
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from app.ct.errors import BrokenModel
+from app.exam_folder import ExamFolder
+from app.kept import Sent
 from app.service import SliceClassifier
+from app.web import intake
 from tests.browser.conftest import listening, looking
 from tests.browser.steps import VERDICT, pictures, severe
 from tests.fakes import FakeClassifier
@@ -48,8 +52,17 @@ def test_what_was_chosen_early_is_still_there_when_the_model_is(
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
 
 
-def test_an_example_that_is_asked_for_early_comes_once_the_model_is_there(browser: Browser, tmp_path: Path) -> None:
-    gate = threading.Event()
+def test_an_example_that_is_asked_for_early_comes_once_the_model_is_there(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, begun, draw = threading.Event(), threading.Event(), intake._draw_example
+
+    def draw_late(folder: ExamFolder) -> Sent:
+        # So that the page hears of the model while its form is on its way.
+        begun.wait(60)
+        return draw(folder)
+
+    monkeypatch.setattr(intake, "_draw_example", draw_late)
 
     def load() -> SliceClassifier:
         gate.wait()
@@ -59,8 +72,9 @@ def test_an_example_that_is_asked_for_early_comes_once_the_model_is_there(browse
         page.goto("/covid")
         with page.expect_request("**/covid/example"):
             page.get_by_role("button", name="Try an example").click(no_wait_after=True)
-        with page.expect_response("**/readyz", timeout=30_000):
+        with page.expect_response(lambda answer: answer.url.endswith("/readyz") and answer.ok, timeout=30_000):
             gate.set()
+        begun.set()
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT, timeout=60_000)
 
 
