@@ -82,6 +82,8 @@ class Run(_Part):
         hardware: processor or GPU, in words.
         versions: of the libraries that trained, by name.
         backbone_weights: what the backbone started from, in words.
+        weights_from: the model that the weights were taken from as they are, and its training, in words; empty where the run
+            trained them.
         calibration: slope and intercept applied to the network's logit.
         image: threshold and band for slices and single images.
         exam_rule: how an exam is judged, with what it rests on.
@@ -103,6 +105,7 @@ class Run(_Part):
     hardware: str
     versions: dict[str, str] = {}
     backbone_weights: str = "none"
+    weights_from: str = ""
     network: NetworkSpec
     preprocessing: PreprocessingSpec
     calibration: tuple[float, float] = (1.0, 0.0)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -67,7 +68,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = [a_record(folder, "covid-ct", k, label=k // 2 % 2, part=part) for k, part in enumerate(parts)]
     records += [a_record(folder, "luna", 20 + k, label=0, part=Part.TRAIN) for k in range(4)]
     Catalog(tuple(records)).write(folder / "catalog.csv")
-    (folder / "prepare.json").write_text(json.dumps({"counts": []}))
+    cells = Counter((r.dataset, r.label, str(r.part)) for r in records)
+    rows = [{"dataset": d, "label": y, "part": p, "records": n, "groups": n // 2} for (d, y, p), n in cells.items()]
+    (folder / "prepare.json").write_text(json.dumps({"counts": rows}))
     return folder
 
 
@@ -185,7 +188,11 @@ def test_weights_of_a_model_are_kept_and_what_decides_with_them_is_new(model, wo
     assert (again / "weights.safetensors").read_bytes() == (model / "weights.safetensors").read_bytes()
     assert not list((tmp_path / "run").glob("stretch-*"))
     assert told.command == "covidct-train fit small -w WORK -o RUN --weights-of small-1"
-    assert told.backbone_weights.startswith("not trained anew: the weights of small-1, trained on ")
+    assert told.backbone_weights == Run.read(model / "measured").backbone_weights
+    assert told.weights_from.startswith("small-1, trained on ")
+    assert f"not trained anew, but those of {told.weights_from}" in (again / "MODEL_CARD.md").read_text()
+    third = fit(RECIPE, work=work, out=tmp_path / "third", weights_of_model=again)
+    assert third.weights_from == told.weights_from
     assert told.exam_rule.rests_on.startswith("Chosen of 19 rules on 4 validation patients of covid-ct")
     assert (tmp_path / "run/scores.csv").is_file()
 
@@ -193,6 +200,16 @@ def test_weights_of_a_model_are_kept_and_what_decides_with_them_is_new(model, wo
 def test_weights_of_another_recipe_are_not_taken(model, work, tmp_path):
     with pytest.raises(RunError, match="not of the recipe other"):
         fit(replace(RECIPE, name="other"), work=work, out=tmp_path / "run", weights_of_model=model)
+
+
+def test_weights_that_have_seen_a_data_set_are_not_taken_as_if_they_had_not(model, work, tmp_path):
+    with pytest.raises(RunError, match="other data sets"):
+        fit(replace(RECIPE, without=frozenset({"luna"})), work=work, out=tmp_path / "run", weights_of_model=model)
+
+
+def test_weights_are_taken_or_trained_from_a_start_not_both(model, work, tmp_path):
+    with pytest.raises(RunError, match="one of the two"):
+        fit(RECIPE, work=work, out=tmp_path / "run", weights_of_model=model, backbone_weights="imagenet")
 
 
 def test_weights_trained_on_another_split_are_not_taken(model, work, tmp_path):

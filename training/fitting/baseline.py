@@ -7,6 +7,7 @@ exam), of every data set whose training part has both classes. No augmentation, 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -92,9 +93,18 @@ def fit(
     _learn(fitting, recipe, network, pictures)
     logits = _logits(fitting, network, pictures)
     SliceScores.of([fitting.catalog.records[k] for k in pictures.records], logits).write(out)
-    run = _concluded(fitting, recipe, work, pictures, logits, _fitness(fitting, network))
-    told = {"command": _command(recipe, backbone_weights), "backbone_weights": start}
-    run = run.model_copy(update=told | {"hours": (time.monotonic() - started) / 3600})
+    do = partial(
+        conclude,
+        fitting,
+        work,
+        pictures,
+        logits,
+        fitness=_fitness(fitting, network),
+        hours=(time.monotonic() - started) / 3600,
+        command=_command(recipe, backbone_weights),
+        backbone_weights=start,
+    )
+    run = _concluded(do, recipe)
     forget_if_changed(out, run)
     run.write(out)
     seal(out)
@@ -214,15 +224,12 @@ def _logits(fitting: Fitting, network: keras.Model, pictures: Pictures) -> np.nd
     return np.concatenate([batch[LOGIT].ravel() for batch in scoring.batches(pictures.images)])
 
 
-def _concluded(
-    fitting: Fitting, recipe: Baseline, work: Path, pictures: Pictures, logits: np.ndarray, fitness: FitnessSpec
-) -> Run:
+def _concluded(do: Callable[..., Run], recipe: Baseline) -> Run:
     """As any run; one that learned nothing, or is of a network that is not served, says so and is still compared."""
     try:
-        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="", given="")
+        run = do()
     except ValueError:
-        run = conclude(fitting, work, pictures, logits, fitness=fitness, hours=0, start="", given="", decided=UNDECIDED)
-        return run.model_copy(update={"compare_only": _UNLEARNED})
+        return do(decided=UNDECIDED).model_copy(update={"compare_only": _UNLEARNED})
     if recipe.architecture != "resnet50":
         told = _COMPARE_ONLY.format(architecture=recipe.architecture, recipe=recipe.name)
         return run.model_copy(update={"compare_only": told})

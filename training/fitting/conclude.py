@@ -14,12 +14,12 @@ from training.deciding.decisions import JUDGED_ON, Judged, calibrate, decide, un
 from training.deciding.exam_rules import choose_exam_rule
 from training.deciding.patients import is_other_healthy
 from training.deciding.stability import LogitsOf, WholeExam, phantom_exams
-from training.fitting.setup import Fitting
+from training.fitting.setup import Fitting, counted
 from training.hardware import trained_on, versions
 from training.imaging.pictures import Pictures
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import Part
-from training.run import PartCount, Run, Shortcut
+from training.run import Run, Shortcut
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ def conclude(
     *,
     fitness: FitnessSpec,
     hours: float,
-    start: str,
-    given: str,
+    command: str,
+    backbone_weights: str,
+    weights_from: str = "",
     logits_of: LogitsOf | None = None,
     affected: AffectedSpec | None = None,
     decided: Decided | None = None,
@@ -66,8 +67,9 @@ def conclude(
         logits: float (looks,), of the network.
         fitness: limits of what is judged at all.
         hours: of this session.
-        start: where the weights came from, in words.
-        given: the option that gave them.
+        command: that trained, for people.
+        backbone_weights: what the backbone started from, in words.
+        weights_from: where the weights are from that were not trained here, in words.
         logits_of: the network's logits of slices, to judge exam rules on phantoms; None judges them on patients alone.
         affected: how the share of lung affected is estimated; see ``training.deciding.affected.fit_on``.
         decided: what to decide with in place of what validation says.
@@ -77,19 +79,19 @@ def conclude(
     """
     recipe = fitting.recipe
     decided = decided or _decided(fitting, pictures, logits, logits_of)
-    left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
     prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
     seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
     return Run(
         recipe=recipe.name,
         summary=recipe.summary,
-        command=f"covidct-train fit {recipe.name} -w WORK -o RUN {given}{left_out}",
+        command=command,
         seed=recipe.seed,
         date=datetime.now(UTC).date(),
         hours=hours,
         hardware=trained_on(),
         versions=versions("keras", "numpy", "scikit-learn"),
-        backbone_weights=start,
+        backbone_weights=backbone_weights,
+        weights_from=weights_from,
         network=recipe.network,
         preprocessing=spec_of(recipe.preprocessing, recipe.network.size),
         calibration=decided.calibration,
@@ -97,7 +99,7 @@ def conclude(
         exam_rule=decided.exam_rule,
         fitness=fitness,
         affected=affected,
-        data=tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen),
+        data=counted(fitting, work),
         shortcut=tuple(
             s for row in prepared.get("shortcut", ()) if (s := Shortcut.model_validate(row)).measured_on in seen
         ),

@@ -62,16 +62,19 @@ def fit(
         progress: told what is going on, in words.
 
     Raises:
-        RunError: the folder or the catalog cannot be used, or the model is not of this recipe and split.
+        RunError: the folder or the catalog cannot be used, or the model is not of this recipe, split and data, or weights
+            to start from were given too.
     """
+    if weights_of_model is not None and backbone_weights != "none":
+        raise RunError("Weights are taken from a model, or trained from those of a backbone: give one of the two.")
     started = time.monotonic()
     fitting = begin(recipe, work=work, out=out, resume=resume, progress=progress)
     pictures = _pictures(fitting, cache or work / "cache")
     if weights_of_model is None:
-        start = weights_label(backbone_weights)
+        started_from, weights_from = weights_label(backbone_weights), ""
         _train(fitting, pictures, backbone_weights)
     else:
-        start = take_weights(weights_of_model, recipe, work=work, out=out)
+        started_from, weights_from = take_weights(weights_of_model, fitting, work)
     network = _trained(fitting)
     logits = _logits(fitting, pictures, network)
     run = conclude(
@@ -81,8 +84,9 @@ def fit(
         logits,
         fitness=_fitness(fitting, network),
         hours=(time.monotonic() - started) / 3600,
-        start=start,
-        given=_given(backbone_weights, weights_of_model),
+        command=_command(recipe, backbone_weights, weights_of_model),
+        backbone_weights=started_from,
+        weights_from=weights_from,
         logits_of=_logits_of(fitting, network),
         affected=_affected(fitting, network),
     )
@@ -92,11 +96,12 @@ def fit(
     return run
 
 
-def _given(backbone_weights: str, weights_of_model: Path | None) -> str:
-    """What the command line was given to begin with."""
+def _command(recipe: Recipe, backbone_weights: str, weights_of_model: Path | None) -> str:
+    given = f"--backbone-weights {Path(backbone_weights).name}"
     if weights_of_model is not None:
-        return f"--weights-of {weights_of_model.name}"
-    return f"--backbone-weights {Path(backbone_weights).name}"
+        given = f"--weights-of {weights_of_model.name}"
+    left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
+    return f"covidct-train fit {recipe.name} -w WORK -o RUN {given}{left_out}"
 
 
 def _pictures(fitting: Fitting, cache: Path) -> Pictures:

@@ -1,5 +1,6 @@
 """What every step of one run needs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from training.fitting.recipe import Recipe
 from training.imaging.pictures import Pictures
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import CATALOG, Catalog, Part, Record
+from training.records.prepare import REPORT
 from training.records.split import held_out
-from training.run import RunError
+from training.run import PartCount, RunError
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,13 @@ class Fitting:
             cell_weights=self.recipe.label_weights,
         )
         return np.asarray(weights / weights.sum())
+
+
+def counted(fitting: Fitting, work: Path) -> tuple[PartCount, ...]:
+    """How much of each data set that counts ``prepare`` put into which part, as it wrote it into ``work``."""
+    prepared = json.loads((work / REPORT).read_text(encoding="utf-8"))
+    seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
+    return tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen)
 
 
 def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Callable[[str], None]) -> Fitting:

@@ -157,6 +157,7 @@ def _training(run: Run, summary: str) -> str:
         "seed": str(run.seed),
         "time of the last session": f"{run.hours:.1f} h on {run.hardware}; steps kept from earlier ones are not counted",
         "backbone started from": run.backbone_weights,
+        **({"weights": f"not trained anew, but those of {run.weights_from}"} if run.weights_from else {}),
         "network": f"ResNet50, head {run.network.head}, stages {', '.join(map(str, run.network.stages))}, "
         f"input {run.network.size} x {run.network.size}",
         "preprocessing": f"{run.preprocessing.name} ({run.preprocessing.fingerprint})",
