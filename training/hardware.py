@@ -1,9 +1,10 @@
 """What a figure was measured with: the processor and the libraries, in words."""
 
-import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+
+from app.ct.workers.pool import cpus
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -12,12 +13,7 @@ def processor() -> str:
     """Name of the processor and how many of its cores this process may use."""
     lines = _CPU_INFO.read_text(encoding="utf-8").splitlines() if _CPU_INFO.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {cores()} cores"
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {cpus()} cores"
 
 
 def versions(*packages: str) -> dict[str, str]:

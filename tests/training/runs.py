@@ -74,6 +74,7 @@ def an_evaluation(
     auc: float = 0.8125,
     trained_on: str = "covid-ct, luna",
     recipe: str = "tiny",
+    where: str = "part=validation",
 ) -> None:
     """Write what ``evaluate`` would, with one figure."""
     figure = {"value": auc, "low": auc - 0.0313, "high": auc + 0.0547}
@@ -89,7 +90,7 @@ def an_evaluation(
             "engine": "keras",
         },
         "data": ["work"],
-        "where": ["part=validation"],
+        "where": [where],
         "by": "slice",
         "positive_class": "COVID-19",
         "threshold": 0.41,

@@ -33,16 +33,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def told_by(card: Path) -> str:
-    return card.read_text()
-
-
 def test_what_was_measured_since_stands_in_the_card_beside_what_was_before(model: Path, tmp_path: Path) -> None:
     an_evaluation(tmp_path, "without-drenet", kind="transfers", auc=0.6421)
-    an_evaluation(tmp_path, "folds", kind="cross-validations", auc=0.6543)
+    an_evaluation(tmp_path, "folds", kind="cross-validations", auc=0.6543, where="part=test")
     before = contents(model)
 
-    card = told_by(amend(model, tmp_path))
+    card = amend(model, tmp_path).read_text()
 
     for figure in ("0.876", "0.703", "0.642", "0.654"):
         assert figure in card
@@ -58,7 +54,7 @@ def test_what_was_measured_since_stands_in_the_card_beside_what_was_before(model
 def test_a_title_that_is_there_is_replaced(model: Path, tmp_path: Path) -> None:
     an_evaluation(tmp_path, "without-soares", kind="transfers", auc=0.7654)
 
-    card = told_by(amend(model, tmp_path))
+    card = amend(model, tmp_path).read_text()
 
     assert "0.765" in card
     assert "0.703" not in card
@@ -79,6 +75,7 @@ def test_the_same_card_is_written_from_what_is_there(model: Path, tmp_path: Path
         (lambda to: an_evaluation(to, "other", weights_sha256="of another model"), "other weights"),
         (lambda to: an_audit(to, "jpeg"), "other weights"),
         (lambda to: an_evaluation(to, "anew", kind="transfers", recipe="another"), "another recipe"),
+        (lambda to: an_evaluation(to, "folds", kind="cross-validations"), "not measured where part=test"),
         (lambda to: an_evaluation(to, "anew", kind="transfers", trained_on="soares"), "trained on what"),
     ],
 )

@@ -44,6 +44,7 @@ def test_a_released_model_passes_its_self_test_on_every_engine(released: Path) -
     manifest = read_manifest(released)
 
     assert {p.stat().st_mode & 0o777 for p in released.rglob("*") if p.is_file()} == {0o644}
+    assert {p.stat().st_mode & 0o777 for p in released.rglob("*") if p.is_dir()} == {0o755}
     assert {p.name for p in released.iterdir()} == {
         *manifest.files,
         "manifest.json",
@@ -123,7 +124,7 @@ def test_transfers_measured_with_the_runs_own_weights_are_refused(run: Path, rel
 @pytest.mark.parametrize("kind", ["transfers", "cross-validations"])
 @pytest.mark.parametrize("recipe", ["another", ""])
 def test_another_recipe_trained_anew_is_refused(run: Path, tmp_path: Path, kind: str, recipe: str) -> None:
-    an_evaluation(run, "anew", kind=kind, recipe=recipe)
+    an_evaluation(run, "anew", kind=kind, recipe=recipe, where="part=test")
 
     with pytest.raises(RunError, match="another recipe than tiny"):
         release(run, name="tiny", store=tmp_path / "store")

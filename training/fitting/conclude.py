@@ -80,7 +80,8 @@ def conclude(
     recipe = fitting.recipe
     decided = decided or _decided(fitting, pictures, logits, logits_of)
     prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
-    seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
+    data = counted(fitting, work)
+    seen = {count.dataset for count in data}
     return Run(
         recipe=recipe.name,
         summary=recipe.summary,
@@ -99,7 +100,7 @@ def conclude(
         exam_rule=decided.exam_rule,
         fitness=fitness,
         affected=affected,
-        data=counted(fitting, work),
+        data=data,
         shortcut=tuple(
             s for row in prepared.get("shortcut", ()) if (s := Shortcut.model_validate(row)).measured_on in seen
         ),

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.ct.preprocessing import Preprocessor, spec_of
-from training.hardware import cores
+from app.ct.workers.pool import cpus
 from training.imaging import augmentation, drawing, looks, other_disease, synthesis
 from training.imaging.looks import Look, LookSettings, coverage_on_grid, looks_of
 from training.keys import file_key, key_of
@@ -104,7 +104,7 @@ class Studio:
         if len(records) <= _FEW:
             yield from map(make, records)
             return
-        with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(cpus(), mp_context=get_context("spawn")) as pool:
             yield from pool.map(make, records, chunksize=_CHUNK)
 
     def _path(self, record: Record, code: str) -> Path:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from app.ct.manifest import Manifest
 from training.measured import AUDIT, AUDITS, COMPARISON, STUDIES
+from training.records.catalog import Part
 from training.releasing.precision_report import PrecisionReport
 from training.run import (
     CROSS_VALIDATIONS,
@@ -71,7 +72,8 @@ class Findings:
 
     def check(self, manifest: Manifest, *, recipe: str) -> None:
         """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights of the
-        same recipe, which have not seen its data set, and a cross-validation of other weights of the same recipe.
+        same recipe, which have not seen its data set, and a cross-validation of other weights of the same recipe, on the
+        part set aside.
 
         Args:
             manifest: of the model that the card will be of.
@@ -94,8 +96,10 @@ class Findings:
         anew = (*self.transfers, *self.crossed)
         if same := [e.title for e in anew if e.model.weights_sha256 == weights]:
             raise RunError(
-                f"To be of weights trained anew, but measured with the run's own weights: {', '.join(same)}."
+                f"Of weights trained anew, it says, but measured with the run's own weights: {', '.join(same)}."
             )
+        if inside := [e.title for e in self.crossed if f"part={Part.TEST}" not in e.where]:
+            raise RunError(f"To be of folds set aside, but not measured where part={Part.TEST}: {', '.join(inside)}.")
         if others := [e.title for e in anew if e.recipe != recipe]:
             raise RunError(f"Measured with another recipe than {recipe}, or they do not say: {', '.join(others)}.")
         if seen := [e.title for e in self.transfers if not e.trained_on or e.trained_on & e.per_source.keys()]:
