@@ -182,8 +182,6 @@ def _framed_components(small: np.ndarray, smooth: np.ndarray) -> tuple[list[np.n
 
 
 def _lung_components_in(smooth: np.ndarray, part: tuple[slice, slice]) -> tuple[list[np.ndarray], float]:
-    if not smooth[part].size:
-        return [], 0.0
     found, threshold = _lung_components(smooth[part])
     whole = np.zeros((len(found), *smooth.shape), dtype=bool)
     for one, component in zip(whole, found, strict=True):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.ct.errors import UnsupportedType
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
 from training.imaging.looks import LookSettings
@@ -59,6 +60,14 @@ def test_many_records_are_shared_among_processes_with_the_same_looks(studio, rec
 
     assert [np.array_equal(a, b) for a, b in zip(vars(few).values(), vars(many).values(), strict=True)] == [True] * 7
     assert sorted(p.name for p in again.folder.iterdir()) == sorted(p.name for p in studio.folder.iterdir())
+
+
+def test_a_file_that_cannot_be_read_is_said_to_be_from_another_process_too(studio, records, monkeypatch):
+    monkeypatch.setattr("training.imaging.pictures._FEW", 1)
+    records[1].file.write_bytes(b"no picture")
+
+    with pytest.raises(UnsupportedType):
+        studio.pictures(list(enumerate(records)))
 
 
 def test_another_seed_gives_other_looks_of_the_same_slice(studio, records):

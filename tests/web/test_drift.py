@@ -71,6 +71,10 @@ def test_the_served_model_has_a_reference_of_its_validation() -> None:
 
     # 253 of 359 slices of COVID-19 and 32 of 343 others.
     assert positive_share(validation) == pytest.approx(285 / 702, abs=1e-9)
+    assert manifest.scores is not None
+    assert manifest.scores.slices == 702
+    # By the network as it was trained, not as it is stored and served.
+    assert 1 - manifest.scores.at_most[4] == pytest.approx(285 / 702, abs=0.01)
 
 
 def test_there_is_no_reference_without_a_model() -> None:
