@@ -34,6 +34,24 @@ def paths(exam: str) -> list[Path]:
     return sorted(folder.iterdir(), key=lambda path: int("".join(filter(str.isdigit, path.stem))))
 
 
+README = Path(__file__).parents[2] / "README.md"
+PRECISIONS_DIFFER_BY = 0.02
+
+
+@pytest.mark.parametrize("exam", EXAMS)
+def test_readme_says_what_comes_of_it(exam: str) -> None:
+    found = as_it_came(exam).diagnosis
+    (row,) = (
+        line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `exams/{exam}` |")
+    )
+    *_, probability, verdict, _ = (cell.strip(" `") for cell in row.split("|"))
+
+    assert float(probability) == pytest.approx(found.probability, abs=PRECISIONS_DIFFER_BY)
+    # Nearer to an end of the band, another precision may come to another verdict.
+    if min(abs(found.probability - end) for end in found.band) > PRECISIONS_DIFFER_BY:
+        assert verdict == found.verdict
+
+
 def few() -> list[Path]:
     return paths("P002")[::EVERY]
 
