@@ -18,13 +18,15 @@ from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_likeness, check_lung_area, may_be_told
 from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
+from app.ct.precision import Precision
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.reading.first import OnFirst
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.selection import lung_area, select_slices, slices_by_default
 from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Noticed, Workers
+from app.ct.workers.pool import cpus
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -43,6 +45,10 @@ class SliceClassifier(Protocol):
     @property
     def on_gpu(self) -> bool:
         """Whether scoring every slice is cheap."""
+
+    @property
+    def precision(self) -> Precision:
+        """What it computes in on this machine."""
 
     def score_chunks(
         self, exam: Exam, indices: Sequence[int], *, chunk: int = 8, workers: Workers = ON_THE_SPOT
@@ -228,7 +234,8 @@ class DiagnosisService:
     def _how_many(self, wish: Wish) -> int | None:
         if wish.slices is not None:
             return wish.slices or None
-        return None if self.classifier.on_gpu else CPU_SLICES
+        classifier = self.classifier
+        return slices_by_default(on_gpu=classifier.on_gpu, precision=classifier.precision, cpus=cpus())
 
     def _score(
         self, exam: Exam, chosen: Sequence[int], known: SliceScores | None, *, on_progress: OnProgress

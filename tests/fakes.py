@@ -12,6 +12,7 @@ from app.ct.exam import Exam
 from app.ct.exam_rule import TopShareMean
 from app.ct.fitness import TrainingFeatures, TrainingSlices
 from app.ct.manifest import Decision, FitnessSpec, Manifest, Measured, NetworkSpec, PreprocessingSpec
+from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from app.ct.workers import ON_THE_SPOT, Workers
 
@@ -97,6 +98,7 @@ class FakeClassifier:
     manifest: Manifest = field(default_factory=a_manifest)
     engine_name: str = "fake"
     on_gpu: bool = False
+    precision: Precision = "bf16"
     lungs_lost: int = 0
     unlike: range = range(0)
 

@@ -18,6 +18,7 @@ from app.ct.errors import Busy, NoFiles, NoLung, NotChest, StorageFull, UnlikeTr
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from app.ct.precision import Precision
 from app.ct.reading.files import NamedFile
 from app.ct.scores import SliceScores
 from app.ct.workers import ON_THE_SPOT, Workers
@@ -483,3 +484,15 @@ def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path
 
     assert running.desk.sweep() == 1
     running.store.close()
+
+
+@pytest.mark.parametrize(("precision", "most"), [("f32", 32), ("bf16", 64)])
+def test_a_slow_machine_scores_fewer_slices_where_nobody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: Precision, most: int
+) -> None:
+    monkeypatch.setattr("app.service.cpus", lambda: 2)
+    slices = list(dicom_files(phantom(slices=100, size=128)))
+
+    found = diagnosed(slices, tmp_path, classifier=FakeClassifier(precision=precision))
+
+    assert len(found.scores.indices) == most

@@ -4,7 +4,8 @@ import pytest
 from app.ct.errors import NoLung
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
-from app.ct.selection import lung_area, select_slices
+from app.ct.precision import Precision
+from app.ct.selection import lung_area, select_slices, slices_by_default
 from tests.builders import an_exam
 
 
@@ -53,3 +54,21 @@ def test_an_exam_without_lung_is_refused():
 def test_a_limit_below_one_is_refused(exam):
     with pytest.raises(ValueError, match="at least 1"):
         select_slices(lung_area(exam), 0)
+
+
+@pytest.mark.parametrize(
+    ("on_gpu", "precision", "cpus", "expected"),
+    [
+        (True, "f32", 2, None),
+        (True, "bf16", 1, None),
+        (False, "bf16", 1, 64),
+        (False, "int8", 2, 64),
+        (False, "f32", 4, 64),
+        (False, "f32", 2, 32),
+        (False, "f32", 1, 32),
+    ],
+)
+def test_as_many_are_scored_as_the_machine_can_in_time(
+    on_gpu: bool, precision: Precision, cpus: int, expected: int | None
+) -> None:
+    assert slices_by_default(on_gpu=on_gpu, precision=precision, cpus=cpus) == expected

@@ -1,6 +1,5 @@
 """The CPU engine: OpenVINO on a graph converted at release. Starts in half a second, without TensorFlow."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import openvino
 
 from app.ct.engines import OUTPUTS, NetworkOutput
 from app.ct.precision import Precision
+from app.ct.workers.pool import cpus
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,7 @@ class OpenVinoEngine:
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": _cpus(),
+            "INFERENCE_NUM_THREADS": cpus(),
         }
         self._request = core.compile_model(core.read_model(graph), "CPU", settings).create_infer_request()
 
@@ -66,10 +66,6 @@ def native_precisions(cpu_info: Path = _CPU_INFO) -> frozenset[Precision]:
     if "INT8" in able and not set(_INT8_INSTRUCTIONS).isdisjoint(flags):
         found.add("int8")
     return frozenset(found)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def converted(network: "keras.Model") -> openvino.Model:
