@@ -19,6 +19,7 @@ from app.ct.fitness import check_body_part, check_likeness, check_lung_area, may
 from app.ct.gaps import Coverage, coverage_of
 from app.ct.manifest import Manifest
 from app.ct.precision import Precision
+from app.ct.processors import cpus
 from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.reading.first import OnFirst
@@ -26,7 +27,6 @@ from app.ct.scores import SliceScores
 from app.ct.selection import lung_area, select_slices, slices_by_default
 from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Noticed, Workers
-from app.ct.workers.pool import cpus
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 

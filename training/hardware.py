@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from app.ct.workers.pool import cpus
+from app.ct.processors import cpus
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

@@ -11,8 +11,9 @@ from app.ct.engines import Engine
 from app.ct.fitness import TrainingSlices
 from app.ct.manifest import Manifest
 from app.ct.phantom import Phantom, phantom
+from app.ct.processors import cpus
 from app.ct.workers import Workers
-from app.ct.workers.pool import WorkerPool, cpus
+from app.ct.workers.pool import WorkerPool
 from app.service import DiagnosisService
 from app.uploads import Limits
 from tests.bench import codings, costs, crowd, crowds, decoders, exams, over_http, peers, stages, startup

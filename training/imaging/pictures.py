@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.ct.preprocessing import Preprocessor, spec_of
-from app.ct.workers.pool import cpus
+from app.ct.processors import cpus
 from training.imaging import augmentation, drawing, looks, other_disease, synthesis
 from training.imaging.looks import Look, LookSettings, coverage_on_grid, looks_of
 from training.keys import file_key, key_of

@@ -8,7 +8,7 @@ import openvino
 
 from app.ct.engines import OUTPUTS, NetworkOutput
 from app.ct.precision import Precision
-from app.ct.workers.pool import cpus
+from app.ct.processors import cpus
 
 if TYPE_CHECKING:
     import keras

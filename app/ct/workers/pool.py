@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.ct.errors import NoWorkers, ServiceError
+from app.ct.processors import cpus
 from app.ct.workers import ON_THE_SPOT, Broken, ClosableWorkers, Item, Result
 from app.ct.workers.plain import Unbelievable
 from app.ct.workers.sandbox import hide_memory
@@ -289,11 +290,6 @@ class WorkerPool:
 def workers_of(count: int | None) -> ClosableWorkers:
     """So many processes, one for each CPU where it is None; for 0 the work is done on the spot."""
     return ON_THE_SPOT if count == 0 else WorkerPool(count)
-
-
-def cpus() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _environment() -> dict[str, str]:
