@@ -27,6 +27,7 @@ from app.ct.scores import SliceScores
 from app.ct.selection import lung_area, select_slices, slices_by_default
 from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Noticed, Workers
+from app.ct.writing import writing_on
 from app.exam_folder import Wish
 from app.uploads import Limits, unpack
 
@@ -73,7 +74,9 @@ class Timing:
 
 @dataclass(frozen=True, eq=False)
 class Diagnosed:
-    """An exam with everything that was found in it; ``synthetic`` where the service drew it itself."""
+    """An exam with everything that was found in it; ``writing`` is what was noticed beside the body, ``synthetic`` whether the
+    service drew it itself.
+    """
 
     exam: Exam
     coverage: Coverage
@@ -81,6 +84,7 @@ class Diagnosed:
     diagnosis: Diagnosis
     affected: Affected
     timing: Timing
+    writing: tuple[Sentence, ...] = ()
     synthetic: bool = False
 
     @property
@@ -90,6 +94,7 @@ class Diagnosed:
         return (
             *said,
             *self.exam.warnings,
+            *self.writing,
             *self.coverage.warnings,
             *_lungs_lost(self.scores),
             *_unlike_training(self.scores),
@@ -200,11 +205,13 @@ class DiagnosisService:
             area = lung_area(exam, workers=workers)
             check_lung_area(area, self._least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
+            writing = writing_on(exam, workers=workers)
         with clock("score"):
             scores = self._score(exam, chosen, ahead.known(exam, chosen), on_progress=on_progress)
         diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
         affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
-        return Diagnosed(exam, coverage, scores, diagnosis, affected, clock.timing(ahead=ahead.seconds), wish.example)
+        timing = clock.timing(ahead=ahead.seconds)
+        return Diagnosed(exam, coverage, scores, diagnosis, affected, timing, writing=writing, synthetic=wish.example)
 
     def _ahead(self, wish: Wish, on_progress: OnProgress) -> Ahead:
         def tell(scores: SliceScores, to_score: int) -> None:

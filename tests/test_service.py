@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from app.course import Course, Erased, Reading, Scoring
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
@@ -31,7 +33,7 @@ from app.service import Diagnosed, DiagnosisService
 from app.settings import Settings
 from app.store import Store
 from app.uploads import Limits
-from tests.builders import a_dicom_exam, files
+from tests.builders import a_dicom_exam, a_png, files
 from tests.fakes import FakeClassifier, a_manifest
 
 
@@ -496,3 +498,18 @@ def test_a_slow_machine_scores_fewer_slices_where_nobody_asks(
     found = diagnosed(slices, tmp_path, classifier=FakeClassifier(precision=precision))
 
     assert len(found.scores.indices) == most
+
+
+def test_writing_beside_the_body_is_warned_of(tmp_path: Path) -> None:
+    grays = [np.asarray(one.gray) for one in phantom(slices=12, lesions="few", size=256).exam().slices]
+    named = [NamedFile(f"{n:02}.png", a_png(drawn(gray, "DOE^JOHN 1961"))) for n, gray in enumerate(grays)]
+
+    assert any(
+        "written beside the body, on 12 of 12 slices" in warning for warning in diagnosed(named, tmp_path).warnings
+    )
+
+
+def drawn(gray: np.ndarray, text: str) -> np.ndarray:
+    image = Image.fromarray(gray)
+    ImageDraw.Draw(image).text((4, 4), text, fill=255, font=ImageFont.load_default(12))
+    return np.asarray(image)
