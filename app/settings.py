@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         storage_wait_s: how long a diagnosis is tried again where the disk is full or takes nothing.
         ready_wait_s: how long an upload waits for the model to load before it is turned away.
         retry_after_s: when to try again, as told to clients.
-        header_timeout_s: time in which a request's header must come.
+        header_timeout_s: time in which a request's header must come, and in which TLS must be agreed on.
         body_timeout_s, min_upload_kb_s: over each stretch of so much time a body must come at this rate, in units of 1024 bytes a
             second.
         answer_timeout_s: time in which a client must take in some of an answer that waits to be sent.

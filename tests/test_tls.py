@@ -1,6 +1,7 @@
 """The service over TLS, and who may reach it."""
 
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -36,7 +37,7 @@ def over_tls(tmp_path: Path) -> Iterator[httpx.Client]:
     the_served_model()
     certificate, key = a_pair(tmp_path)
     options = ["--port", 0, "--data-dir", tmp_path / "data", "--tls-cert", certificate, "--tls-key", key]
-    with started("serve", *options, COVIDCT_WORKERS="0") as process:
+    with started("serve", *options, COVIDCT_WORKERS="0", COVIDCT_HEADER_TIMEOUT_S="1") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if b"listens on https://127.0.0.1:" in line:
@@ -63,6 +64,18 @@ def test_over_tls_the_page_is_signed_in_with_a_secure_cookie(over_tls: httpx.Cli
 
     assert (closed.status_code, signed_in.status_code, page.status_code) == (401, 303, 200)
     assert "secure" in signed_in.headers["set-cookie"].lower()
+
+
+def test_who_connects_and_never_agrees_on_keys_is_let_go(over_tls: httpx.Client) -> None:
+    address = (over_tls.base_url.host, over_tls.base_url.port)
+    with (
+        socket.create_connection(address, timeout=30) as silent,
+        socket.create_connection(address, timeout=30) as stalled,
+    ):
+        stalled.sendall(b"\x16\x03\x01\x02\x00\x01")
+
+        # A connection that is kept open ends this in a timeout.
+        assert (silent.recv(1), stalled.recv(1)) == (b"", b"")
 
 
 def test_half_a_pair_or_a_wrong_one_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

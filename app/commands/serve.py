@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
@@ -28,10 +29,11 @@ _GOODBYE_S = 5
 class _Server(uvicorn.Server):
     """Says where it is once it listens; goes on answering until the exams at work are done."""
 
-    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
-        """Of an application whose exams ``desk`` diagnoses."""
+    def __init__(self, config: uvicorn.Config, desk: Desk, *, handshake_s: float) -> None:
+        """Of an application whose exams ``desk`` diagnoses; over TLS a connection may take so long to agree on keys."""
         super().__init__(config)
         self._desk = desk
+        self._handshake_s = handshake_s
 
     async def shutdown(self, *arguments: object, **options: object) -> None:
         """Drain, then close: uploads are turned away meanwhile; who interrupts twice does not wait."""
@@ -41,6 +43,10 @@ class _Server(uvicorn.Server):
         await super().shutdown(*arguments, **options)  # type: ignore[arg-type]
 
     async def startup(self, *arguments: object, **options: object) -> None:
+        if self.config.is_ssl:  # asyncio waits a minute where nobody says otherwise, and uvicorn has no option for it.
+            loop = asyncio.get_running_loop()
+            limited = partial(loop.create_server, ssl_handshake_timeout=self._handshake_s)
+            loop.create_server = limited  # type: ignore[method-assign]
         await super().startup(*arguments, **options)  # type: ignore[arg-type]
         scheme = "https" if self.config.is_ssl else "http"
         for server in self.servers:
@@ -134,7 +140,7 @@ def run(settings: Settings) -> None:
     except OSError as error:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
     parts: Parts = app.state.parts
-    server = _Server(server_config(app, settings), parts.desk)
+    server = _Server(server_config(app, settings), parts.desk, handshake_s=settings.header_timeout_s)
     with _stopping_is_no_failure():
         server.run()
         if parts.desk.is_at_work:  # A native call that does not return would hold the interpreter's own end back.
