@@ -226,7 +226,8 @@ class Desk:
             raise Busy
 
     def _size_of(self, exam_id: str) -> Size:
-        is_small = self._store.folder(exam_id).upload_bytes <= self._settings.small_exam_mb << 20
+        files, megabytes = self._settings.small_exam_files, self._settings.small_exam_mb
+        is_small = self._store.folder(exam_id).is_small(files=files, megabytes=megabytes)
         return Size.SMALL if is_small else Size.LARGE
 
     def _line_up(self, exam_id: str, size: Size) -> None:

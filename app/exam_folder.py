@@ -75,10 +75,10 @@ class ExamFolder:
             (self.originals / "request.json").write_text(json.dumps(asked), encoding="utf-8")
             sync_tree(self.path)
 
-    @property
-    def upload_bytes(self) -> int:
-        """How large the uploaded files are, all together."""
-        return sum(path.stat().st_size for path in self.originals.glob("[0-9]*"))
+    def is_small(self, *, files: int, megabytes: int) -> bool:
+        """Whether no more ``files`` were uploaded, and all together no more than ``megabytes`` (2**20 bytes)."""
+        sizes = [path.stat().st_size for path in self.originals.glob("[0-9]*")]
+        return len(sizes) <= files and sum(sizes) <= megabytes << 20
 
     def is_sealed(self) -> bool:
         """Whether the originals are still here, whole."""

@@ -43,7 +43,8 @@ class Settings(BaseSettings):
         workers: processes that decode and prepare slices, within limits; one for each CPU where nothing is set, and with 0 the
             service does it itself, where a decoder that crashes ends the service.
         queue_size: exams that may wait for their turn.
-        small_exam_mb: an upload up to this size, in units of 2**20, does not wait behind larger ones.
+        small_exam_files, small_exam_mb: an upload of no more files, and no more bytes in units of 2**20, does not wait behind
+            larger ones; a ZIP is one file.
         max_uploads: uploads that may arrive at the same time; each takes about 2 MB of memory.
         drain_s: how long the exams at work are waited for when the service is stopped; what has not ended by then begins
             again with the next start.
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(default=Limits.max_upload_mb, ge=1)
     workers: int | None = Field(default=None, ge=0, le=256)
     queue_size: int = Field(default=16, ge=1)
+    small_exam_files: int = Field(default=8, ge=0)
     small_exam_mb: int = Field(default=4, ge=0)
     max_uploads: int = Field(default=96, ge=1)
     drain_s: float = Field(default=45.0, ge=0)

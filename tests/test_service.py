@@ -295,6 +295,21 @@ def test_a_single_image_does_not_wait_behind_whole_exams(chest: list[NamedFile],
     assert {one.status for one in (first, *outcomes)} == {Status.DONE}
 
 
+def test_nor_behind_exams_of_many_light_slices(chest: list[NamedFile], tmp_path: Path) -> None:
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=HoldingWholeExams(gate=gate), small_exam_files=8)
+    running.desk.start()
+    held = [running.take(chest) for _ in range(2)]
+    first = running.wait_for(running.take(chest[12:13]))
+    ended_before = set(running.ended)
+    gate.set()
+    outcomes = [running.wait_for(one) for one in held]
+    running.close()
+
+    assert ended_before == {first.exam_id}
+    assert {one.status for one in outcomes} == {Status.DONE}
+
+
 def test_both_lines_together_are_bounded(chest: list[NamedFile], tmp_path: Path) -> None:
     running = RunningDesk(tmp_path, classifier=FakeClassifier(), queue_size=2, small_exam_mb=1)
     running.take(chest)
