@@ -127,7 +127,9 @@ def predict(
         ),
     ] = False,
     series: Annotated[str | None, typer.Option(metavar="UID", help="Diagnose this DICOM series.")] = None,
-    slices: Annotated[str | None, typer.Option(metavar="N|all", help="How many slices to score.")] = None,
+    slices: Annotated[
+        str | None, typer.Option(metavar="N|all", help="How many slices to score; by default as the server.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(

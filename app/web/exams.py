@@ -45,7 +45,10 @@ UPLOAD_FORM: dict[str, object] = {
 
 HowMany = Annotated[
     SlicesAsked | None,
-    Query(description="How many slices to score: a number, or `all`."),
+    Query(
+        description="How many of the slices that show lung to score: a number, or `all`. By default 64 on a CPU (32 on one or two"
+        " that compute in float32), and all on a GPU."
+    ),
 ]
 SeriesUid = Annotated[str | None, Query(max_length=128, description="The series to diagnose, instead of our choice.")]
 IdempotencyKey = Annotated[
