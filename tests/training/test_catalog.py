@@ -101,3 +101,38 @@ def test_where_on_an_unknown_column_is_refused(tmp_path: Path) -> None:
 
 def test_the_pictures_of_the_builder_differ() -> None:
     assert not np.array_equal(a_gray(0), a_gray(1))
+
+
+def test_without_groups_a_patient_is_one(tmp_path: Path) -> None:
+    one, same, other = Catalog.read(
+        a_data_set(tmp_path, [{"patient": "p"}, {"patient": "p"}, {"patient": "q"}])
+    ).records
+
+    assert one.group == same.group != other.group
+
+
+def test_patients_of_two_data_sets_are_not_one_by_their_name(tmp_path: Path) -> None:
+    rows = [{"group": "1"}, {"group": "1"}, {"group": "2"}]
+    here = a_data_set(tmp_path / "here", [{"dataset": "here", **row} for row in rows])
+    there = a_data_set(tmp_path / "there", [{"dataset": "there", **row} for row in rows[:2]])
+
+    groups = [r.group for r in Catalog.read(here, there).records]
+
+    assert groups[0] == groups[1] != groups[3] == groups[4]
+    assert groups[2] == "2"
+
+
+def test_a_prepared_group_may_span_data_sets(tmp_path: Path) -> None:
+    folders = [a_data_set(tmp_path / name, [{"dataset": name, "group": "1", "part": "train"}]) for name in ("a", "b")]
+
+    assert {r.group for r in Catalog.read(*folders).records} == {"1"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+@pytest.mark.parametrize(("name", "column"), [("manifest.csv", "file"), ("labels.csv", "exam")])
+def test_a_table_in_another_encoding_is_refused_in_words(tmp_path: Path, name: str, column: str, encoding: str) -> None:
+    Image.fromarray(a_gray()).save(tmp_path / "a.png")
+    (tmp_path / name).write_text(f"{column},label,source\na.png,1,Hôpital\n", encoding=encoding)
+
+    with pytest.raises(CatalogError, match=f"{name} is no CSV file in UTF-8"):
+        Catalog.read(tmp_path)

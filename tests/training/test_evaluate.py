@@ -12,6 +12,7 @@ from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Decision, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.phantom import phantom
+from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam, an_enhanced_dicom
 from tests.fakes import a_fitness
@@ -39,6 +40,7 @@ class GrayScorer:
     manifest = MANIFEST
     engine_name = "gray"
     on_gpu = False
+    precision: Precision = "bf16"
 
     def score(self, slices: Sequence[Slice], indices: Sequence[int] | None = None) -> SliceScores:
         maps = np.stack([np.asarray(Image.fromarray(s.gray).resize((6, 5)), dtype=np.float32) / 255 for s in slices])
@@ -212,9 +214,8 @@ def test_a_file_of_several_slices_is_not_scored_as_one(tmp_path: Path) -> None:
     data = chests(tmp_path, far=[False])
     (data / "000.png").write_bytes(an_enhanced_dicom())
 
-    (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.SLICE)
-
-    assert (case.refused, case.probability) == ("uneven-exam", None)
+    with pytest.raises(CatalogError, match="--by exam"):
+        score(Catalog.read(data).records, GrayScorer(), by=By.SLICE)
 
 
 def test_less_lung_than_the_model_wants_is_counted_as_refused(tmp_path: Path) -> None:

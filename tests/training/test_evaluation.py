@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
+from training.metrics.calibration import calibration_lines
 from training.metrics.evaluation import (
     Interval,
     Sample,
@@ -210,3 +211,24 @@ def test_calibration_of_a_class_of_one_group_has_no_interval() -> None:
 
     assert found["calibration_slope"].value is not None
     assert found["calibration_slope"].low is found["calibration_intercept"].low is None
+
+
+def test_an_interval_that_draws_without_an_error_leave_open_is_not_given() -> None:
+    # One of twenty is on the wrong side: a third of the draws do not hold it, and then no slope is steep enough.
+    labels, probabilities = np.repeat([0, 1], 10), np.r_[np.linspace(0.1, 0.4, 9), 0.7, np.linspace(0.6, 0.9, 10)]
+    sample = Sample.of(labels, probabilities, threshold=0.5, groups=[f"{k}" for k in range(20)])
+
+    found = measure(sample, draws=1000)
+
+    assert found["calibration_slope"].value is not None
+    assert found["calibration_slope"].low is found["calibration_slope"].high is None
+    assert found["auc"].low is not None
+
+
+@pytest.mark.parametrize(("labels", "sign"), [([0, 0, 1, 1], 1), ([1, 1, 0, 0], -1)])
+def test_labels_that_part_have_an_infinite_slope(labels: list[int], sign: int) -> None:
+    slope, intercept = calibration_lines(np.array([0.6, 0.7, 0.8, 0.9]), np.array(labels), np.ones((1, 4)))
+
+    assert slope == [sign * np.inf]
+    assert intercept == [-sign * np.inf]
+    assert np.isnan(calibration_lines(np.array([0.6, 0.7]), np.array([1, 1]), np.ones((1, 2)))).all()

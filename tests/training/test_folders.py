@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.builders import a_dicom_exam, a_zip
+from tests.builders import a_dicom_exam, a_zip, an_enhanced_dicom
 from tests.training.builders import a_gray
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.folders import Unlabeled, label_of
@@ -159,3 +159,42 @@ def test_an_archive_that_does_not_open_is_dropped_and_named(tmp_path: Path) -> N
     report = prepare([tmp_path / "mine"], tmp_path / "work")
 
     assert report["dropped"] == {"unreadable: The archive cannot be opened.": 1}
+
+
+@pytest.mark.parametrize("root", ["COVID-19", "normal", "data"])
+def test_a_folder_s_own_name_labels_nothing_beside_folders_of_classes(tmp_path: Path, root: str) -> None:
+    for name in ("covid", "normal", "influenza"):
+        a_picture_at(tmp_path / root / name / "a.png")
+
+    with pytest.raises(Unlabeled, match="1 of 3 files"):
+        Catalog.read(tmp_path / root)
+
+
+def test_patients_in_labels_csv_are_told_from_those_of_others(tmp_path: Path) -> None:
+    for name in ("north", "south"):
+        a_picture_at(tmp_path / name / "a.png")
+        (tmp_path / name / "labels.csv").write_text("exam,label,patient\na.png,1,1\n")
+
+    assert len({r.group for r in Catalog.read(tmp_path / "north", tmp_path / "south").records}) == 2
+
+
+@pytest.mark.parametrize("name", ["covid/one.nii.gz", "covid/one.mha", "covid/one.nii"])
+def test_a_volume_is_an_exam(tmp_path: Path, name: str) -> None:
+    (tmp_path / "covid").mkdir()
+    (tmp_path / name).write_bytes(b"")
+
+    (record,) = Catalog.read(tmp_path).records
+
+    assert record.is_exam
+    assert record.label == 1
+
+
+def test_one_file_of_several_slices_is_dropped_with_what_to_do(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "a.png")
+    (tmp_path / "b.dcm").write_bytes(an_enhanced_dicom())
+    (tmp_path / "labels.csv").write_text("exam,label\na.png,0\nb.dcm,1\n")
+
+    report = prepare([tmp_path], tmp_path / "work")
+
+    (dropped,) = report["dropped"]
+    assert "folder of its own" in str(dropped)

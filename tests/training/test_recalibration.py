@@ -52,7 +52,13 @@ def test_separated_labels_have_no_temperature_and_no_error() -> None:
 def test_scores_that_fall_with_the_label_have_no_temperature() -> None:
     labels, probabilities = np.array([1, 1, 1, 0, 0, 0]), np.array([0.1, 0.2, 0.8, 0.2, 0.8, 0.9])
 
-    assert np.isnan(temperatures(probabilities, labels, np.ones((1, 6)))).all()
+    assert temperatures(probabilities, labels, np.ones((1, 6))) == [np.inf]
+
+
+def test_where_every_logit_has_the_right_sign_none_is_cold_enough() -> None:
+    labels, probabilities = np.array([1, 1, 0, 0]), np.array([0.6, 0.9, 0.4, 0.1])
+
+    assert temperatures(probabilities, labels, np.ones((1, 4))) == [0.0]
 
 
 def test_one_group_has_a_temperature_without_an_interval() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -136,3 +137,26 @@ def test_a_fold_that_does_not_exist_is_refused_in_words(text: str) -> None:
 def test_a_fold_reads_as_it_is_written() -> None:
     assert Fold.parse("2/5") == Fold(2, 5)
     assert str(Fold(2, 5)) == "2/5"
+
+
+@pytest.mark.parametrize("others", [["test"], ["train", "test", ""], ["", "test"], ["fold-a", "Test"]])
+def test_what_is_officially_test_never_trains(others: list[str]) -> None:
+    rows = [r for part in others for r in records(part or "blank", split=part, groups=20)]
+    rows = [replace(r, dataset="d") for r in rows]
+
+    found = split(rows).catalog.records
+
+    assert {r.part for r in found if r.split.lower() == "test"} == {Part.HOLDOUT}
+    assert all(r.part in (Part.TRAIN, Part.VALIDATION) for r in found if r.split.lower() != "test")
+
+
+def test_official_parts_are_known_in_other_spellings() -> None:
+    rows = [replace(r, dataset="d") for part in ("Train", "Valid", "TEST") for r in records(part, split=part, groups=4)]
+
+    found = split(rows).catalog.records
+
+    assert {(r.split, r.part) for r in found} == {
+        ("Train", Part.TRAIN),
+        ("Valid", Part.VALIDATION),
+        ("TEST", Part.TEST),
+    }

@@ -19,9 +19,13 @@ from training.measuring.illustrate import (
     ROC,
     SOURCES,
 )
+from training.measuring.scoring import By
 from training.metrics.evaluation import Interval
 
 MARKDOWN, PAGE = "report.md", "report.html"
+_ONE_BY_ONE = (
+    "; a patient's slices were read one by one: that they differ in size or that one is unreadable is not counted"
+)
 _METRICS = {
     "auc": "AUC",
     "average_precision": "average precision (area under the precision-recall curve)",
@@ -109,7 +113,8 @@ def _what(report: Mapping[str, Any]) -> Section:
         "threshold": f"{report['threshold']:.3f} on the probability of COVID-19, chosen {report['threshold_chosen']}",
         "cases": f"{report['cases']}, of which {report['n']} scored ({report['positives']} positive, "
         f"{report['groups']} groups) and {report['unscored']} could not be read",
-        "refused": f"{report['refused']} would be refused by the service, {_words(report['refused_share'])}",
+        "refused": f"{report['refused']} would be refused by the service, {_words(report['refused_share'])}"
+        f"{_ONE_BY_ONE if report['by'] == By.PATIENT else ''}",
         "intervals": f"95 %, bootstrap of groups, {report['bootstrap']['draws']} draws, "
         f"seed {report['bootstrap']['seed']}",
     }

@@ -8,17 +8,20 @@ from typing import Protocol
 import numpy as np
 
 from app.ct.diagnosis import diagnose
-from app.ct.errors import ExamError, NoLung, NotChest, UnevenExam, UnlikeTraining
+from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_lung_area, is_like_training
 from app.ct.heatmap import enlarged
 from app.ct.manifest import FitnessSpec, Manifest
+from app.ct.precision import Precision
 from app.ct.preprocessing import make_preprocessor
+from app.ct.processors import cpus
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.selection import lung_area, select_slices, slices_by_default
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
+_WHOLE_EXAMS = "The data hold whole exams: evaluate them with --by exam."
 
 
 class Scorer(Protocol):
@@ -27,6 +30,7 @@ class Scorer(Protocol):
     manifest: Manifest
     engine_name: str
     on_gpu: bool
+    precision: Precision
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         """Score some slices of an exam, in parts."""
@@ -127,12 +131,12 @@ def score(records: Sequence[Record], scorer: Scorer, *, by: By, progress: Progre
         progress: told how many of how many records are done.
 
     Raises:
-        CatalogError: an exam among the records, which is to be scored as slices.
+        CatalogError: an exam among the records, or a file of several slices, which is to be scored as slices.
     """
     if by is By.EXAM:
         return list(_exams(records, scorer, progress))
     if any(record.is_exam for record in records):
-        raise CatalogError("The data hold whole exams: evaluate them with --by exam.")
+        raise CatalogError(_WHOLE_EXAMS)
     slices = list(_slices(records, scorer, progress))
     return slices if by is By.SLICE else _patients(slices, scorer.manifest)
 
@@ -148,7 +152,7 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         exam = record.read()
     except ExamError as error:
         return Scored((record,), refused=error.code)
-    limit = None if scorer.on_gpu else CPU_SLICES
+    limit = slices_by_default(on_gpu=scorer.on_gpu, precision=scorer.precision, cpus=cpus())
     indices, refused = slices_to_score(exam, limit, scorer.manifest.fitness)
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
     refused = refused or _unlike(scores.distance)
@@ -200,13 +204,13 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
 
 
 def _read_slice(record: Record, fitness: FitnessSpec) -> tuple[Slice | None, str]:
-    """The slice, and why serving would refuse it without scoring it; a file of several slices is none."""
+    """The slice, and why serving would refuse it without scoring it."""
     try:
         exam = record.read()
     except ExamError as error:
         return None, error.code
     if len(exam.slices) > 1:
-        return None, UnevenExam.code
+        raise CatalogError(_WHOLE_EXAMS)
     return exam.slices[0], slices_to_score(exam, None, fitness)[1]
 
 

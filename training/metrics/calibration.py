@@ -31,7 +31,8 @@ def calibration_lines(
         weights: float (draws, records), at least 0.
 
     Returns:
-        Two float64 (draws,); nan where the labels can be separated or are all alike.
+        Two float64 (draws,); nan where the labels are all alike. Where they can be separated no slope is steep enough: the slope
+        is infinite, with the sign of the direction, and so is the intercept, unless the labels part at probability one half.
     """
     x, y = logits_of(probabilities), labels.astype(np.float64)
     slope, intercept = np.zeros(len(weights)), np.zeros(len(weights))
@@ -43,7 +44,26 @@ def calibration_lines(
         slope = np.where(np.abs(slope) > _LARGEST_SLOPE, np.nan, slope)
         if (converged | np.isnan(slope)).all():
             break
-    return np.where(converged, slope, np.nan), np.where(converged, intercept, np.nan)
+    steepest, shift = _separated(x, y, weights)
+    return np.where(converged, slope, steepest), np.where(converged, intercept, shift)
+
+
+def _separated(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of slope and intercept where a threshold parts the labels; nan where none does, or there is one label."""
+    drawn, positive = weights > 0, y == 1
+
+    def ends(of: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low = np.where(drawn & of, x, np.inf).min(axis=1, initial=np.inf)
+        return low, np.where(drawn & of, x, -np.inf).max(axis=1, initial=-np.inf)
+
+    (low_positive, high_positive), (low_negative, high_negative) = ends(positive), ends(~positive)
+    has_both = (drawn & positive).any(axis=1) & (drawn & ~positive).any(axis=1)
+    rises, falls = has_both & (low_positive >= high_negative), has_both & (high_positive <= low_negative)
+    direction = np.where(rises, 1.0, np.where(falls, -1.0, np.nan))
+    with np.errstate(invalid="ignore"):
+        border = np.where(rises, low_positive + high_negative, high_positive + low_negative) / 2
+        # Infinity times nothing is nan: there the intercept may be anything.
+        return direction * np.inf, -direction * border * np.inf
 
 
 def _newton_step(
@@ -70,7 +90,8 @@ def temperatures(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndar
         weights: float (draws, records), at least 0.
 
     Returns:
-        float64 (draws,); nan where no positive, finite one exists: logits of the right sign everywhere, or of the wrong.
+        float64 (draws,); 0 where all logits have the right sign, and none is divided by too little; infinite where they would
+        have to be turned round.
 
     Source: Guo et al., "On calibration of modern neural networks", ICML 2017, section 4.2.
     """
@@ -88,7 +109,9 @@ def temperatures(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndar
         if (converged | np.isnan(inverse)).all():
             break
     exists = converged & (inverse > 0)
-    return np.asarray(np.divide(1.0, inverse, out=np.full(len(weights), np.nan), where=exists))
+    toward_right = (weights * (y - 0.5)) @ x > 0
+    limit = np.where(~converged & toward_right, 0.0, np.inf)
+    return np.asarray(np.divide(1.0, inverse, out=limit, where=exists))
 
 
 def bins_of(probabilities: np.ndarray) -> np.ndarray:

@@ -177,13 +177,17 @@ def percentiles(value: float, resampled: np.ndarray, *, groups: int) -> Interval
 
     Args:
         value: nan where it does not exist.
-        resampled: float (draws,), nan where a draw has none; these are left out. No interval where that is half of them.
+        resampled: float (draws,), nan where a draw has none, such as an AUC where it holds one class; these are left out. No
+            interval where that is half of them, and none where a limit is infinite.
         groups: how many groups the figure rests on; one says nothing of how groups differ, and gives no interval.
     """
-    exists = resampled[np.isfinite(resampled)]
+    exists = resampled[~np.isnan(resampled)]
     if not np.isfinite(value) or groups < 2 or len(exists) < max(1, len(resampled) / 2):
         return Interval(_finite(value))
-    low, high = np.percentile(exists, (2.5, 97.5))
+    with np.errstate(invalid="ignore"):  # Between a number and infinity, or between infinities, there is none.
+        low, high = np.percentile(exists, (2.5, 97.5))
+    if not np.isfinite((low, high)).all():
+        return Interval(float(value))
     return Interval(float(value), low=float(low), high=float(high))
 
 

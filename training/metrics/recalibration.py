@@ -22,6 +22,7 @@ def recalibration(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[
         measured where they were made, so their losses flatter; a temperature whose interval contains 1 changes nothing.
     """
     fits = fit_all(sample, np.ones((1, len(sample.labels))))[0]
+    fits[0] = fits[0] or np.nan  # Nothing can be divided by a temperature of 0.
     found = [Interval(float(v) if np.isfinite(v) else None) for v in fits]
     groups = len(set(sample.groups.tolist()))
     if groups > 1:
@@ -32,7 +33,7 @@ def recalibration(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[
 
 
 def fit_all(sample: Sample, weights: np.ndarray) -> np.ndarray:
-    """Temperature, slope and intercept for each row of weights: float64 (draws, 3), nan where there is none."""
+    """Temperature, slope and intercept for each row of weights: float64 (draws, 3); see ``calibration``."""
     slope, intercept = calibration_lines(sample.probabilities, sample.labels, weights)
     return np.stack([temperatures(sample.probabilities, sample.labels, weights), slope, intercept], axis=1)
 

@@ -6,9 +6,12 @@
 import csv
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +27,7 @@ COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "ma
 # Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
 MEASURE_ONLY = frozenset({"exams", "medseg48"})
 
+_VOLUMES = (".nii", ".nii.gz", ".mha")
 _LARGEST_EXAM = 4 * 2**30
 """Bytes: a ZIP that says it holds more is not opened."""
 
@@ -53,11 +57,11 @@ class Record:
     """One labelled image, or one labelled exam (a folder).
 
     Attributes:
-        file: an image, or a folder or ZIP of slices, which is an exam.
+        file: an image; or a folder or ZIP of slices, or a volume, which is an exam.
         label: 1 COVID-19, 0 not.
         dataset: the data set's short name; where not given, the first folder of ``file``.
         patient: as the data set names it; empty where unknown.
-        group: records that are never split; where not given, the file is its own group.
+        group: records that are never split; where not given, the patient, and where that is not known either, the file.
         split: the data set's official part; empty where it has none.
         flags: traps noted by the data set, such as ``tiny``.
         mask: lesion mask of the image's size, 0 outside the lesions.
@@ -94,8 +98,8 @@ class Record:
 
     @property
     def is_exam(self) -> bool:
-        """Whether the record is a folder or a ZIP, that is a whole exam."""
-        return self.file.is_dir() or is_archive(self.file)
+        """Whether the record is a folder, a ZIP or a volume, that is a whole exam."""
+        return self.file.is_dir() or is_archive(self.file) or is_volume(self.file)
 
     @property
     def original_size(self) -> tuple[int, int] | None:
@@ -116,7 +120,7 @@ class Record:
         """
         if is_archive(self.file):
             return read_exam(_members(self.file))
-        paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.is_exam else [self.file]
+        paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.file.is_dir() else [self.file]
         return read_exam([NamedFile(p.name, p) for p in paths])
 
     def value(self, column: str) -> str:
@@ -148,7 +152,8 @@ class Catalog:
         Raises:
             CatalogError: a column, value or label missing or wrong, a file listed twice, nothing to read.
         """
-        records = tuple(record for path in paths for record in _read(path))
+        sources = [tuple(_read(path)) for path in paths]
+        records = tuple(_told_apart(sources))
         if len({r.file for r in records}) < len(records):
             raise CatalogError("A file is listed more than once.")
         return cls(records)
@@ -174,7 +179,11 @@ class Catalog:
         """
         records = self.of_part(Part.TRAIN)
         if not records:
-            raise CatalogError("No record of the catalog is in part train; run `covidct-train prepare` first.")
+            only = f" What lies in a folder named {' or '.join(sorted(MEASURE_ONLY))} is there to measure alone."
+            raise CatalogError(
+                "No record of the catalog is in part train; run `covidct-train prepare` first."
+                + (only if any(record.measure_only for record in self.records) else "")
+            )
         return records
 
     def where(self, *conditions: str) -> Self:
@@ -209,6 +218,35 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".zip" and path.is_file()
 
 
+def is_volume(path: Path) -> bool:
+    """Whether a file holds many slices by its name."""
+    return path.name.lower().endswith(_VOLUMES) and path.is_file()
+
+
+@contextmanager
+def as_csv(name: str) -> Iterator[None]:
+    """A file ``name`` is read as CSV within.
+
+    Raises:
+        CatalogError: it is no CSV in UTF-8.
+    """
+    try:
+        yield
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CatalogError(f"{name} is no CSV file in UTF-8: save it as such.") from error
+
+
+def _told_apart(sources: Sequence[Sequence[Record]]) -> Iterator[Record]:
+    """All records; where several sources use a group's name, it gets that of the data set before it.
+
+    A patient "1" of one hospital is not the patient "1" of another. What was prepared was told apart, or merged, before.
+    """
+    uses = Counter(name for source in sources for name in {record.group for record in source})
+    for record in chain.from_iterable(sources):
+        shared = record.part is None and uses[record.group] > 1
+        yield replace(record, group=f"{record.dataset}/{record.group}") if shared else record
+
+
 def _members(path: Path) -> list[NamedFile]:
     """The files in a ZIP, in the order of their names."""
     try:
@@ -234,7 +272,7 @@ def _read(path: Path) -> Iterable[Record]:
 
 
 def _read_csv(path: Path) -> Iterable[Record]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with as_csv(path.name), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         missing = {"file", "label"} - set(rows.fieldnames or ())
         if missing:
@@ -254,12 +292,13 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
     if row["label"] not in ("0", "1"):
         raise ValueError("label must be 0 or 1")
     dataset = row.get("dataset") or _first_folder(row["file"])
+    patient = row.get("patient", "")
     return Record(
         file=file,
         label=int(row["label"]),
         dataset=dataset,
-        group=row.get("group") or f"{dataset}/{row['file']}",
-        patient=row.get("patient", ""),
+        group=row.get("group") or f"{dataset}/{patient or row['file']}",
+        patient=patient,
         split=row.get("split", ""),
         flags=frozenset(f for f in row.get("flags", "").split(";") if f),
         mask=_inside(folder, row["mask"], "mask") if row.get("mask") else None,

@@ -1,16 +1,16 @@
 """Records of a folder without a manifest: exams and pictures that lie in folders named after a class, or in ``labels.csv``.
 
-``DATA/<class>/<exam>/...`` (files of one exam, at any depth), ``DATA/<class>/<exam>.zip`` and ``DATA/<class>/<picture>``
-need nothing else. Folders named train, val or test above the class are official parts; any other folder above it is a
-patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label`` and, if known, ``patient``, ``group``
-and ``split``; it comes first where both are there.
+``DATA/<class>/<exam>/...`` (files of one exam, at any depth), ``DATA/<class>/<exam>.zip`` (or a volume) and
+``DATA/<class>/<picture>`` need nothing else. Folders named train, val or test above the class are official parts; any other
+folder above it is a patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label`` and, if known,
+``patient``, ``group`` and ``split``; it comes first where both are there.
 """
 
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.records.catalog import CatalogError, Record, is_archive
+from training.records.catalog import CatalogError, Record, as_csv, is_archive, is_volume
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
@@ -59,10 +59,13 @@ def _classed(folder: Path) -> tuple[Record, ...]:
     files = list(_slices(folder))
     if not files:
         raise CatalogError("There is no manifest.csv, no exam and no picture in the folder given as data.")
-    found = {record.file: record for file in files if (record := _in_class(folder, file)) is not None}
-    lost = sum(_depth(folder, file) is None for file in files)
-    if lost:
+    depths = {file: _depth(folder, file) for file in files}
+    # Beside folders of classes, the name of the folder that holds them says nothing of what lies in the others.
+    least = 1 if any(depths.values()) else 0
+    labelled = {file: depth for file, depth in depths.items() if depth is not None and depth >= least}
+    if lost := len(files) - len(labelled):
         raise Unlabeled(f"{lost} of {len(files)} files lie in no folder that is named after a class.")
+    found = {record.file: record for record in (_in_class(folder, *one) for one in labelled.items())}
     return tuple(found[file] for file in sorted(found))
 
 
@@ -84,15 +87,13 @@ def _depth(folder: Path, file: Path) -> int | None:
     return next(iter(below or named), None)
 
 
-def _in_class(folder: Path, file: Path) -> Record | None:
-    """The record that a file is, or is part of."""
-    depth = _depth(folder, file)
-    if depth is None:
-        return None
+def _in_class(folder: Path, file: Path, depth: int) -> Record:
+    """The record that a file is, or is part of, which lies in a class at that depth."""
     names = (folder.name, *file.relative_to(folder).parts)
     above, rest = names[1:depth], names[depth + 1 :]
-    unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1 : depth + 2])
-    if unit == file and not is_archive(file) and file.suffix.lower() not in _PICTURES:
+    is_exam = is_archive(file) or is_volume(file)
+    unit = file if len(rest) == 1 or is_exam else folder.joinpath(*names[1 : depth + 2])
+    if unit == file and not is_exam and file.suffix.lower() not in _PICTURES:
         raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
     patient = "/".join(name for name in above if name.lower() not in _PARTS)
     return Record(
@@ -106,7 +107,7 @@ def _in_class(folder: Path, file: Path) -> Record | None:
 
 
 def _listed(folder: Path) -> tuple[Record, ...]:
-    with (folder / LABELS).open(encoding="utf-8-sig", newline="") as file:
+    with as_csv(LABELS), (folder / LABELS).open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         if not {"exam", "label"} <= set(rows.fieldnames or ()):
             raise Unlabeled(f"{LABELS} lacks the columns exam and label.")
@@ -129,7 +130,7 @@ def _row(row: dict[str, str], folder: Path, line: int) -> Record:
         file=found[0],
         label=label,
         dataset=folder.name,
-        group=row.get("group") or row.get("patient") or f"{folder.name}/{row['exam']}",
+        group=row.get("group") or f"{folder.name}/{row.get('patient') or row['exam']}",
         patient=row.get("patient", ""),
         split=row.get("split", ""),
     )

@@ -112,6 +112,8 @@ def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tupl
 
 def _look(record: Record) -> Look:
     slices = [s.gray for s in record.read().slices]
+    if len(slices) > 1 and not record.is_exam:
+        raise Unreadable(sentence("One file holds several slices: give it a folder of its own, as an exam."))
     if record.mask is not None and _size(record.mask) != slices[0].shape:
         raise Unreadable(sentence("The mask has another size than the image."))
     features = trivial_features(slices[len(slices) // 2], record.original_size)

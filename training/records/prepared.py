@@ -10,7 +10,7 @@ import numpy as np
 from training.records.catalog import Part, Record
 from training.records.leaks import Alike, Look
 from training.records.shortcuts import shortcut_figures
-from training.records.split import Dropped
+from training.records.split import Dropped, official_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +83,15 @@ def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
     loose = [r for r in records if not r.is_exam]
     grouped = {r.dataset for r in loose if r.patient or not r.group.endswith(r.file.name)}
     alone = sorted({r.dataset for r in loose} - grouped)
+    strange = {r.dataset for r in records if r.split and official_part(r) is None}
     merged = len({a.first.group for a in found if a.merged})
     beside = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}
     said = [
         f"{exams} records are whole exams: they are for measuring (part {Part.MEASURE}), never for training."
         if exams
+        else "",
+        f"What {', '.join(sorted(strange))} call official parts is none of train, val and test, and is not followed."
+        if strange
         else "",
         f"No patient or group is known in {', '.join(alone)}: every record counts as a patient of its own, so parts may share "
         "patients unseen and intervals are too narrow. Write a manifest with the column group."

@@ -18,7 +18,7 @@ VALIDATION_SHARES = {"drenet": 0.20, "sy575demo": 0.20}
 FAMILIES = {"sy575demo": "drenet"}
 
 CONFLICT_FLAG = "label-conflict-same-image-in-both-classes"
-_OFFICIAL = {"train": Part.TRAIN, "val": Part.VALIDATION, "validation": Part.VALIDATION, "test": Part.TEST}
+_OFFICIAL = {"train": Part.TRAIN, "test": Part.TEST} | dict.fromkeys(("val", "valid", "validation"), Part.VALIDATION)
 # From what the network learns to what it is judged on.
 _NEARNESS = {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 2, Part.HOLDOUT: 2, Part.MEASURE: 2}
 
@@ -91,8 +91,8 @@ class _Plan:
             return Part.MEASURE
         if self._aside(record):
             return Part.HOLDOUT
-        if record.dataset in self.official:
-            return _OFFICIAL[record.split]
+        if record.dataset in self.official and (official := official_part(record)) is not None:
+            return official
         if record.group in self.test and record.dataset in self.folded:
             return Part.TEST
         return Part.VALIDATION if record.group in self.validation else Part.TRAIN
@@ -103,8 +103,8 @@ class _Plan:
         return relative and self.part(record) in (Part.TRAIN, Part.VALIDATION)
 
     def _aside(self, record: Record) -> bool:
-        """Held out, or officially test in a data set whose other parts are folded."""
-        blind = record.dataset in self.folded and _OFFICIAL.get(record.split) is Part.TEST
+        """Held out, or officially test in a data set whose other parts are not kept."""
+        blind = record.dataset not in self.official and official_part(record) is Part.TEST
         return held_out(record, self.holdout) or blind
 
 
@@ -114,12 +114,13 @@ def split(
     """Give every record its part.
 
     Whole exams and measure-only data are for measuring. A data set (with its family) named in ``holdout`` is held out
-    whole. A data set with more than one official part keeps them. Every other is split by group, stratified by data
-    set, label and look (flag ``style=``). Groups named ``...-block<number>`` are neighbors in a row: the slices next
-    to a block that is farther from training are dropped.
+    whole. A data set whose records all have an official part, of more than one, keeps them. Of every other what is
+    officially its test part is held out, and the rest is split by group, stratified by data set, label and look (flag
+    ``style=``). Groups named ``...-block<number>`` are neighbors in a row: the slices next to a block that is farther
+    from training are dropped.
 
-    With ``fold`` every data set with both labels is split by group into folds, of which one is part test; what is
-    officially its test part is held out, and data sets of its family are dropped. The rest is split into train and
+    With ``fold`` every data set with both labels is split by group into folds, of which one is part test; its official parts
+    are not kept, and data sets of its family are dropped. The rest is split into train and
     validation as ever.
     """
     everything = tuple(records)
@@ -131,6 +132,11 @@ def split(
     gap = in_gap(assigned, nearness)
     dropped += [Dropped(r, "gap-beside-held-out-block") for r in assigned if r.file in gap]
     return Split(Catalog(tuple(r for r in assigned if r.file not in gap)), tuple(dropped), tuple(sorted(plan.folded)))
+
+
+def official_part(record: Record) -> Part | None:
+    """Which part the data set itself says; None where it says nothing, or nothing that is known here."""
+    return _OFFICIAL.get(record.split.lower())
 
 
 def nearness(record: Record) -> int:
@@ -166,10 +172,10 @@ def _with_both_labels(records: Iterable[Record]) -> frozenset[str]:
 
 def _sets_with_official_parts(records: Iterable[Record]) -> frozenset[str]:
     """Data sets whose every record has an official part, and not all the same one."""
-    parts: dict[str, set[str]] = defaultdict(set)
+    parts: dict[str, set[Part | None]] = defaultdict(set)
     for record in records:
-        parts[record.dataset].add(record.split)
-    return frozenset(name for name, found in parts.items() if len(found) > 1 and found <= _OFFICIAL.keys())
+        parts[record.dataset].add(official_part(record))
+    return frozenset(name for name, found in parts.items() if len(found) > 1 and None not in found)
 
 
 def _validation_groups(records: Iterable[Record], seed: int) -> frozenset[str]:

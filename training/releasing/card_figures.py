@@ -34,7 +34,8 @@ def figures(evaluations: Sequence[Evaluation]) -> str:
         "Where the part is validation: it never trained, but it chose calibration, thresholds, bands, the exam rule and the "
         "recipe's settings, so its figures flatter. Positive class COVID-19 unless said otherwise; 95 % intervals by "
         "bootstrap of groups. IoU is of labels. Dash: it does not exist there, such as the AUC of one class. Records that the "
-        f"service would refuse are counted as refused, and scored all the same.\n\n{_evaluated(evaluations)}"
+        "service would refuse are counted as refused, and scored all the same. A patient's slices are read one by one: that they "
+        f"differ in size, for which the service would refuse them as one exam, is not counted.\n\n{_evaluated(evaluations)}"
     )
 
 
@@ -92,8 +93,9 @@ def shortcuts(rows: Sequence[Shortcut]) -> str:
     columns = ["fitted on", "measured on", "part", "features", "n", "groups", "AUC"]
     return (
         "How far a logistic regression on size, gray level, border and sharpness alone, which say nothing of disease, tells the "
-        "label; the training part by cross-validation, another data set whole. Below a half it would tell the opposite "
-        f"there.\n\n{table(columns, cells)}"
+        "label; the training part by cross-validation, another data set whole. Below a half it would tell the opposite there; "
+        "the parts of a cross-validation are ranked together, which by itself pulls it below a half where groups are few.\n\n"
+        f"{table(columns, cells)}"
     )
 
 

@@ -35,6 +35,12 @@ in a population: that depends on the prevalence.
 """
 
 
+_NOT_THESE = (
+    "Not these weights: each row is a network trained anew on the training part of one split, and measured on slices of its data"
+    " sets with both classes.\n\n"
+)
+
+
 def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> str:
     """The card of a model.
 
@@ -65,7 +71,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
-        **({"Beside other networks": table(*_compared(findings))} if findings.comparison else {}),
+        **({"Beside other networks": _NOT_THESE + table(*_compared(findings))} if findings.comparison else {}),
         "What is not judged at all": refused(run, findings.evaluations, findings.refusals),
         "Limitations": bullets(limitations) or "None were written down by the run.\n",
     }
