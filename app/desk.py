@@ -209,6 +209,10 @@ class Desk:
         if course is not None:
             course.cancel()
         self._store.erase(exam_id, owner=owner)
+        with self._turn:
+            waited = self._courses.pop(exam_id, None) if self._lines.leave(exam_id) else None
+        if waited is not None:
+            waited.end(Status.EXPIRED)
 
     def sweep(self) -> int:
         """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
@@ -216,7 +220,8 @@ class Desk:
         with self._turn:
             at_work = set(self._courses) - self._lines.ids
             erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
-            self._diagnosing.note_unnoted(e for e in self._store.unfinished() if e.id not in self._courses)
+            if not self._stopping:  # What is put back for the next start has no course either.
+                self._diagnosing.note_unnoted(e for e in self._store.unfinished() if e.id not in self._courses)
         return erased
 
     def _check_line(self, *, is_known: bool = False) -> None:

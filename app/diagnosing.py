@@ -78,7 +78,7 @@ class Diagnosing:
         if problem is not None:
             self._unnoted[exam.id] = status, problem
             self._store.end(exam.id, status, problem)
-            del self._unnoted[exam.id]
+            self._unnoted.pop(exam.id, None)
         code = problem.code if problem else None
         for observe in self._observers:
             observe(outcome or Outcome(exam.id, status, code, exam.files))
@@ -89,7 +89,7 @@ class Diagnosing:
         """Note the end of exams that were abandoned."""
         for exam in exams:
             self._store.end(exam.id, *self._unnoted.get(exam.id, (Status.FAILED, INTERNAL)))
-        self._unnoted.clear()
+            self._unnoted.pop(exam.id, None)
 
     def note_stuck(self, exam_id: str) -> None:
         """Note that a diagnosis does not end; the second time it is not tried again."""

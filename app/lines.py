@@ -31,6 +31,14 @@ class Lines:
         """At the end of its line."""
         self._waiting[size].append(exam_id)
 
+    def leave(self, exam_id: str) -> bool:
+        """Give up its place; whether it had one."""
+        for waiting in self._waiting.values():
+            if exam_id in waiting:
+                waiting.remove(exam_id)
+                return True
+        return False
+
     def holds(self, size: Size) -> bool:
         """Whether somebody waits in that line."""
         return bool(self._waiting[size])

@@ -157,9 +157,13 @@ class Store:
         self._end(exam_id, Status.DONE, status=Status.DONE, report=report, said=to_keep(said))
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
-        """Note that the exam was refused or failed, and why."""
+        """Note that the exam was refused or failed, and why.
+
+        What failed was not for its files: sent again under the same idempotency key, it is another exam.
+        """
         kept = f"{problem.code}\n{problem.message}"
-        self._end(exam_id, problem.code, status=status, problem=kept, said=to_keep([problem.message]))
+        freed = {"key_hash": None} if status is Status.FAILED else {}
+        self._end(exam_id, problem.code, status=status, problem=kept, said=to_keep([problem.message]), **freed)
 
     def unfinished(self) -> list[KeptExam]:
         """Exams that were accepted but not ended, oldest first."""

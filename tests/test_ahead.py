@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.course import Reading, Scoring
-from app.ct.errors import NoLung, Unreadable
+from app.ct.errors import NoLung, NotChest, Unreadable
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files, jpeg_files
@@ -19,6 +19,7 @@ from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
 from app.service import Diagnosed, DiagnosisService
 from app.uploads import Limits
+from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest
 
 
@@ -116,3 +117,14 @@ def test_of_an_exam_that_shows_too_little_lung_nothing_is_told_ahead(scan: list[
 
     assert told == [Reading()]
     assert classifier.seen == []
+
+
+def test_nothing_is_told_ahead_of_what_names_another_body_part(scan: list[NamedFile], tmp_path: Path) -> None:
+    named = [NamedFile(f.name, rewritten(f.read(), lambda d: setattr(d, "BodyPartExamined", "ABDOMEN"))) for f in scan]
+    told: list[Reading | Scoring] = []
+    service = DiagnosisService(_ByPicture(), limits=Limits())
+
+    with pytest.raises(NotChest):
+        service.diagnose(named, spool=tmp_path, wish=Wish(), on_progress=told.append)
+
+    assert told == [Reading()]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from app.course import Course, Erased, Reading, Scoring
+from app.course import Course, Ended, Erased, Reading, Scoring
 from app.ct.diagnosis import HeldBack, JudgedBy, Verdict
 from app.ct.errors import Busy, NoFiles, NoLung, NotChest, StorageFull, UnlikeTraining
 from app.ct.exam import Exam
@@ -328,6 +328,20 @@ def test_a_full_line_is_busy(chest: list[NamedFile], tmp_path: Path) -> None:
 
     with pytest.raises(Busy):
         running.take(chest)
+    running.store.close()
+
+
+def test_an_exam_that_is_erased_gives_up_its_place_in_line(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), queue_size=2)
+    first, _ = running.take(chest), running.take(chest)
+    course = running.desk.course(first)
+
+    running.desk.erase(first)
+
+    assert (running.desk.waiting, running.desk.course(first)) == (1, None)
+    assert course is not None
+    assert course.latest == Ended(Status.EXPIRED)
+    assert running.take(chest)
     running.store.close()
 
 

@@ -52,6 +52,7 @@ def test_an_exam_that_is_not_done_in_time_begins_again_with_the_next_start(
     threading.Timer(0.3, gate.set).start()
 
     running.desk.stop()
+    running.desk.sweep()
 
     (left,) = running.store.unfinished()
     assert (left.id, left.status, left.attempts, running.ended) == (exam_id, Status.QUEUED, 0, {})

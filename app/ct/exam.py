@@ -97,6 +97,7 @@ class Exam:
         series: the series choice; None for images.
         warnings: what the reader of the report should know about the input, in whole sentences.
         other_part: the body part that every slice names, where it is surely not the chest; None otherwise.
+        is_oriented: whether it is known which sides of the pictures are the patient's right and front.
     """
 
     slices: tuple[Slice, ...]
@@ -106,6 +107,7 @@ class Exam:
     series: SeriesChoice | None = None
     warnings: tuple[Sentence, ...] = field(default=())
     other_part: str | None = None
+    is_oriented: bool = False
 
     def __post_init__(self) -> None:
         """An exam has at least one slice, and positions fall from head to feet."""

@@ -129,9 +129,17 @@ def _check_origin(request: Request) -> None:
     if site is not None:
         is_ours = site in ("same-origin", "none")
     else:
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        is_ours = origin is None or _host_of(origin) == request.headers.get("host")
     if not is_ours:
         raise ForeignPage
+
+
+def _host_of(origin: str) -> str | None:
+    """Host and port of an Origin header; None where it is malformed."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _check_form(request: Request, caller: Caller | None) -> None:

@@ -16,6 +16,7 @@ from app.web.callers import Asking, Caller
 from app.web.intake import take_in
 from app.web.languages import ENGLISH, Words, asked_words
 from app.web.parts import FoundExam, Parts, Wired, find_exam
+from app.web.pictures import FORGET
 from app.web.problems import RESPONSES, Internal, InvalidRequest, kept_problem, problem_response, told_in
 from app.web.reporting import exam_status, exam_summary, exam_url
 from app.web.schemas import ExamList, ExamReport, ExamStatus
@@ -199,4 +200,4 @@ async def list_exams(
 async def delete_exam(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam, its report and its pictures, also while it is being diagnosed."""
     await run_in_threadpool(parts.desk.erase, kept.id, owner=kept.owner)
-    return Response(status_code=204)
+    return Response(status_code=204, headers=FORGET)

@@ -14,6 +14,7 @@ from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.history import history_of
 from app.web.intake import take_example, take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
+from app.web.pictures import FORGET
 from app.web.preferences import words_of
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
@@ -79,7 +80,7 @@ async def post_example(parts: Wired, caller: Asking) -> Response:
 async def post_delete(kept: FoundExam, parts: Wired) -> Response:
     """Erase the exam and lead back to the form."""
     await run_in_threadpool(parts.desk.erase, kept.id, owner=kept.owner)
-    return RedirectResponse("/covid", status_code=303)
+    return RedirectResponse("/covid", status_code=303, headers=FORGET)
 
 
 @router.get("/covid/compare")
@@ -118,6 +119,7 @@ def _progress(request: Request, kept: KeptExam, parts: Parts) -> Response:
 
 def _result(request: Request, parts: Parts, kept: KeptExam, *, at: int | None) -> Response:
     report, classifier = kept_report(kept.report or ""), parts.desk.classifier
+    manifest = None if classifier is None else classifier.manifest
     index = report.strongest_slice if at is None else min(at, len(report.slices) - 1)
     scale: Scale = draw_scale(report.probability, report.threshold, report.inconclusive_band)
     curve: Curve = draw_curve(report.slices, threshold=report.image_threshold, band=report.image_band, current=index)
@@ -130,6 +132,6 @@ def _result(request: Request, parts: Parts, kept: KeptExam, *, at: int | None) -
         "current": report.slices[index],
         "is_single": len(report.slices) == 1,
         "reviews": parts.store.reviews.of_exam(report.id),
-        "worth": None if classifier is None else worth_of(report, classifier.manifest.measured),
+        "worth": worth_of(report, manifest.measured) if manifest and manifest.sha256 == report.model.sha256 else None,
     }
     return render(request, "exam.html", shown)

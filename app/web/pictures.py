@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from app.ct.heatmap import Box, heatmap_png, image_jpeg, image_png, overlay_png
 from app.ct.words import sentence
+from app.diagnosing import utc_now
 from app.exam_folder import ExamFolder
 from app.kept import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
@@ -22,6 +23,9 @@ PNG: dict[int | str, dict[str, object]] = {
     "default": {"model": Problem, "description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {}}},
 }
 router = APIRouter(prefix="/api/v1/exams/{exam_id}", tags=["pictures"], responses=PNG, default_response_class=Response)
+
+FORGET = {"Clear-Site-Data": '"cache"'}
+"""Tells a browser to drop the pictures that it kept; browsers heed it over TLS and on localhost."""
 
 Index = Annotated[int, Path(ge=0, le=99_999, description="The slice, 0 at the head.")]
 
@@ -111,8 +115,8 @@ def _answer(kept: KeptExam, png: bytes) -> Response:
 
 
 def _caching(kept: KeptExam) -> dict[str, str]:
-    # The address names an exam that never changes; a browser need not ask again while the exam is kept.
-    lifetime_s = int((kept.expires_at - kept.created_at).total_seconds())
+    # The address names an exam that never changes; a browser need not ask again while the exam is kept, and no longer.
+    lifetime_s = max(0, int((kept.expires_at - utc_now()).total_seconds()))
     return {"Cache-Control": f"private, max-age={lifetime_s}, immutable"}
 
 

@@ -63,7 +63,7 @@ class _FormWriter:
         self._disposition = b""
         self._file: BinaryIO | None = None
         self._digest = hashlib.sha256()
-        self._is_whole = False
+        self._is_nameless = self._is_whole = False
         self._parser = MultipartParser(
             boundary,
             {
@@ -97,7 +97,7 @@ class _FormWriter:
             self.digests += self._digest.digest()
 
     def _begin_part(self) -> None:
-        self._disposition = b""
+        self._disposition, self._is_nameless = b"", False
 
     def _end_header(self) -> None:
         if bytes(self._header).lower() == b"content-disposition":
@@ -109,6 +109,7 @@ class _FormWriter:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"filename")
         if not name:  # a plain field, or the empty file a browser sends for an untouched file input
+            self._is_nameless = options.get(b"name") == FIELD
             return
         if options.get(b"name") != FIELD:
             raise NoFiles(sentence("A file came in another field than `files`."))
@@ -121,6 +122,10 @@ class _FormWriter:
         if self._file is not None:
             self._file.write(chunk[start:end])
             self._digest.update(chunk[start:end])
+        elif self._is_nameless and end > start:
+            raise InvalidRequest(
+                sentence("A part of the field `files` has no file name (`filename=`), so what it is cannot be known.")
+            )
 
     def _end(self) -> None:
         self._is_whole = True
@@ -153,8 +158,10 @@ async def receive(request: Request, folder: ExamFolder, *, wish: Wish, limits: L
         await _write_form(request, writer, limits)
         await run_in_threadpool(folder.seal, writer.names, wish)
     except BaseException:
-        writer.close()
-        await run_in_threadpool(folder.erase)
+        try:
+            writer.close()
+        finally:  # Also where the disk has no room for what was to be written last.
+            await run_in_threadpool(folder.erase)
         raise
     return sent(writer.names, bytes(writer.digests), wish, since=start)
 

@@ -144,6 +144,7 @@ def _input(diagnosed: Diagnosed, sha256: str | None) -> InputReport:
         slices=len(exam.slices),
         scored=len(diagnosed.scores.indices),
         order=exam.order,
+        oriented=exam.is_oriented,
         synthetic=diagnosed.synthetic,
         series=series,
         warnings=list(diagnosed.warnings),

@@ -85,6 +85,9 @@ class InputReport(BaseModel):
     slices: int
     scored: int
     order: Order = Field(description="What the slices were ordered by.")
+    oriented: bool = Field(
+        default=False, description="Whether it is known which sides of the pictures are the patient's right and front."
+    )
     synthetic: bool = Field(default=False, description="The page's example: drawn by the service, nobody's lungs.")
     series: SeriesReport | None
     warnings: list[str]

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 
 from app.web.callers import SESSION
 from app.web.parts import Parts, Wired
+from app.web.pictures import FORGET
 from app.web.preferences import place_of_ours
 from app.web.receiving import small_body
 from app.web.templating import render
@@ -18,8 +19,6 @@ from app.web.templating import render
 router = APIRouter(include_in_schema=False)
 
 _MOST_BYTES = 1024
-_FORGET_ALL = '"cache"'
-"""Pictures that the browser kept are nobody's any more (Clear-Site-Data; browsers heed it over TLS and on localhost)."""
 
 Back = Annotated[str, Query(max_length=200)]
 
@@ -55,7 +54,7 @@ async def post_form(request: Request, parts: Wired, back: Back = "/covid") -> Re
 async def post_sign_out(request: Request, parts: Wired) -> Response:
     """End the session."""
     await run_in_threadpool(parts.store.keys.sign_out, request.cookies.get(SESSION, ""))
-    answer = RedirectResponse("/covid/sign-in", status_code=303, headers={"Clear-Site-Data": _FORGET_ALL})
+    answer = RedirectResponse("/covid/sign-in", status_code=303, headers=FORGET)
     _set_cookie(request, answer, "", lasts_s=0)
     return answer
 

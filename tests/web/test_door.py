@@ -20,6 +20,8 @@ FOREIGN = [
     {"Origin": "http://localhost.evil.example"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://["},
+    {"Origin": "http://a]b"},
 ]
 OURS = [
     {},

@@ -5,6 +5,7 @@ import json
 import sqlite3
 import threading
 from base64 import b64decode
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -402,3 +403,17 @@ async def test_a_model_that_does_not_estimate_it_leaves_it_open(client: httpx.As
 
     assert report["affected_share"] is None
     assert {one["affected_share"] for one in report["slices"]} == {None}
+
+
+async def test_a_browser_keeps_pictures_no_longer_than_the_exam_is_kept(
+    client: httpx.AsyncClient, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = (await post(client, upload)).json()
+    kept_until = datetime.fromisoformat(report["expires_at"])
+
+    monkeypatch.setattr("app.web.pictures.utc_now", lambda: kept_until - timedelta(minutes=5))
+    late = await client.get(report["heatmap"])
+    erased = await client.delete(f"/api/v1/exams/{report['id']}")
+
+    assert late.headers["cache-control"] == "private, max-age=300, immutable"
+    assert erased.headers["clear-site-data"] == '"cache"'

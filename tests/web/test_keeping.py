@@ -6,12 +6,14 @@ import hashlib
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import pytest
 
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
+from app.exam_folder import ExamFolder
 from tests.fakes import FakeClassifier
 from tests.web.conftest import Serve, Upload, serving
 
@@ -173,3 +175,42 @@ async def test_a_disk_that_cannot_keep_an_exam_says_so_and_recovers_by_itself(
     assert (refused.status_code, refused.json()["code"], left) == (status, code, [])
     assert int(refused.headers["retry-after"]) > 0
     assert taken.status_code == 201
+
+
+async def test_what_failed_for_no_fault_of_its_files_may_be_sent_again_under_its_key(
+    serve: Serve, upload: Upload
+) -> None:
+    classifier, key = FakeClassifier(fault=RuntimeError("x")), {"Idempotency-Key": "k"}
+    async with serve(load=lambda: classifier) as client:
+        failed = await client.post(EXAMS, files=upload, headers=key)
+        classifier.fault = None
+        done = await client.post(EXAMS, files=upload, headers=key)
+        again = await client.post(EXAMS, files=upload, headers=key)
+
+    assert failed.status_code == 500
+    assert (done.status_code, again.status_code, done.json()["id"]) == (201, 200, again.json()["id"])
+
+
+async def test_what_was_refused_for_its_files_is_the_same_under_its_key(client: httpx.AsyncClient) -> None:
+    key, nothing = {"Idempotency-Key": "k"}, [("files", ("a.jpg", b"no picture"))]
+
+    first, again = [await client.post(EXAMS, files=nothing, headers=key) for _ in range(2)]
+
+    assert first.headers["location"] == again.headers["location"]
+
+
+async def test_an_upload_whose_last_bytes_find_no_room_leaves_nothing(
+    client: httpx.AsyncClient, upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_original = ExamFolder.new_original
+
+    def without_room(folder: ExamFolder, number: int) -> BinaryIO:
+        with new_original(folder, number):
+            return Path("/dev/full").open("wb")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ExamFolder, "new_original", without_room)
+        refused = await client.post(EXAMS, files=[("files", ("a.jpg", b"a few bytes"))])
+
+    assert (refused.status_code, refused.json()["code"]) == (507, "storage-full")
+    assert not list((tmp_path / "data" / "exams").iterdir())

@@ -88,6 +88,26 @@ async def test_a_form_that_is_none_is_refused(
     assert not list((tmp_path / "data" / "exams").iterdir())
 
 
+@pytest.mark.parametrize("name", ["", "; filename*=utf-8''%E8%82%BA.jpg", '; filename=""'])
+async def test_a_file_without_a_name_is_never_left_out(serve: Serve, upload: Upload, tmp_path: Path, name: str) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="files"%s\r\n\r\n%s\r\n'
+    whole = [head % (b'; filename="%s"' % file.encode(), content) for _, (file, content) in upload]
+    nameless, form = name.encode(), {"Content-Type": "multipart/form-data; boundary=x"}
+    async with serve() as client:
+        lost = await client.post(
+            "/api/v1/exams",
+            content=b"".join([*whole[1:], head % (nameless, upload[0][1][1]), b"--x--\r\n"]),
+            headers=form,
+        )
+        left = list((tmp_path / "data" / "exams").iterdir())
+        untouched = await client.post(
+            "/api/v1/exams", content=b"".join([*whole, head % (nameless, b""), b"--x--\r\n"]), headers=form
+        )
+
+    assert (lost.status_code, lost.json()["code"], left) == (422, "invalid-request", [])
+    assert untouched.status_code == 201
+
+
 async def test_a_full_line_turns_uploads_away_and_says_when_to_come_back(serve: Serve, upload: Upload) -> None:
     gate = threading.Event()
     later = {"Prefer": "respond-async"}

@@ -14,8 +14,9 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
-from tests.web.conftest import Serve, Upload
+from tests.web.conftest import Serve, Upload, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -111,6 +112,33 @@ async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: 
     assert "90 % (70 % – 95 %)" in page
     assert "patients-1: 40 patients" in page
     assert "<td>33 % (16 % – 51 %)</td><td>99 % (95 % – 99 %)</td>" in page
+
+
+async def test_a_verdict_of_another_model_is_not_told_what_this_one_s_are_worth(tmp_path: Path, upload: Upload) -> None:
+    before = a_manifest(measured=some_measured(data="patients-1"))
+    after = before.model_copy(update={"files": {"weights.safetensors": "1" * 64}})
+    async with serving(tmp_path, load=lambda: FakeClassifier(manifest=before)) as client:
+        exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+        own = (await client.get(f"/covid/exams/{exam_id}")).text
+    async with serving(tmp_path, load=lambda: FakeClassifier(manifest=after)) as client:
+        other = (await client.get(f"/covid/exams/{exam_id}")).text
+
+    assert "patients-1" in own
+    assert "patients-1" not in other
+
+
+@pytest.mark.parametrize(("without", "known"), [((), True), (("ImageOrientationPatient",), False)])
+async def test_sides_are_told_only_where_they_are_known(
+    client: httpx.AsyncClient, without: tuple[str, ...], *, known: bool
+) -> None:
+    chest = dicom_files(phantom(slices=12, lesions="few", size=96))
+    sent = [rewritten(f.read(), lambda d: [delattr(d, keyword) for keyword in without]) for f in chest]
+    report = (await client.post("/api/v1/exams", files=[("files", ("a", one)) for one in sent])).json()
+    page = (await client.get(f"/covid/exams/{report['id']}")).text
+    compared = (await client.get("/covid/compare", params={"first": report["id"], "second": report["id"]})).text
+
+    assert report["input"]["oriented"] is known
+    assert ("data-letters" in page) is ("side-r" in page) is ("data-letters" in compared) is known
 
 
 @pytest.mark.parametrize(

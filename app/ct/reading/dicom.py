@@ -60,6 +60,9 @@ def read_dicom(
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
+    asked = series_instance_uid is not None
+    # Nothing is told ahead of what will be refused.
+    on_first = on_first if asked or other_part(chosen.headers) is None else None
     slices, of_values = _decoded(chosen.headers, total, values_in, on_first, workers)
     slices, of_copies = without_same_pictures(slices)
     taken = one_pass(slices)
@@ -67,7 +70,6 @@ def read_dicom(
     series = ordered([header for header, _ in taken.kept])
     placed = zip(series.headers, series.z_mm, strict=True)
     part = other_part(series.headers)
-    asked = series_instance_uid is not None
     return Exam(
         tuple(_slice(header, z_mm, pictures[header.number, header.frame]) for header, z_mm in placed),
         kind=InputKind.DICOM,
@@ -84,6 +86,7 @@ def read_dicom(
             *((_other_part_asked(part),) if asked and part else ()),
         ),
         other_part=None if asked else part,
+        is_oriented=all(h.orientation for h in series.headers),
     )
 
 

@@ -72,7 +72,7 @@ def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | Non
     if values_in is not None:
         slices = _with_values(slices, layout, values_in)
     ordered = tuple(sorted(slices, key=lambda s: -(s.z_mm or 0.0)))
-    return Exam(ordered, kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said)
+    return Exam(ordered, kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said, is_oriented=True)
 
 
 def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
