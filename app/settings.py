@@ -40,8 +40,8 @@ class Settings(BaseSettings):
         sweep_s: how often expired exams are erased.
         max_files: files in one upload.
         max_upload_mb: bytes of one upload, in units of 2**20.
-        workers: processes that decode and prepare slices, within limits; one for each CPU where nothing is set, and with 0 the
-            service does it itself, where a decoder that crashes ends the service.
+        workers: processes that decode and prepare slices, within limits; where nothing is set one for each
+            CPU, eight at most; with 0 the service does it itself, where a decoder that crashes ends the service.
         queue_size: exams that may wait for their turn.
         small_exam_files, small_exam_mb: an upload of no more files, and no more bytes in units of 2**20, does not wait behind
             larger ones; a ZIP is one file.

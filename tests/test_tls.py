@@ -4,6 +4,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from app.cli import main
+from app.commands.ready import is_ready
 from app.keys import keys_in
 from tests.models import the_served_model
 from tests.test_cli import run, started
@@ -76,6 +78,16 @@ def test_who_connects_and_never_agrees_on_keys_is_let_go(over_tls: httpx.Client)
 
         # A connection that is kept open ends this in a timeout.
         assert (silent.recv(1), stalled.recv(1)) == (b"", b"")
+
+
+def test_the_health_check_of_the_images_knows_of_tls(over_tls: httpx.Client) -> None:
+    port = over_tls.base_url.port
+    assert port is not None
+    while over_tls.get("/readyz").status_code != 200:
+        time.sleep(0.1)
+
+    assert is_ready(port, over_tls=True)
+    assert not is_ready(port)
 
 
 def test_half_a_pair_or_a_wrong_one_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

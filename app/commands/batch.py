@@ -14,7 +14,7 @@ from app.commands.given import Given, GivenExam
 from app.commands.predict import Outcome, Refusal, outcome_of
 from app.commands.progress import progress_on
 from app.commands.results import Sink, csv_file, csv_lines, folders, json_of, text_of
-from app.ct.errors import StorageFull
+from app.ct.errors import StorageFull, StorageUnavailable
 from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
 from app.service import DiagnosisService, SliceClassifier
@@ -117,7 +117,7 @@ def _is_written(write: Sink, exam: GivenExam, outcome: Outcome) -> bool:
     """Whether ``write`` could write; if not, that is told on stderr, and the exams after this one go on."""
     try:
         write(exam, outcome)
-    except (OSError, StorageFull, Misuse) as error:
+    except (OSError, StorageFull, StorageUnavailable, Misuse) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)
         typer.echo("See that there is room and that its place can be written to, then diagnose it again.", err=True)

@@ -38,7 +38,7 @@ class Prediction:
 
     def json(self, *, with_pictures: bool) -> str:
         """The report; without addresses of pictures where none are written."""
-        absent = {"image", "heatmap"} if with_pictures else {"image", "heatmap", "overlay"}
+        absent = {"image", "compressed", "pixels", "heatmap"} | (set() if with_pictures else {"overlay"})
         outside: dict[str, object] = {"expires_at": True, "slices": {"__all__": absent}}
         if not with_pictures:
             outside["heatmap"] = True
@@ -52,7 +52,7 @@ class Prediction:
                 f"{report.verdict}  probability {report.probability:.3f}  (threshold {report.threshold:.2f}, "
                 f"inconclusive {low:.2f} to {high:.2f})",
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
-                f"the slice threshold; strongest: slice {report.strongest_slice}",
+                f"the slice threshold; strongest: slice {report.strongest_slice + 1} of {len(report.slices)}",
                 f"judged by: {report.rests_on}",
                 *([] if report.affected_in_words is None else [f"estimate: {report.affected_in_words}"]),
                 *([] if report.why_held_back is None else [f"held back: {report.why_held_back}"]),
@@ -160,8 +160,12 @@ def _overlay_name(index: int) -> str:
 
 
 def _clear(folder: Path) -> None:
-    """Remove the overlays of an earlier run, which might be those of another exam; nothing else."""
+    """Remove report and overlays of an earlier run, which might be those of another exam; nothing else.
+
+    The report first: whatever breaks off after that, none stands beside pictures that are not its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
     for path in folder.iterdir():
         if _OVERLAY.fullmatch(path.name):
             path.unlink()

@@ -11,6 +11,7 @@ from app.commands.given import Given, GivenExam, folder_names, shown
 from app.commands.predict import Outcome, Refusal
 from app.commands.table import header, row
 from app.commands.writing import write_whole
+from app.ct.errors import StorageFull, StorageUnavailable
 from app.service import SliceClassifier
 
 Sink = Callable[[GivenExam, Outcome], None]
@@ -46,12 +47,19 @@ def csv_lines(classifier: SliceClassifier, print_line: Print) -> Sink:
 
 
 def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
-    """A table that is whole after every exam.
+    """A table that is whole after every exam; an earlier one of that name is replaced, and nothing else is.
 
     Raises:
-        Misuse: there is no such file to write.
+        Misuse: there is no such file to write, or it holds something else, such as an exam.
     """
     place, lines = path.resolve(), [header()]
+
+    def begin() -> None:
+        if place.is_file() and not _is_table(place):
+            raise Misuse(
+                f"{shown(path)} is there and no table of covidct; --csv takes the file to write, or - for stdout."
+            )
+        write()
 
     def write() -> None:
         if place.exists() and not place.is_file():
@@ -62,8 +70,13 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
         lines.append(row(exam.name, outcome, classifier))
         write()
 
-    _now_or_never(write, path)
+    _now_or_never(begin, path)
     return take
+
+
+def _is_table(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(header())) in (b"", header().encode())
 
 
 def folders(given: Given, folder: Path) -> Sink:
@@ -95,5 +108,6 @@ def _now_or_never(write: Callable[[], None], path: Path) -> None:
     """Fail before the first exam is diagnosed rather than after."""
     try:
         write()
-    except OSError as error:
-        raise Misuse(f"{shown(path)} cannot be written ({error.strerror}).") from error
+    except (OSError, StorageFull, StorageUnavailable) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        raise Misuse(f"{shown(path)} cannot be written ({getattr(cause, 'strerror', error)}).") from error

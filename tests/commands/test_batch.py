@@ -17,6 +17,7 @@ from app.commands.batch import Form, Places, run
 from app.commands.given import Given, GivenExam
 from app.ct.exam import Exam
 from app.exam_folder import Wish
+from app.storage import room
 from app.uploads import Limits
 from tests.builders import a_dicom_exam
 from tests.commands.builders import a_folder, a_refused_folder, a_zip_file, given
@@ -307,3 +308,64 @@ def test_a_table_with_a_name_longer_than_the_system_takes_is_a_wrong_call(three,
 def test_stdout_is_not_asked_for_twice():
     with pytest.raises(Misuse, match="both want stdout"):
         Places.of(as_json=True, table="-", folder=None)
+
+
+def refuse(number: int, *, path_has: str):
+    def write(path: Path, content: bytes) -> None:
+        with room():
+            if path_has in str(path):
+                raise OSError(number, os.strerror(number))
+            path.write_bytes(content)
+
+    return write
+
+
+def test_a_place_that_takes_nothing_any_more_does_not_stop_the_others(three, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("app.commands.predict.write_whole", refuse(errno.EROFS, path_has="/out/a/"))
+
+    assert ran([three[0], three[2]], Places(folder=tmp_path / "out")) == 1
+
+    said = capsys.readouterr()
+    assert f"A result of {three[0].name} could not be written" in said.err
+    assert said.out.count("Research use only") == 2
+    assert (tmp_path / "out" / "c" / "report.json").is_file()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_table_where_nothing_may_be_written_is_a_wrong_call(three, tmp_path, number, capsys, monkeypatch):
+    monkeypatch.setattr("app.commands.results.write_whole", refuse(number, path_has="table"))
+
+    with pytest.raises(Misuse, match=rf"cannot be written \({os.strerror(number)}\)"):
+        ran(three, Places(table=tmp_path / "table.csv"))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsys):
+    exam, notes = tmp_path / "c.zip", tmp_path / "notes.csv"
+    notes.write_text("my,notes\n")
+    before = exam.read_bytes()
+    for path in (exam, notes):
+        with pytest.raises(Misuse, match="no table of covidct"):
+            ran(three[:1], Places(table=path))
+    for exams in (three, three[:1]):
+        ran(exams, Places(table=tmp_path / "table.csv"))
+
+    assert (exam.read_bytes(), notes.read_text()) == (before, "my,notes\n")
+    assert len(rows((tmp_path / "table.csv").read_text())) == 1
+
+
+def test_no_report_of_another_exam_stands_beside_pictures_whatever_breaks_off(three, tmp_path, monkeypatch):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+    monkeypatch.setattr("app.commands.predict.write_whole", refuse(errno.ENOSPC, path_has="report.json"))
+    ran([three[2]], Places(folder=tmp_path / "out"))
+
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_report_names_files_beside_it_and_slices_as_readers_count(three, tmp_path, capsys):
+    ran(three[:1], Places(folder=tmp_path / "out"))
+
+    text = (tmp_path / "out" / "report.json").read_text()
+    strongest = json.loads(text)["strongest_slice"]
+    assert "/api/" not in text
+    assert f"strongest: slice {strongest + 1} of 5" in capsys.readouterr().out

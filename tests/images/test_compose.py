@@ -134,3 +134,10 @@ def test_the_proxy_speaks_tls_and_leads_to_that_service():
     assert f"reverse_proxy keyed:{port}\n" in told
     assert PROXY["configs"] == [{"source": "proxy", "target": "/etc/caddy/Caddyfile"}]
     assert {"localhost"} <= set(KEYED["environment"]["COVIDCT_ALLOWED_HOSTS"].split(","))
+
+
+def test_a_file_written_into_a_container_finds_one_that_can_be_written():
+    # Compose refuses to write `content` into a service that is read_only.
+    for service in COMPOSE["services"].values():
+        for config in service.get("configs", ()):
+            assert "content" not in COMPOSE["configs"][config["source"]] or not service.get("read_only")

@@ -27,6 +27,8 @@ START_S = 120.0
 """Time a process may take to be ready, however busy the machine."""
 WALL_S = 20 * CPU_S
 """Time that one message may take, however busy the machine: for work that waits instead of computing."""
+_MOST = 8
+"""Processes, where nobody asks for a number of them."""
 _AHEAD = 4
 """Messages for each worker that are done before their results are taken."""
 
@@ -129,12 +131,12 @@ class WorkerPool:
         """Start nothing yet; each process starts when it is first needed, or with ``start``.
 
         Args:
-            count: of processes; one for each CPU by default.
+            count: of processes; by default one for each CPU, eight at most: each takes 60 MB, and scoring keeps up with no more.
             cpu_s: processor time that one item may take.
             wall_s: time that the items which go to a process together may take.
             start_s: time that a process may take to be ready.
         """
-        self.count = count or cpus()
+        self.count = count or min(cpus(), _MOST)
         self._cpu_s, self._wall_s, self._start_s = cpu_s, wall_s, start_s
         self._own = threading.local()
         self._alive: dict[int, _Child] = {}

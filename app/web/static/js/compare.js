@@ -63,7 +63,9 @@ async function start() {
     slider.value = Math.min(1000, Math.max(0, value));
     for (const side of sides) side.go(Number(slider.value) / 1000);
   };
-  const step = (by) => go(Number(slider.value) + (by * 1000) / longest);
+  // In whole slices of the longer one, so that none is passed over.
+  const goTo = (slice) => go((slice * 1000) / longest);
+  const step = (by) => goTo(Math.round((Number(slider.value) * longest) / 1000) + by);
   const showMaps = (shown) => {
     one("maps").checked = shown;
     for (const side of sides) {
@@ -86,7 +88,7 @@ async function start() {
     event.preventDefault();
     step(MOVES[event.key]);
   });
-  go(500);
+  goTo(Math.round(longest / 2));
   return true;
 }
 

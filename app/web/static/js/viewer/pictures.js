@@ -13,6 +13,7 @@ export class Pictures {
     this.missed = new Set();
     this.units = new Map();
     this.underWay = 0;
+    this.unitsUnderWay = 0;
     this.near = 0;
     this.shown = { key: "", canvas: document.createElement("canvas") };
   }
@@ -73,13 +74,13 @@ export class Pictures {
     this.approach(this.near);
   }
 
-  /** What to draw of a slice in a window; null until it is here. */
+  /** What to draw of a slice in a window; null until it is here: a picture of another window is not shown for it. */
   drawable(index, window) {
     const image = this.images.get(index);
     if (!image?.complete || !image.naturalWidth) return null;
     if (isLung(window)) return image;
     const units = this.unitsAt(index, image);
-    return units ? this.windowed(index, units, window) : image;
+    return units && this.windowed(index, units, window);
   }
 
   /** Whether a slice is shown in any window from its Hounsfield units, not from a picture of the lung window. */
@@ -90,17 +91,19 @@ export class Pictures {
   unitsAt(index, image) {
     const known = this.units.get(index);
     if (known) return known.values ? known : null;
-    this.forgetFar(index);
+    this.forgetFar();
     if (!this.slices[index].pixels) {
       this.units.set(index, ofPicture(image));
       return this.units.get(index);
     }
-    this.units.set(index, {});
-    this.fetchUnits(index);
+    // Half a megabyte each: whoever scrolls past does not wait behind all of them. What ends asks for the one in view.
+    if (this.unitsUnderWay < AT_ONCE) this.fetchUnits(index);
     return null;
   }
 
   async fetchUnits(index) {
+    this.units.set(index, {});
+    this.unitsUnderWay += 1;
     try {
       const answer = await fetch(this.slices[index].pixels);
       if (!answer.ok) throw new Error(`${answer.status}`);
@@ -108,17 +111,19 @@ export class Pictures {
       const [width, height] = [Number(answer.headers.get("X-Columns")), Number(answer.headers.get("X-Rows"))];
       this.units.set(index, { values, width, height });
       this.shown.key = "";
-      this.on.arrived(index);
     } catch {
       this.units.set(index, { ...ofPicture(this.images.get(index)), isStandIn: true });
       this.on.missed(index);
     }
+    this.unitsUnderWay -= 1;
+    this.forgetFar();
+    this.on.arrived(this.near);
   }
 
-  forgetFar(index) {
+  forgetFar() {
     if (this.units.size < UNITS_KEPT) return;
-    for (const other of this.units.keys()) {
-      if (Math.abs(other - index) > UNITS_KEPT / 4) this.units.delete(other);
+    for (const [other, { values }] of this.units) {
+      if (values && Math.abs(other - this.near) > UNITS_KEPT / 4) this.units.delete(other);
     }
   }
 
