@@ -178,8 +178,8 @@ def _directory_sizes_64(opened: BinaryIO, at: int) -> Iterator[int]:
 
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """The files of the archive that may be slices; none is opened before all are allowed."""
-    # Not ``is_dir()``, which fails on a name that is empty.
-    found = [m for m in archive.infolist() if not m.filename.endswith("/")]
+    # Not ``is_dir()``, which fails on a name that is empty, and knows no folder by its backslash, as Windows may write it.
+    found = [m for m in archive.infolist() if not m.filename.endswith(("/", "\\"))]
     members = [m for m in found if not is_macos_companion(m.filename)]
     if len(members) > limits.max_files:
         raise TooManyFiles(

@@ -47,7 +47,7 @@ def test_an_archive_that_lies_on_disk_is_opened_there(tmp_path):
 
 
 def test_folders_and_what_macos_adds_are_left_out(tmp_path):
-    junk = [("exam/", b""), ("__MACOSX/exam/._IM1.dcm", b"x"), ("exam/._IM2.dcm", b"x")]
+    junk = [("exam/", b""), ("exam\\", b""), ("__MACOSX/exam/._IM1.dcm", b"x"), ("exam/._IM2.dcm", b"x")]
 
     assert len(opened(a_zip(junk + EXAM), tmp_path)) == 4
 

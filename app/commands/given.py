@@ -200,10 +200,11 @@ def _may_be_slice(path: Path) -> bool:
 
 def _files(path: Path) -> Iterator[NamedFile]:
     if not path.is_dir():
-        yield NamedFile(path.name, path)
+        yield NamedFile(path.name, path.resolve())
         return
     for inside in sorted(_walk(path)):
-        yield NamedFile(inside.relative_to(path).as_posix(), inside)
+        # What a link leads to: workers are lent no file by way of one.
+        yield NamedFile(inside.relative_to(path).as_posix(), inside.resolve())
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -8,6 +8,8 @@ import pytest
 from app.commands import Misuse
 from app.commands.given import Given, GivenExam, exam_files, exams_inside, folder_names, given_exams
 from app.ct.errors import Unreadable
+from app.ct.reading import read_exam
+from app.ct.workers.pool import WorkerPool
 from tests.builders import a_jpeg, a_zip
 from tests.commands.builders import a_folder, a_zip_file, given
 
@@ -231,3 +233,15 @@ def test_a_zip_is_known_by_its_bytes(tmp_path):
 
     assert [exam.paths for exam in given_exams([archive, other])] == [(archive,), (other,)]
     assert len(given_exams([other, a_file(tmp_path / "2")])) == 1
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_slices_behind_links_are_read_by_workers_too(tmp_path, is_folder):
+    real, links = a_folder(tmp_path / "real", slices=3), tmp_path / "links"
+    links.mkdir()
+    for path in real.iterdir():
+        (links / path.name).symlink_to(path)
+
+    sent = exam_files([links] if is_folder else sorted(links.iterdir()))
+    with WorkerPool(1) as workers:
+        assert len(read_exam(sent, workers=workers).slices) == 3

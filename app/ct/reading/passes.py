@@ -231,8 +231,13 @@ def _pairs(stack: Sequence[_Placed], other: Sequence[_Placed], within_mm: float)
 
 
 def _look_alike(stack: Sequence[_Placed], other: Sequence[_Placed]) -> bool:
-    """Whether both show the same at the same places. Where a table was set to zero between two scans, they do not."""
+    """Whether both show the same at the same places. Where a table was set to zero between two scans, they do not.
+
+    Where they have no place in common, nothing speaks against it.
+    """
     pairs = _pairs(stack, other, _usual_mm(stack) / 2 + _SAME_MM)
+    if not pairs:
+        return True
     some = np.linspace(0, len(pairs) - 1, min(len(pairs), _LOOKED_AT)).round().astype(int)
     return bool(np.median([_correlation(pairs[k][0].one[1].gray, pairs[k][1].one[1].gray) for k in some]) >= _ALIKE)
 

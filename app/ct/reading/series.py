@@ -65,8 +65,10 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
     check_one_study(usable.values())
     whole_mm = longest_mm(usable.values())
+    # Once for each series: an upload may hold thousands.
+    found = {label: _criteria(slices, whole_mm) for label, slices in usable.items()}
     if series_instance_uid is None:
-        ranked = sorted(usable, key=lambda label: rank(usable[label], whole_mm))
+        ranked = sorted(usable, key=lambda label: _values(found[label]))
     else:
         ranked = [label for label, kept in usable.items() if any(h.series == series_instance_uid for h in kept)]
     left_out = [r for label, group in series.items() for r in _left_out(label, group)]
@@ -75,8 +77,10 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     best = ranked[0]
     others = [label for label in usable if label != best]
     asked = series_instance_uid is not None
-    rejected = [RejectedSeries(o, len(usable[o]), _NOT_ASKED if asked else _why_not(usable, best, o)) for o in others]
-    choice = SeriesChoice(best, _why(usable, best, asked=asked), (*rejected, *left_out))
+    why_not = {o: _NOT_ASKED if asked else _why_not(found[best], found[o]) for o in others}
+    rejected = [RejectedSeries(o, len(usable[o]), why_not[o]) for o in others]
+    why = _ASKED if asked else _BETTER.get(why_not[ranked[1]], _FIRST) if others else _ONLY
+    choice = SeriesChoice(best, why, (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
     return Chosen(tuple(usable[best]), choice, (*_copy_warnings(copies), *missed))
@@ -146,7 +150,10 @@ def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, Sentence], ...]:
     )
 
 
-def _criteria(slices: Sequence[Header], whole_mm: float) -> tuple[tuple[float, Sentence], ...]:
+_Criteria = tuple[tuple[float, Sentence], ...]
+
+
+def _criteria(slices: Sequence[Header], whole_mm: float) -> _Criteria:
     """Sort keys, smallest first, each with what being worse in it is called.
 
     A part of the chest comes after a whole one, however sharp: what it leaves out may be what is ill.
@@ -179,16 +186,22 @@ def rank(slices: Sequence[Header], whole_mm: float) -> tuple[float, ...]:
         slices: of the series.
         whole_mm: ``longest_mm`` of all series there are.
     """
-    return tuple(value for value, _ in _criteria(slices, whole_mm))
+    return _values(_criteria(slices, whole_mm))
 
 
-def _why_not(usable: dict[Sentence, list[Header]], best: Sentence, other: Sentence) -> Sentence:
+def _values(found: _Criteria) -> tuple[float, ...]:
+    return tuple(value for value, _ in found)
+
+
+def _why_not(best: _Criteria, other: _Criteria) -> Sentence:
     """The first criterion in which ``other`` is worse than ``best``."""
-    whole_mm = longest_mm(usable.values())
-    pairs = zip(_criteria(usable[best], whole_mm), _criteria(usable[other], whole_mm), strict=True)
+    pairs = zip(best, other, strict=True)
     return next((worse for (a, _), (b, worse) in pairs if a != b), sentence("alike, and another one was taken"))
 
 
+_ASKED = sentence("asked for")
+_ONLY = sentence("the only axial CT series")
+_FIRST = sentence("alike the others, and the first of them")
 _BETTER = {
     sentence("another body part"): sentence("does not name another body part"),
     sentence("too few slices"): sentence("the only one with enough slices"),
@@ -200,16 +213,6 @@ _BETTER = {
     sentence("thicker slices"): sentence("thinnest slices"),
     sentence("fewer slices"): sentence("most slices"),
 }
-
-
-def _why(usable: dict[Sentence, list[Header]], best: Sentence, *, asked: bool) -> Sentence:
-    if asked:
-        return sentence("asked for")
-    if len(usable) == 1:
-        return sentence("the only axial CT series")
-    whole_mm = longest_mm(usable.values())
-    second = min((label for label in usable if label != best), key=lambda label: rank(usable[label], whole_mm))
-    return _BETTER.get(_why_not(usable, best, second), sentence("alike the others, and the first of them"))
 
 
 def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries:

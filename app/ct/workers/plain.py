@@ -78,7 +78,8 @@ class _Content:
         size = prod(shape) * np.dtype(dtype).itemsize
         part = self._content[self._at : self._at + size]
         self._at += size
-        return np.frombuffer(part, dtype).reshape(shape)
+        # A copy of its own: whoever keeps one array of an answer would keep all of it otherwise.
+        return np.frombuffer(part, dtype).reshape(shape).copy()
 
 
 def _told(found: Any, arrays: list[np.ndarray]) -> Any:

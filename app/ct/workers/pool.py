@@ -1,6 +1,7 @@
 """Worker processes: one for each CPU, ended and replaced when they break."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ START_S = 120.0
 """Time a process may take to be ready, however busy the machine."""
 WALL_S = 20 * CPU_S
 """Time that one message may take, however busy the machine: for work that waits instead of computing."""
+_DESCRIPTORS = 16_384
 _MOST = 8
 """Processes, where nobody asks for a number of them."""
 _AHEAD = 4
@@ -144,6 +146,7 @@ class WorkerPool:
         self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="worker")
         self._closed = False
         hide_memory()
+        _allow_descriptors()
 
     def start(self) -> None:
         """Start the processes in the background, ahead of the first work."""
@@ -292,6 +295,18 @@ class WorkerPool:
 def workers_of(count: int | None) -> ClosableWorkers:
     """So many processes, one for each CPU where it is None; for 0 the work is done on the spot."""
     return ON_THE_SPOT if count == 0 else WorkerPool(count)
+
+
+def _allow_descriptors() -> None:
+    """As many open files as the system lets this process have, within reason.
+
+    Each worker is lent up to sixteen files at a time, and every connection is one; the usual limit of 1,024 is for programs that
+    ask no more of ``select``.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _environment() -> dict[str, str]:

@@ -287,3 +287,16 @@ def test_two_halves_of_a_real_exam_whose_positions_begin_anew_are_no_two_passes(
 
     assert [s.instance_number for s in exam.slices] == list(range(1, 128, 8))
     assert exam.series.rejected == ()
+
+
+def test_passes_that_meet_the_longest_one_nowhere_keep_their_places():
+    first, longest, last = (
+        a_pass(slices=60, AcquisitionNumber=1),
+        a_pass(slices=55, first=28, AcquisitionNumber=2),
+        a_pass(slices=30, first=62, AcquisitionNumber=3),
+    )
+    for sent in in_both_directions([*first, *longest, *last]):
+        exam = read_exam(sent)
+
+        assert exam.order is Order.POSITION
+        assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(92)]

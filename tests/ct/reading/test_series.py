@@ -4,7 +4,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
-from app.ct.reading import NamedFile, read_exam
+from app.ct.reading import NamedFile, read_exam, series
 from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
@@ -289,3 +289,19 @@ def test_no_uid_or_name_leaves_the_reader():
 
     assert "CANARY" not in words
     assert "1.2.3" not in words
+
+
+def test_many_series_are_each_weighed_a_few_times(monkeypatch):
+    weighed = []
+    distance = series._usual_distance_mm
+    monkeypatch.setattr(series, "_usual_distance_mm", lambda slices: weighed.append(slices) or distance(slices))
+
+    def work(count: int) -> int:
+        weighed.clear()
+        sent = [a_dicom_exam(slices=2, SeriesInstanceUID=f"1.2.3.{n}", SeriesNumber=n) for n in range(1, count + 1)]
+        read_exam(files(*(one for two in sent for one in two)))
+        return len(weighed)
+
+    few, many = work(10), work(40)
+
+    assert many <= 5 * few

@@ -114,3 +114,9 @@ def test_an_answer_longer_than_any_is_not_waited_for(lengths: tuple[int, int]) -
 def test_an_answer_that_is_cut_off_is_none() -> None:
     with pytest.raises(EOFError):
         through_a_pipe(lambda pipe: os.write(pipe, struct.pack("<QQ", 10, 0) + b"[1"))
+
+
+def test_who_keeps_one_array_does_not_keep_the_others() -> None:
+    kept, _ = carried([np.zeros(10, np.uint8), np.zeros(1_000_000, np.int16)])
+
+    assert kept.base is None or kept.base.nbytes <= kept.nbytes
