@@ -26,6 +26,13 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     expect(page.locator("#history")).to_be_hidden()
 
 
+def first_number(page: Page) -> int:
+    """Of the slice of the first exam."""
+    found = re.search(r"\d+", page.locator(".where").nth(0).inner_text())
+    assert found is not None
+    return int(found[0])
+
+
 def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
     for files in (pictures(exam_folder), pictures(exam_folder)[4:20]):
         diagnose(page, files)
@@ -41,6 +48,11 @@ def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
     expect(where.nth(1)).to_contain_text("of 16")
     expect(page.locator("#change")).to_have_text(re.compile(r"[+-]\d+ points"))
     page.locator("#both").focus()
+    seen = [first_number(page)]
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+        seen.append(first_number(page))
+    assert seen == list(range(seen[0], seen[0] + 5))
     page.keyboard.press("Home")
     before = where.all_inner_texts()
     page.mouse.move(600, 500)

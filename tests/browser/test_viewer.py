@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.steps import colors, diagnose, drawn, pictures, pixels, severe, stage
 
@@ -44,6 +44,23 @@ def test_a_drag_changes_the_window_and_what_is_seen(read: Page) -> None:
     read.wait_for_load_state("networkidle")
     drawn(read)
     assert mean_gray(read) < before - 5
+
+
+def test_while_a_window_is_fetched_no_other_one_is_shown_for_it(read: Page) -> None:
+    held: list[Route] = []
+    read.route("**/pixels", lambda route: held.append(route))
+    read.keyboard.press("1")
+    for _ in range(9):
+        read.keyboard.press("ArrowDown")
+    expect(read.locator("#stage")).to_have_attribute("data-window", "40/400")
+    expect(read.locator("#stage")).to_have_attribute("data-drawn", "")
+    # Who scrolls on does not wait behind all that was passed.
+    assert 1 <= len(held) <= 4
+    read.unroute("**/pixels")  # Those that were held go on.
+
+    drawn(read)
+    assert stage(read, "drawn") == stage(read, "slice")
+    expect(read.locator("#from-picture")).to_be_hidden()
 
 
 def test_presets_are_chosen_by_key_by_list_and_by_number(read: Page) -> None:
