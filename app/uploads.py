@@ -176,10 +176,14 @@ def _directory_sizes_64(opened: BinaryIO, at: int) -> Iterator[int]:
             yield int.from_bytes(end[40:48], "little")
 
 
+def is_folder(member: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a folder, also as some programs for Windows write it; ``is_dir`` fails on a name that is empty."""
+    return member.filename.endswith("/") or (member.filename.endswith("\\") and not member.file_size)
+
+
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
     """The files of the archive that may be slices; none is opened before all are allowed."""
-    # Not ``is_dir()``, which fails on a name that is empty, and knows no folder by its backslash, as Windows may write it.
-    found = [m for m in archive.infolist() if not m.filename.endswith(("/", "\\"))]
+    found = [m for m in archive.infolist() if not is_folder(m)]
     members = [m for m in found if not is_macos_companion(m.filename)]
     if len(members) > limits.max_files:
         raise TooManyFiles(

@@ -52,6 +52,10 @@ def test_folders_and_what_macos_adds_are_left_out(tmp_path):
     assert len(opened(a_zip(junk + EXAM), tmp_path)) == 4
 
 
+def test_a_file_with_bytes_is_no_folder_whatever_its_name(tmp_path):
+    assert len(opened(a_zip([*EXAM, ("odd\\", EXAM[0][1])]), tmp_path)) == len(EXAM) + 1
+
+
 @pytest.mark.parametrize("hidden", [".part2/IM3.dcm", ".IM3.dcm", "exam/.hidden/.IM3", "._part2/IM3.dcm"])
 def test_a_slice_in_a_hidden_place_of_an_archive_is_read(tmp_path, hidden):
     exam = read_exam(opened(a_zip([*EXAM[:3], (hidden, EXAM[3][1])]), tmp_path))

@@ -9,11 +9,10 @@ from pathlib import Path
 from app.commands import Misuse
 from app.ct.errors import Unreadable
 from app.ct.reading.files import NamedFile, named, natural_key
-from app.ct.reading.kinds import Kind, is_macos_companion, kind_of
+from app.ct.reading.kinds import VOLUME_SUFFIX, Kind, is_macos_companion, kind_of
 from app.ct.words import sentence
 from app.uploads import is_archive
 
-_VOLUME_SUFFIX = re.compile(r"\.(nii|nii\.gz|mha)$", re.IGNORECASE)
 _LOOSE = -1
 
 
@@ -184,11 +183,11 @@ def _folder_name(exam: GivenExam) -> str:
     path = exam.paths[0]
     # The name as given: a link's target may have a name that is not meant to be seen, such as a patient's.
     name = path.resolve().name if path.name in ("", "..") else path.name
-    return (name if path.is_dir() else _VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", name, flags=re.I))) or "exam"
+    return (name if path.is_dir() else VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", name, flags=re.I))) or "exam"
 
 
 def _is_exam(path: Path) -> bool:
-    if path.is_dir() or _VOLUME_SUFFIX.search(path.name):
+    if path.is_dir() or VOLUME_SUFFIX.search(path.name):
         return True
     return path.is_file() and _can_be_opened(file := NamedFile(path.name, path)) and is_archive(file)
 
@@ -200,11 +199,16 @@ def _may_be_slice(path: Path) -> bool:
 
 def _files(path: Path) -> Iterator[NamedFile]:
     if not path.is_dir():
-        yield NamedFile(path.name, path.resolve())
+        yield NamedFile(path.name, _real(path))
         return
     for inside in sorted(_walk(path)):
         # What a link leads to: workers are lent no file by way of one.
-        yield NamedFile(inside.relative_to(path).as_posix(), inside.resolve())
+        yield NamedFile(inside.relative_to(path).as_posix(), _real(inside))
+
+
+def _real(path: Path) -> Path:
+    """What a link leads to; of one that leads in a circle, some link of it."""
+    return Path(os.path.realpath(path))  # not ``resolve``, which takes a circle for a fault of the program
 
 
 def _walk(folder: Path) -> Iterator[Path]:

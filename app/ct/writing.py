@@ -58,8 +58,13 @@ def has_writing(gray: np.ndarray) -> bool:
         gray: uint8 (height, width).
     """
     small = coarse_copy(gray, _LONGER_SIDE)
-    labels, _ = ndimage.label(small >= _BRIGHT, structure=np.ones((3, 3)))
-    side = max(small.shape)
+    # Where a picture was turned so that the patient stands upright, what was written into it lies on its side.
+    return any(_has_line(one) for one in (small, np.ascontiguousarray(small.T)))
+
+
+def _has_line(gray: np.ndarray) -> bool:
+    labels, _ = ndimage.label(gray >= _BRIGHT, structure=np.ones((3, 3)))
+    side = max(gray.shape)
     low, high = max(_LEAST_HEIGHT, _LEAST_SHARE * side), _MOST_SHARE * side
     marks = [
         (rows.start, rows.stop, columns.start, columns.stop)
@@ -68,7 +73,7 @@ def has_writing(gray: np.ndarray) -> bool:
     ]
     if len(marks) > _MOST_MARKS:
         return False
-    letters = [mark for mark in marks if _is_on_dark(small, *mark)]
+    letters = [mark for mark in marks if _is_on_dark(gray, *mark)]
     return len(letters) >= _LETTERS and _longest_line(np.array(sorted(letters, key=lambda m: m[2]))) >= _LETTERS
 
 

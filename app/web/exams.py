@@ -53,7 +53,10 @@ HowMany = Annotated[
 ]
 SeriesUid = Annotated[str | None, Query(max_length=128, description="The series to diagnose, instead of our choice.")]
 IdempotencyKey = Annotated[
-    str | None, Header(max_length=255, description="The same key from the same client: the same exam again.")
+    str | None,
+    Header(
+        max_length=255, description="The same key from the same client: the same exam again, unless it failed (5xx)."
+    ),
 ]
 Prefer = Annotated[str | None, Header(max_length=255, description="`respond-async`: do not wait for the diagnosis.")]
 

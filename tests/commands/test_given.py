@@ -157,6 +157,14 @@ def test_files_behind_links_belong_to_the_exam(tmp_path):
     assert len(exam_files([exam])) == 5
 
 
+def test_a_slice_that_leads_to_itself_refuses_its_exam(tmp_path):
+    exam = a_folder(tmp_path / "exam", slices=2)
+    (exam / "round").symlink_to(exam / "round")
+
+    with pytest.raises(Unreadable):
+        read_exam(exam_files([exam]))
+
+
 def test_a_link_in_a_circle_ends(tmp_path):
     exam = a_folder(tmp_path / "exam", slices=2)
     (exam / "again").symlink_to(exam)

@@ -1,6 +1,6 @@
 """Writing beside the body is noticed, whatever it says; lungs, and noise, are not taken for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -44,6 +44,11 @@ def test_names_and_numbers_in_the_corner_are_noticed(chest: Exam, height: int, t
     gray = chest.slices[12].gray
 
     assert has_writing(written(gray, text, height=height, level=level))
+
+
+@pytest.mark.parametrize("turned", [np.transpose, np.rot90, np.flipud, lambda gray: np.rot90(gray, 3)])
+def test_what_lies_on_its_side_is_noticed_too(chest: Exam, turned: Callable[[np.ndarray], np.ndarray]) -> None:
+    assert has_writing(np.ascontiguousarray(turned(written(chest.slices[12].gray))))
 
 
 def test_a_large_picture_s_are_too(chest: Exam) -> None:

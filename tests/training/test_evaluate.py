@@ -12,7 +12,6 @@ from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Decision, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.phantom import phantom
-from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam, an_enhanced_dicom
 from tests.fakes import a_fitness
@@ -40,7 +39,6 @@ class GrayScorer:
     manifest = MANIFEST
     engine_name = "gray"
     on_gpu = False
-    precision: Precision = "bf16"
 
     def score(self, slices: Sequence[Slice], indices: Sequence[int] | None = None) -> SliceScores:
         maps = np.stack([np.asarray(Image.fromarray(s.gray).resize((6, 5)), dtype=np.float32) / 255 for s in slices])

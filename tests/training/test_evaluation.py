@@ -232,3 +232,7 @@ def test_labels_that_part_have_an_infinite_slope(labels: list[int], sign: int) -
     assert slope == [sign * np.inf]
     assert intercept == [-sign * np.inf]
     assert np.isnan(calibration_lines(np.array([0.6, 0.7]), np.array([1, 1]), np.ones((1, 2)))).all()
+
+
+def test_where_all_probabilities_are_alike_nothing_parts() -> None:
+    assert np.isnan(calibration_lines(np.full(4, 0.3), np.array([0, 1, 0, 1]), np.ones((1, 4)))).all()

@@ -8,6 +8,7 @@ from tests.training.builders import a_gray
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.folders import Unlabeled, label_of
 from training.records.prepare import prepare
+from training.records.split import split
 
 
 def a_picture_at(path: Path, seed: int = 0) -> Path:
@@ -198,3 +199,22 @@ def test_one_file_of_several_slices_is_dropped_with_what_to_do(tmp_path: Path) -
 
     (dropped,) = report["dropped"]
     assert "folder of its own" in str(dropped)
+
+
+def test_a_volume_within_an_exam_is_no_exam_of_its_own(tmp_path: Path) -> None:
+    an_exam_at(tmp_path / "covid/P1")
+    (tmp_path / "covid/P1/lesion_mask.nii.gz").write_bytes(b"")
+
+    assert set(records_of(tmp_path)) == {"covid/P1"}
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "Validation"])
+def test_folders_of_parts_are_known_by_the_names_that_manifests_use(tmp_path: Path, name: str) -> None:
+    for part in ("train", name, "test"):
+        for label in ("covid", "normal"):
+            a_picture_at(tmp_path / part / label / f"{part}.png", seed=len(part))
+
+    parts = {r.split: r.part for r in split(Catalog.read(tmp_path).records).catalog.records}
+
+    assert parts == {"train": Part.TRAIN, name.lower(): Part.VALIDATION, "test": Part.TEST}
+    assert {r.patient for r in Catalog.read(tmp_path).records} == {""}

@@ -280,6 +280,7 @@ async def test_an_exam_can_be_deleted_from_its_page(client: httpx.AsyncClient, u
     answer = await client.post(f"/covid/exams/{exam_id}/delete")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/covid")
+    assert answer.headers["clear-site-data"] == '"cache"'
     assert (await client.get(f"/api/v1/exams/{exam_id}")).status_code == 404
 
 

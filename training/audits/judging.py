@@ -11,11 +11,9 @@ from app.ct.errors import ExamError, NoLung, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import is_like_training
 from app.ct.manifest import Manifest
-from app.ct.precision import Precision
 from app.ct.preprocessing import Prepared
-from app.ct.processors import cpus
 from app.ct.scores import SliceScores
-from app.ct.selection import slices_by_default
+from app.ct.selection import CPU_SLICES
 from training.audits.alterations import Look
 from training.measuring.scoring import slices_to_score
 
@@ -29,7 +27,6 @@ class Auditable(Protocol):
     manifest: Manifest
     engine_name: str
     on_gpu: bool
-    precision: Precision
 
     def prepare(self, ct_slice: Slice) -> Prepared:
         """Make the network's input of a slice."""
@@ -91,7 +88,7 @@ def judge(exams: Iterable[tuple[Exam | ExamError, Look]], model: Auditable) -> I
 def _prepared(exam: Exam | ExamError, look: Look, model: Auditable) -> _Waiting:
     if isinstance(exam, ExamError):
         return _Waiting([], [], 0, exam.code)
-    limit = slices_by_default(on_gpu=model.on_gpu, precision=model.precision, cpus=cpus())
+    limit = None if model.on_gpu else CPU_SLICES
     indices, refused = slices_to_score(exam, limit, model.manifest.fitness)
     looks = [(index, look(model.prepare(exam.slices[index]))) for index in indices]
     kept = [(index, prepared) for index, prepared in looks if prepared is not None]

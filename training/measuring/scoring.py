@@ -13,11 +13,9 @@ from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_lung_area, is_like_training
 from app.ct.heatmap import enlarged
 from app.ct.manifest import FitnessSpec, Manifest
-from app.ct.precision import Precision
 from app.ct.preprocessing import make_preprocessor
-from app.ct.processors import cpus
 from app.ct.scores import SliceScores
-from app.ct.selection import lung_area, select_slices, slices_by_default
+from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -30,7 +28,6 @@ class Scorer(Protocol):
     manifest: Manifest
     engine_name: str
     on_gpu: bool
-    precision: Precision
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         """Score some slices of an exam, in parts."""
@@ -152,7 +149,7 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         exam = record.read()
     except ExamError as error:
         return Scored((record,), refused=error.code)
-    limit = slices_by_default(on_gpu=scorer.on_gpu, precision=scorer.precision, cpus=cpus())
+    limit = None if scorer.on_gpu else CPU_SLICES
     indices, refused = slices_to_score(exam, limit, scorer.manifest.fitness)
     scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
     refused = refused or _unlike(scores.distance)

@@ -58,6 +58,7 @@ def _separated(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.nd
 
     (low_positive, high_positive), (low_negative, high_negative) = ends(positive), ends(~positive)
     has_both = (drawn & positive).any(axis=1) & (drawn & ~positive).any(axis=1)
+    has_both &= np.maximum(high_positive, high_negative) > np.minimum(low_positive, low_negative)
     rises, falls = has_both & (low_positive >= high_negative), has_both & (high_positive <= low_negative)
     direction = np.where(rises, 1.0, np.where(falls, -1.0, np.nan))
     with np.errstate(invalid="ignore"):

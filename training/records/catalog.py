@@ -18,7 +18,9 @@ from typing import Self
 from app.ct.errors import CovidCTError, Unreadable
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
+from app.ct.reading.kinds import VOLUME_SUFFIX
 from app.ct.words import sentence
+from app.uploads import is_folder
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -27,7 +29,6 @@ COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "ma
 # Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
 MEASURE_ONLY = frozenset({"exams", "medseg48"})
 
-_VOLUMES = (".nii", ".nii.gz", ".mha")
 _LARGEST_EXAM = 4 * 2**30
 """Bytes: a ZIP that says it holds more is not opened."""
 
@@ -50,6 +51,10 @@ class Part(StrEnum):
     TEST = "test"
     HOLDOUT = "holdout"
     MEASURE = "measure"
+
+
+PART_NAMES = {"train": Part.TRAIN, "test": Part.TEST} | dict.fromkeys(("val", "valid", "validation"), Part.VALIDATION)
+"""What data sets call their official parts, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +225,7 @@ def is_archive(path: Path) -> bool:
 
 def is_volume(path: Path) -> bool:
     """Whether a file holds many slices by its name."""
-    return path.name.lower().endswith(_VOLUMES) and path.is_file()
+    return bool(VOLUME_SUFFIX.search(path.name)) and path.is_file()
 
 
 @contextmanager
@@ -251,7 +256,7 @@ def _members(path: Path) -> list[NamedFile]:
     """The files in a ZIP, in the order of their names."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = sorted((m for m in archive.infolist() if not m.is_dir()), key=lambda m: m.filename)
+            members = sorted((m for m in archive.infolist() if not is_folder(m)), key=lambda m: m.filename)
             if sum(m.file_size for m in members) > _LARGEST_EXAM:
                 raise Unreadable(sentence("The archive holds more than an exam."))
             return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]

@@ -10,14 +10,13 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.records.catalog import CatalogError, Record, as_csv, is_archive, is_volume
+from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv, is_archive, is_volume
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 _NO_SLICES = frozenset(
     {".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".xls", ".xlsx", ".db", ".ini"}
 )
-_PARTS = frozenset({"train", "val", "validation", "test"})
 _COVID = frozenset(
     {"covid", "covid19", "covidpositive", "covid19positive", "positive", "sarscov2", "ncov", "ctcovid", "yescovid"}
 )
@@ -91,18 +90,17 @@ def _in_class(folder: Path, file: Path, depth: int) -> Record:
     """The record that a file is, or is part of, which lies in a class at that depth."""
     names = (folder.name, *file.relative_to(folder).parts)
     above, rest = names[1:depth], names[depth + 1 :]
-    is_exam = is_archive(file) or is_volume(file)
-    unit = file if len(rest) == 1 or is_exam else folder.joinpath(*names[1 : depth + 2])
-    if unit == file and not is_exam and file.suffix.lower() not in _PICTURES:
+    unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1 : depth + 2])
+    if unit == file and not (is_archive(file) or is_volume(file)) and file.suffix.lower() not in _PICTURES:
         raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
-    patient = "/".join(name for name in above if name.lower() not in _PARTS)
+    patient = "/".join(name for name in above if name.lower() not in PART_NAMES)
     return Record(
         file=unit,
         label=label_of(names[depth]) or 0,
         dataset=folder.name if depth else folder.parent.name,
         group=f"{folder.name}/{patient}" if patient else "/".join(names[: depth + 2]),
         patient=patient,
-        split=next((name.lower() for name in above if name.lower() in _PARTS), ""),
+        split=next((name.lower() for name in above if name.lower() in PART_NAMES), ""),
     )
 
 

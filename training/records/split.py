@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from training.records.catalog import Catalog, CatalogError, Part, Record
+from training.records.catalog import PART_NAMES, Catalog, CatalogError, Part, Record
 from training.records.rows import in_gap
 
 SEED = 0
@@ -18,7 +18,6 @@ VALIDATION_SHARES = {"drenet": 0.20, "sy575demo": 0.20}
 FAMILIES = {"sy575demo": "drenet"}
 
 CONFLICT_FLAG = "label-conflict-same-image-in-both-classes"
-_OFFICIAL = {"train": Part.TRAIN, "test": Part.TEST} | dict.fromkeys(("val", "valid", "validation"), Part.VALIDATION)
 # From what the network learns to what it is judged on.
 _NEARNESS = {Part.TRAIN: 0, Part.VALIDATION: 1, Part.TEST: 2, Part.HOLDOUT: 2, Part.MEASURE: 2}
 
@@ -136,7 +135,7 @@ def split(
 
 def official_part(record: Record) -> Part | None:
     """Which part the data set itself says; None where it says nothing, or nothing that is known here."""
-    return _OFFICIAL.get(record.split.lower())
+    return PART_NAMES.get(record.split.lower())
 
 
 def nearness(record: Record) -> int:

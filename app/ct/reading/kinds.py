@@ -26,6 +26,8 @@ _FOREIGN = re.compile(
 _DIRECTORY = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
 # What CD burners, viewers and file managers put beside slices; a slice of such a name is told by its bytes.
 _JUNK_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "autorun.inf", "lockfile", "version", "icon\r"}
+VOLUME_SUFFIX = re.compile(r"\.(nii|nii\.gz|mha)$", re.IGNORECASE)
+"""Of files that are a whole volume each, where all that is looked at is the name."""
 _JUNK_SUFFIXES = re.compile(
     r"\.(txt|csv|tsv|xml|x?html?|json|ya?ml|md|log|ini|inf|cfg|config|properties|manifest|css|js|exe|dll|so|dylib|jar"
     r"|class|bat|sh|ico|icns|pdf|rtf|docx?|xlsx?|chm|hlp|url|lnk|db|com|sys|ocx|cab|msi|pak|ttf|otf|woff2?|eot|svg|plist|map)",

@@ -8,7 +8,7 @@ nothing tells the passes apart, all slices stay.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from PIL import Image
@@ -98,7 +98,9 @@ def one_pass(slices: Sequence[Decoded]) -> OnePass:
         kept, completed = chosen.kept, completed + chosen.added
     for mark_of in _SCANNED:
         best, others = _best(_stacks(kept, mark_of), lambda stacks: [(-len(stack),) for stack in stacks])
-        if not all(_look_alike(best, stack) for stack in others):
+        # Each beside all that it may be left out for: the best one, and what those before it may have completed it by.
+        before = accumulate(others, lambda kept, stack: [*kept, *stack], initial=best)
+        if not all(_look_alike(kept, stack) for kept, stack in zip(before, others, strict=False)):
             unplaced = [_without_position(placed.one) for placed in kept]
             return OnePass(tuple(unplaced), tuple(left_out), (_RESET, *_mixed(unplaced)))
         chosen = _completed(best, others)

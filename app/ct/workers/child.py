@@ -53,7 +53,8 @@ def _load() -> None:
     """Import what the work needs, before there is any."""
     import app.ct.preprocessing
     import app.ct.reading
-    import app.ct.selection  # noqa: F401
+    import app.ct.selection
+    import app.ct.writing  # noqa: F401
 
 
 def _limit() -> None:

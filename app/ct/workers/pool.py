@@ -1,4 +1,4 @@
-"""Worker processes: one for each CPU, ended and replaced when they break."""
+"""Worker processes, ended and replaced when they break."""
 
 import os
 import resource
@@ -293,7 +293,7 @@ class WorkerPool:
 
 
 def workers_of(count: int | None) -> ClosableWorkers:
-    """So many processes, one for each CPU where it is None; for 0 the work is done on the spot."""
+    """So many processes, as many as ``WorkerPool`` thinks fit where it is None; for 0 the work is done on the spot."""
     return ON_THE_SPOT if count == 0 else WorkerPool(count)
 
 

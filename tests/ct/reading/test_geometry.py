@@ -3,7 +3,7 @@ import pytest
 
 from app.ct.reading import read_exam
 from app.ct.reading.geometry import is_axial, normal_of
-from tests.builders import a_dicom, a_gray, a_picture, files
+from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, files
 
 STORED = a_picture().astype(np.int16) + 300
 UPRIGHT = a_gray(STORED)
@@ -74,3 +74,11 @@ def test_a_tilted_gantry_is_axial_and_directions_without_a_plane_are_not():
     assert not is_axial([1, 0, 0, 0, 0.7072, -0.7071])
     assert not is_axial([1, 0, 0, 1, 0, 0])
     assert not is_axial([0, 0, 0, 0, 0, 0])
+
+
+def test_sides_are_known_only_where_every_slice_says_how_it_lies():
+    whole = a_dicom_exam(slices=4)
+    silent = a_dicom(stored=a_picture(seed=9), z_mm=-20, without=("ImageOrientationPatient",))
+
+    assert read_exam(files(*whole)).is_oriented
+    assert not read_exam(files(*whole, silent)).is_oriented

@@ -300,3 +300,14 @@ def test_passes_that_meet_the_longest_one_nowhere_keep_their_places():
 
         assert exam.order is Order.POSITION
         assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(92)]
+
+
+def test_a_pass_that_meets_only_another_one_and_shows_something_else_leaves_nothing_out():
+    first, longest = a_pass(slices=60, AcquisitionNumber=1), a_pass(slices=55, first=28, AcquisitionNumber=2)
+    # The table was set to zero anew: the same places, something else to be seen.
+    other = upside_down(slices=92, AcquisitionNumber=3)[62:]
+    for sent in in_both_directions([*first, *longest, *other]):
+        exam = read_exam(sent)
+
+        assert len(exam.slices) == len(sent)
+        assert any("begin anew" in warning for warning in exam.warnings)

@@ -47,6 +47,7 @@ def a_mha(volume: Cut, **lines: object) -> bytes:
 def assert_same(read: Exam, expected: Exam) -> None:
     """The same pictures in the same order, as far apart."""
     assert (read.kind, read.order, len(read.slices)) == (InputKind.VOLUME, Order.POSITION, len(expected.slices))
+    assert read.is_oriented
     for a, b in zip(read.slices, expected.slices, strict=True):
         assert np.array_equal(a.gray, b.gray)
         assert a.pixel_spacing_mm == pytest.approx(b.pixel_spacing_mm, rel=1e-4)

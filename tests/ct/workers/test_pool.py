@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -277,3 +278,21 @@ def ended(pid: int) -> bool:
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_no_more_processes_than_scoring_keeps_up_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.ct.workers.pool.cpus", lambda: 64)
+
+    assert WorkerPool().count == 8
+    assert WorkerPool(64).count == 64
+
+
+def test_files_may_be_lent_to_many_at_a_time() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        WorkerPool(1).close()
+
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
