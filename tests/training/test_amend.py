@@ -6,7 +6,7 @@ import pytest
 
 from app.ct.manifest import read_manifest
 from tests.models import the_served_model
-from tests.training.runs import a_run_folder, an_audit, an_evaluation
+from tests.training.runs import a_candidate, a_precision, a_run_folder, an_audit, an_evaluation
 from training.measured import measurements
 from training.releasing.amend import amend
 from training.releasing.release import release
@@ -27,6 +27,12 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(released: Path, tmp_path: Path) -> Path:
     return shutil.copytree(released, tmp_path / "store" / "tiny-1")
+
+
+def precisions_of_others(to: Path) -> None:
+    run = a_run_folder(to.parent / "another")
+    a_precision(run, [a_candidate("bf16")])
+    shutil.copy(run / "precision.json", to)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -77,6 +83,7 @@ def test_the_same_card_is_written_from_what_is_there(model: Path, tmp_path: Path
         (lambda to: an_evaluation(to, "anew", kind="transfers", recipe="another"), "another recipe"),
         (lambda to: an_evaluation(to, "folds", kind="cross-validations"), "not measured where part=test"),
         (lambda to: an_evaluation(to, "anew", kind="transfers", trained_on="soares"), "trained on what"),
+        (precisions_of_others, "precision.json was measured with other weights"),
     ],
 )
 def test_what_is_not_of_this_model_changes_nothing(

@@ -9,7 +9,7 @@ from tests.training.compared import a_compared_run, scores
 from training.fitting.slice_scores import SliceScores
 from training.metrics.evaluation import Sample
 from training.metrics.pairwise import compare_two
-from training.run import RunError
+from training.run import PartCount, RunError
 from training.studies.compare import compare, read_candidates
 from training.studies.published import METRICS, TABLE_3
 
@@ -192,3 +192,11 @@ def test_a_class_of_one_group_tells_no_difference_of_auc_apart_from_chance():
 
     assert found.auc.value is not None
     assert found.auc.low is found.auc_p is None
+
+
+def test_runs_that_learned_from_different_data_are_refused(tmp_path):
+    fewer = [PartCount(dataset="covid-ct", label=1, part="train", records=9, groups=3)]
+    runs = [a_compared_run(tmp_path / "a"), a_compared_run(tmp_path / "b", data=fewer)]
+
+    with pytest.raises(RunError, match="trained on different data"):
+        compare(runs, tmp_path / "out")

@@ -84,3 +84,12 @@ def test_one_evaluation_is_no_cross_validation(tmp_path):
 def test_a_folder_without_an_evaluation_is_named(tmp_path):
     with pytest.raises(RunError, match="empty is no evaluation"):
         pool([tmp_path / "empty", a_fold(tmp_path, "1", FIRST, weights="aa")], tmp_path / "out")
+
+
+def test_folds_of_different_parts_are_refused(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+    told = json.loads((folds[1] / "metrics.json").read_text()) | {"where": ["part=train"]}
+    (folds[1] / "metrics.json").write_text(json.dumps(told))
+
+    with pytest.raises(RunError, match="different records"):
+        pool(folds, tmp_path / "out")

@@ -13,13 +13,20 @@ from PIL import Image
 
 from app.ct.engines.openvino import OpenVinoEngine
 from app.ct.phantom import phantom
-from tests.training.runs import a_run, a_run_folder
+from tests.training.runs import a_run, a_run_folder, an_agreement
 from training.records.catalog import CATALOG, Catalog, Part, Record
 from training.releasing.agreement import Rule
-from training.releasing.precision import PrecisionSettings, calibration_records, in_turns, measure_precision
+from training.releasing.precision import (
+    Bench,
+    Contender,
+    PrecisionSettings,
+    calibration_records,
+    in_turns,
+    measure_precision,
+)
 from training.releasing.precision_report import PrecisionReport
 from training.releasing.quantization import VARIANTS, Variant, nodes_kept
-from training.run import PartCount, RunError
+from training.run import PartCount, Run, RunError
 
 ANYTHING = Rule(most_opposite=99, largest_change=1, least_correlation=-1, most_auc_loss=1, most_gate_changes=1)
 SETTINGS = PrecisionSettings(
@@ -158,3 +165,15 @@ def test_quantization_tells_nobody_that_it_is_used(tmp_path: Path) -> None:
 
     assert said.stdout == "1\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("native", "allowed"), [(("bf16", "f32"), True), (("f32",), False)])
+def test_what_a_processor_does_not_compute_is_not_allowed_by_what_it_did_instead(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, native: tuple[str, ...], *, allowed: bool
+) -> None:
+    monkeypatch.setattr(Bench, "native", lambda _: native)
+    bench = Bench(Run.read(run), tmp_path, (), SETTINGS, lambda _: None)
+
+    found = bench._candidate(Contender("bf16", "bf16", tmp_path / "graph.xml"), an_agreement())
+
+    assert (not found.faults) is allowed

@@ -13,7 +13,7 @@ from training.measured import MEASURED, keep_measurements
 from training.releasing.findings import Findings
 from training.releasing.packing import CARD
 from training.releasing.report import model_card
-from training.run import FILE_NAME, Run, RunError
+from training.run import FILE_NAME, WEIGHTS, Run, RunError
 
 
 def amend(model: Path, measured: Path) -> Path:
@@ -41,6 +41,8 @@ def amend(model: Path, measured: Path) -> Path:
             raise RunError(f"Nothing that was measured lies in {measured.name}.")
         run, findings = Run.read(new), Findings.read(new)
         findings.check(manifest, recipe=run.recipe)
+        if findings.precision is not None:
+            findings.precision.check_model(run, weights_sha256=manifest.files[WEIGHTS])
         card = Path(room) / CARD
         card.write_text(model_card(manifest.name, run, findings, manifest.engines["openvino"]), encoding="utf-8")
         kept.rename(Path(room) / "before")

@@ -185,6 +185,9 @@ def _contenders(
     return found
 
 
+_NOT_NATIVE = "not computed on this processor, which would have done it in float32"
+
+
 @dataclass(frozen=True, eq=False)
 class Bench:
     """Where contenders are measured: the run, the files made of it, and validation slices as served."""
@@ -228,13 +231,15 @@ class Bench:
     def _candidate(self, contender: Contender, measured: Agreement) -> Candidate:
         graph = contender.graph
         files = (graph, graph.with_suffix(".bin")) if contender.precision == "int8" else ()
+        # OpenVINO computes what a processor lacks in float32, which would agree with float32.
+        foreign = () if contender.precision in self.native() else (_NOT_NATIVE,)
         return Candidate(
             name=contender.name,
             precision=contender.precision,
             keeps=contender.keeps,
             files={path.name: file_sha256(path) for path in files},
             measured=measured,
-            faults=self.settings.rule.faults(measured),
+            faults=(*foreign, *self.settings.rule.faults(measured)),
         )
 
     def _scores(self, classifier: Classifier) -> SliceScores:

@@ -109,6 +109,13 @@ class PrecisionReport(_Part):
                 found.setdefault(candidate.precision, candidate)
         return found
 
+    def check_model(self, run: Run, *, weights_sha256: str) -> None:
+        """Refuse figures of another model; see ``check``."""
+        if self.weights_sha256 != weights_sha256:
+            raise RunError(f"{PRECISION} was measured with other weights than the run's.")
+        if (self.preprocessing, self.calibration, self.image) != (run.preprocessing, run.calibration, run.image):
+            raise RunError(f"{PRECISION} was measured with other thresholds or preprocessing than the run's.")
+
     def check(self, run_folder: Path, run: Run, *, weights_sha256: str) -> None:
         """Refuse figures of another model, and graphs that are not those measured.
 
@@ -121,10 +128,7 @@ class PrecisionReport(_Part):
             RunError: measured with other weights, thresholds or preprocessing, allowed though the rule forbids it, or a
                 graph is missing or altered.
         """
-        if self.weights_sha256 != weights_sha256:
-            raise RunError(f"{PRECISION} was measured with other weights than the run's.")
-        if (self.preprocessing, self.calibration, self.image) != (run.preprocessing, run.calibration, run.image):
-            raise RunError(f"{PRECISION} was measured with other thresholds or preprocessing than the run's.")
+        self.check_model(run, weights_sha256=weights_sha256)
         for candidate in self.allowed().values():
             if Rule().faults(candidate.measured):
                 raise RunError(f"{PRECISION} allows {candidate.name}, which the rule of a release does not.")

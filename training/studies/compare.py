@@ -123,6 +123,10 @@ def read_candidates(runs: Sequence[Path]) -> list[Candidate]:
         alike = (
             np.array_equal(getattr(first, k), getattr(other.scores, k)) for k in ("files", "labels", "parts", "groups")
         )
+        if other.run.data != found[0].run.data:
+            raise RunError(
+                f"{found[0].title} and {other.title} were trained on different data; compare does not tell them apart."
+            )
         if not all(alike):
             raise RunError(
                 f"{found[0].title} and {other.title} are not on one split: train both from one folder of `prepare`."

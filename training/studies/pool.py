@@ -117,6 +117,8 @@ def _check(folds: Sequence[Fold]) -> None:
         or folds[0].told.positive_class != "COVID-19"
     ):
         raise RunError("The evaluations are not of one kind of case with COVID-19 as the positive class.")
+    if len({fold.told.where for fold in folds}) > 1:
+        raise RunError("The evaluations are of different records: each was limited (--where) in another way.")
     if len({fold.told.recipe for fold in folds}) > 1:
         raise RunError("The evaluations are of different recipes.")
     if len({fold.told.model.weights_sha256 for fold in folds}) < len(folds):
