@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
 from app.ct.reading.files import NamedFile, named
-from app.ct.reading.kinds import HEAD_BYTES, Kind, is_macos_companion, kind_of, kind_told
+from app.ct.reading.kinds import HEAD_BYTES, Kind, is_folder, is_macos_companion, kind_of, kind_told
 from app.ct.words import sentence
 
 MEGABYTE = 2**20
@@ -174,11 +174,6 @@ def _directory_sizes_64(opened: BinaryIO, at: int) -> Iterator[int]:
         end = opened.read(_END64_BYTES)
         if end.startswith(_END64):
             yield int.from_bytes(end[40:48], "little")
-
-
-def is_folder(member: zipfile.ZipInfo) -> bool:
-    """Whether an entry is a folder, also as some programs for Windows write it; ``is_dir`` fails on a name that is empty."""
-    return member.filename.endswith("/") or (member.filename.endswith("\\") and not member.file_size)
 
 
 def _members(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:

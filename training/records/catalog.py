@@ -18,9 +18,8 @@ from typing import Self
 from app.ct.errors import CovidCTError, Unreadable
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
-from app.ct.reading.kinds import VOLUME_SUFFIX
+from app.ct.reading.kinds import VOLUME_SUFFIX, is_folder
 from app.ct.words import sentence
-from app.uploads import is_folder
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"

@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -143,6 +144,11 @@ def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:
         return True
     suffixes = _ARCHIVED_SUFFIXES if head.startswith(_ZIP) else _JUNK_SUFFIXES
     return bool(suffixes.fullmatch(path.suffix))
+
+
+def is_folder(member: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a folder, also as some programs for Windows write it; ``is_dir`` fails on a name that is empty."""
+    return member.filename.endswith("/") or (member.filename.endswith("\\") and not member.file_size)
 
 
 def is_macos_companion(name: str) -> bool:
