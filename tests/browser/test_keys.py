@@ -49,6 +49,8 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     assert "covidct-session" not in page.evaluate("() => document.cookie")
 
     page.get_by_role("button", name="Sign out").click()
+    # Until it is loaded whole: the browser clears its cache meanwhile, and aborts what is asked of it before.
+    page.wait_for_url(re.compile("/covid/sign-in"))
     expect(page.get_by_label("Key")).to_be_visible()
     sign_in(page, others)
     expect(page.locator(".history li")).to_have_count(0)
