@@ -173,6 +173,7 @@ class DiagnosisService:
         self.limits = limits
         self._keep_values = keep_values
         self._workers = workers
+        self._by_default = slices_by_default(on_gpu=classifier.on_gpu, precision=classifier.precision, cpus=cpus())
 
     def diagnose(
         self,
@@ -239,10 +240,7 @@ class DiagnosisService:
         return self.classifier.manifest.fitness.least_lung_area
 
     def _how_many(self, wish: Wish) -> int | None:
-        if wish.slices is not None:
-            return wish.slices or None
-        classifier = self.classifier
-        return slices_by_default(on_gpu=classifier.on_gpu, precision=classifier.precision, cpus=cpus())
+        return self._by_default if wish.slices is None else wish.slices or None
 
     def _score(
         self, exam: Exam, chosen: Sequence[int], known: SliceScores | None, *, on_progress: OnProgress

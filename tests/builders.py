@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, ExplicitVRLittleEndian, JPEGLosslessSV1
@@ -242,6 +242,15 @@ def a_huge_png(*, width: int = 20_000, height: int = 20_000) -> bytes:
     content[16:24] = struct.pack(">II", width, height)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     return bytes(content)
+
+
+def written_on(
+    gray: np.ndarray, text: str, *, at: tuple[int, int] = (6, 6), height: int = 14, level: int = 255
+) -> np.ndarray:
+    """A picture with letters of that height in pixels, from the upper left corner ``at`` (x, y) on."""
+    image = Image.fromarray(gray)
+    ImageDraw.Draw(image).text(at, text, fill=level, font=ImageFont.load_default(height))
+    return np.asarray(image)
 
 
 def a_zip(members: Iterable[tuple[str, bytes]], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:

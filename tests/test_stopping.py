@@ -16,8 +16,8 @@ from app.ct.workers import Item, OnTheSpot, Result
 from app.diagnosing import MAX_STUCK
 from app.kept import Status
 from app.store import Store
+from tests.desks import RunningDesk
 from tests.fakes import FakeClassifier
-from tests.test_service import RunningDesk
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,9 @@ def test_who_connects_and_never_agrees_on_keys_is_let_go(over_tls: httpx.Client)
 def test_the_health_check_of_the_images_knows_of_tls(over_tls: httpx.Client) -> None:
     port = over_tls.base_url.port
     assert port is not None
-    while over_tls.get("/readyz").status_code != 200:
+    for _ in range(600):
+        if over_tls.get("/readyz").status_code == 200:
+            break
         time.sleep(0.1)
 
     assert is_ready(port, over_tls=True)

@@ -29,5 +29,5 @@ def _over_tls(port: int, timeout_s: float) -> HTTPSConnection:
 
 
 if __name__ == "__main__":
-    at = int(os.environ.get("COVIDCT_PORT", "8000"))
-    sys.exit(0 if is_ready(at, over_tls=bool(os.environ.get("COVIDCT_TLS_CERT"))) else 1)
+    own_port = int(os.environ.get("COVIDCT_PORT", "8000"))
+    sys.exit(0 if is_ready(own_port, over_tls=bool(os.environ.get("COVIDCT_TLS_CERT"))) else 1)

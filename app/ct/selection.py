@@ -6,6 +6,7 @@ from app.ct.errors import NoLung
 from app.ct.exam import Exam
 from app.ct.lungs import find_lungs
 from app.ct.precision import Precision
+from app.ct.spread import end_to_end
 from app.ct.workers import ON_THE_SPOT, Workers, taken
 
 CPU_SLICES = 64
@@ -52,7 +53,7 @@ def lung_area(exam: Exam, *, workers: Workers = ON_THE_SPOT) -> np.ndarray:
         float64 (slices,), 0..1, measured on evenly spread slices and interpolated between them.
     """
     count = len(exam.slices)
-    looked = np.unique(np.linspace(0, count - 1, min(count, _EVERY)).round().astype(int))
+    looked = end_to_end(count, _EVERY)
     grays = [exam.slices[k].gray for k in looked]
     return np.interp(np.arange(count), looked, list(map(taken, workers.map(_lung_area, grays, at_once=_AT_ONCE))))
 

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from app.ct.exam import Exam
 from app.ct.lungs import coarse_copy
+from app.ct.spread import end_to_end
 from app.ct.words import Sentence, sentence
 from app.ct.workers import ON_THE_SPOT, Workers, taken
 
@@ -38,8 +39,7 @@ def writing_on(exam: Exam, *, workers: Workers = ON_THE_SPOT) -> tuple[Sentence,
         exam: at least one slice.
         workers: look for it.
     """
-    count = len(exam.slices)
-    looked = np.unique(np.linspace(0, count - 1, min(count, _LOOKED_AT)).round().astype(int))
+    looked = end_to_end(len(exam.slices), _LOOKED_AT)
     grays = [exam.slices[k].gray for k in looked]
     found = sum(map(taken, workers.map(has_writing, grays, at_once=_AT_ONCE)))
     said = sentence(

@@ -4,12 +4,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
 
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.writing import has_writing, writing_on
-from tests.builders import a_slice
+from tests.builders import a_slice, written_on
 
 SIDE = 512
 
@@ -19,21 +18,12 @@ def chest() -> Exam:
     return phantom(slices=24, lesions="many", seed=5, size=SIDE).exam()
 
 
-def written(
-    gray: np.ndarray,
-    text: str = "DOE^JOHN 1961-03-04",
-    *,
-    at: tuple[int, int] = (6, 6),
-    height: int = 14,
-    level: int = 255,
-) -> np.ndarray:
-    image = Image.fromarray(gray)
-    ImageDraw.Draw(image).text(at, text, fill=level, font=ImageFont.load_default(height))
-    return np.asarray(image)
+def written(gray: np.ndarray) -> np.ndarray:
+    return written_on(gray, "DOE^JOHN 1961-03-04")
 
 
 def an_exam(grays: Sequence[np.ndarray]) -> Exam:
-    return Exam(tuple(a_slice(gray=gray) for gray in grays), kind="jpeg", order="file name", files=len(grays))
+    return Exam.of([a_slice(gray=gray) for gray in grays])
 
 
 @pytest.mark.parametrize("height", [10, 14, 20, 28])
@@ -43,7 +33,7 @@ def an_exam(grays: Sequence[np.ndarray]) -> Exam:
 def test_names_and_numbers_in_the_corner_are_noticed(chest: Exam, height: int, text: str, level: int) -> None:
     gray = chest.slices[12].gray
 
-    assert has_writing(written(gray, text, height=height, level=level))
+    assert has_writing(written_on(gray, text, height=height, level=level))
 
 
 @pytest.mark.parametrize("turned", [np.transpose, np.rot90, np.flipud, lambda gray: np.rot90(gray, 3)])
@@ -63,7 +53,7 @@ def test_a_chest_has_none(chest: Exam) -> None:
 
 @pytest.mark.parametrize("mark", ["R", "L 5", "10 cm"])
 def test_a_mark_of_side_or_scale_is_no_name(chest: Exam, mark: str) -> None:
-    assert not has_writing(written(chest.slices[12].gray, mark.replace(" ", "     ")))
+    assert not has_writing(written_on(chest.slices[12].gray, mark.replace(" ", "     ")))
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5])
@@ -74,10 +64,8 @@ def test_noise_is_none(share: float) -> None:
 
 
 def test_what_is_all_marks_is_not_compared_mark_by_mark() -> None:
-    squares = np.zeros((1000, 1000), np.uint8)
-    squares[4::20, :] = squares[:, 4::20] = 0
-    for k in range(12):
-        squares[4 + k :: 20, :] |= np.where(np.arange(1000) % 20 < 12, 255, 0).astype(np.uint8)
+    square = np.pad(np.full((12, 12), 255, np.uint8), 4)
+    squares = np.tile(square, (50, 50))
 
     assert not has_writing(squares)
 

@@ -9,10 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageFont
 
 from app.ct.writing import has_writing
-from tests.builders import shared_data
+from tests.builders import shared_data, written_on
 
 LINES = ("DOE^JOHN 1961-03-04", "Wang Xiaoming", "ID 4711-0815")
 HEIGHTS = (10, 14, 20, 28)
@@ -41,13 +41,11 @@ def main(folder: Path, *, seed: int = 3) -> None:
 
 def drawn_on(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A line in one of the four corners, in one of four heights."""
-    image, font = Image.fromarray(gray), ImageFont.load_default(int(rng.choice(HEIGHTS)))
-    draw, text = ImageDraw.Draw(image), str(rng.choice(LINES))
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x = rng.choice([4, max(4, image.width - round(right - left) - 4)])
-    y = rng.choice([4, max(4, image.height - round(bottom - top) - 8)])
-    draw.text((int(x), int(y)), text, fill=255, font=font)
-    return np.asarray(image)
+    height, text = int(rng.choice(HEIGHTS)), str(rng.choice(LINES))
+    left, top, right, bottom = ImageFont.load_default(height).getbbox(text)
+    x = int(rng.choice([4, max(4, gray.shape[1] - round(right - left) - 4)]))
+    y = int(rng.choice([4, max(4, gray.shape[0] - round(bottom - top) - 8)]))
+    return written_on(gray, text, at=(x, y), height=height)
 
 
 if __name__ == "__main__":

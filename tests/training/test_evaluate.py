@@ -212,7 +212,7 @@ def test_a_file_of_several_slices_is_not_scored_as_one(tmp_path: Path) -> None:
     data = chests(tmp_path, far=[False])
     (data / "000.png").write_bytes(an_enhanced_dicom())
 
-    with pytest.raises(CatalogError, match="--by exam"):
+    with pytest.raises(CatalogError, match="Record 1 is one file of several slices"):
         score(Catalog.read(data).records, GrayScorer(), by=By.SLICE)
 
 

@@ -66,3 +66,11 @@ def test_one_group_has_a_temperature_without_an_interval() -> None:
 
     assert found["value"] is not None
     assert found["low"] is None
+
+
+def test_where_one_logit_has_the_wrong_sign_there_is_a_temperature() -> None:
+    labels, probabilities = np.array([1, 1, 1, 0, 0, 0]), np.array([0.6, 0.9, 0.4, 0.4, 0.1, 0.2])
+
+    (found,) = temperatures(probabilities, labels, np.ones((1, 6)))
+
+    assert 0 < found < np.inf

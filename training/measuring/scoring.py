@@ -16,10 +16,10 @@ from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.preprocessing import make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.spread import end_to_end
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
-_WHOLE_EXAMS = "The data hold whole exams: evaluate them with --by exam."
 
 
 class Scorer(Protocol):
@@ -133,7 +133,7 @@ def score(records: Sequence[Record], scorer: Scorer, *, by: By, progress: Progre
     if by is By.EXAM:
         return list(_exams(records, scorer, progress))
     if any(record.is_exam for record in records):
-        raise CatalogError(_WHOLE_EXAMS)
+        raise CatalogError("The data hold whole exams: evaluate them with --by exam.")
     slices = list(_slices(records, scorer, progress))
     return slices if by is By.SLICE else _patients(slices, scorer.manifest)
 
@@ -166,7 +166,8 @@ def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tupl
         check_lung_area(area, fitness.least_lung_area)
         return select_slices(area, limit), ""
     except (NotChest, NoLung) as error:
-        return _spread(len(exam.slices), limit), error.code
+        count = len(exam.slices)
+        return tuple(map(int, end_to_end(count, count if limit is None else limit))), error.code
 
 
 def _unlike(distance: np.ndarray) -> str:
@@ -177,14 +178,14 @@ def _unlike(distance: np.ndarray) -> str:
 def _slices(records: Sequence[Record], scorer: Scorer, progress: Progress) -> Iterator[Scored]:
     for start in range(0, len(records), _BATCH):
         batch = records[start : start + _BATCH]
-        yield from _batch(batch, scorer)
+        yield from _batch(batch, scorer, first=start + 1)
         progress(start + len(batch), len(records))
 
 
-def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
+def _batch(records: Sequence[Record], scorer: Scorer, *, first: int) -> Iterator[Scored]:
     """Slices of different records share one pass through the network; each is read and judged by itself."""
     fitness = scorer.manifest.fitness
-    read = [_read_slice(record, fitness) for record in records]
+    read = [_read_slice(record, fitness, number=number) for number, record in enumerate(records, start=first)]
     slices = [s for s, _ in read if s is not None]
     scores = scorer.score(slices) if slices else None
     place = 0
@@ -200,21 +201,15 @@ def _batch(records: Sequence[Record], scorer: Scorer) -> Iterator[Scored]:
         place += 1
 
 
-def _read_slice(record: Record, fitness: FitnessSpec) -> tuple[Slice | None, str]:
-    """The slice, and why serving would refuse it without scoring it."""
+def _read_slice(record: Record, fitness: FitnessSpec, *, number: int) -> tuple[Slice | None, str]:
+    """The slice of the ``number``-th record, and why serving would refuse it without scoring it."""
     try:
         exam = record.read()
     except ExamError as error:
         return None, error.code
     if len(exam.slices) > 1:
-        raise CatalogError(_WHOLE_EXAMS)
+        raise CatalogError(f"Record {number} is one file of several slices, a whole exam: evaluate it with --by exam.")
     return exam.slices[0], slices_to_score(exam, None, fitness)[1]
-
-
-def _spread(count: int, limit: int | None) -> tuple[int, ...]:
-    """At most ``limit`` of ``count`` indices, evenly spread."""
-    wanted = count if limit is None else min(limit, count)
-    return tuple(int(i) for i in np.unique(np.linspace(0, count - 1, wanted).round()))
 
 
 def _patients(slices: Sequence[Scored], manifest: Manifest) -> list[Scored]:

@@ -44,8 +44,9 @@ def calibration_lines(
         slope = np.where(np.abs(slope) > _LARGEST_SLOPE, np.nan, slope)
         if (converged | np.isnan(slope)).all():
             break
-    steepest, shift = _separated(x, y, weights)
-    return np.where(converged, slope, steepest), np.where(converged, intercept, shift)
+    endless = ~converged
+    slope[endless], intercept[endless] = _separated(x, y, weights[endless])
+    return slope, intercept
 
 
 def _separated(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +111,9 @@ def temperatures(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndar
         if (converged | np.isnan(inverse)).all():
             break
     exists = converged & (inverse > 0)
-    toward_right = (weights * (y - 0.5)) @ x > 0
-    limit = np.where(~converged & toward_right, 0.0, np.inf)
+    signed = (y - 0.5) * x
+    is_right = ~((weights > 0) & (signed < 0)).any(axis=1)
+    limit = np.where(weights @ signed <= 0, np.inf, np.where(is_right, 0.0, np.nan))
     return np.asarray(np.divide(1.0, inverse, out=limit, where=exists))
 
 

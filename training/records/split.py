@@ -118,9 +118,8 @@ def split(
     ``style=``). Groups named ``...-block<number>`` are neighbors in a row: the slices next to a block that is farther
     from training are dropped.
 
-    With ``fold`` every data set with both labels is split by group into folds, of which one is part test; its official parts
-    are not kept, and data sets of its family are dropped. The rest is split into train and
-    validation as ever.
+    With ``fold`` every data set with both labels is split by group into folds, of which one is part test; its official
+    parts are not kept, and data sets of its family are dropped. The rest is split into train and validation as ever.
     """
     everything = tuple(records)
     kept = [r for r in everything if CONFLICT_FLAG not in r.flags]

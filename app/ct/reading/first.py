@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from app.ct.spread import end_to_end
+
 OnFirst = Callable[[Sequence[np.ndarray], int], None]
 """Takes the first pictures, uint8 (height, width) each, as they lie in the exam, and how many it has in all; what it raises ends
 the reading."""
@@ -17,7 +19,7 @@ class First:
 
     def __init__(self, count: int, tell: OnFirst | None) -> None:
         """Of ``count`` pictures, to be told to ``tell`` once they are all there."""
-        wanted = np.linspace(0, count - 1, _FIRST).round().astype(int) if tell and count >= _LEAST else ()
+        wanted = end_to_end(count, _FIRST) if tell and count >= _LEAST else ()
         self._count, self._tell = count, tell
         self._grays: dict[int, np.ndarray | None] = dict.fromkeys(map(int, wanted))
 

@@ -17,6 +17,7 @@ from app.ct.reading.copies import Decoded
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
 from app.ct.reading.series import longest_mm, rank
+from app.ct.spread import end_to_end
 from app.ct.words import Sentence, counted, sentence
 
 _SAME_MM = 0.2
@@ -240,7 +241,7 @@ def _look_alike(stack: Sequence[_Placed], other: Sequence[_Placed]) -> bool:
     pairs = _pairs(stack, other, _usual_mm(stack) / 2 + _SAME_MM)
     if not pairs:
         return True
-    some = np.linspace(0, len(pairs) - 1, min(len(pairs), _LOOKED_AT)).round().astype(int)
+    some = end_to_end(len(pairs), _LOOKED_AT)
     return bool(np.median([_correlation(pairs[k][0].one[1].gray, pairs[k][1].one[1].gray) for k in some]) >= _ALIKE)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from app.ct.lungs import coarse_copy, find_lungs
+from app.ct.spread import end_to_end
 
 LOOKED_AT = 16
 """Pictures of an exam that are looked at, evenly spread: all of them were exported alike."""
@@ -120,5 +121,5 @@ def black_lungs(gray: np.ndarray) -> float:
 
 
 def _some(pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    places = np.linspace(0, len(pictures) - 1, min(len(pictures), LOOKED_AT)).round().astype(int)
+    places = end_to_end(len(pictures), LOOKED_AT)
     return [pictures[k] for k in places]

@@ -79,8 +79,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     asked = series_instance_uid is not None
     why_not = {o: _NOT_ASKED if asked else _why_not(found[best], found[o]) for o in others}
     rejected = [RejectedSeries(o, len(usable[o]), why_not[o]) for o in others]
-    why = _ASKED if asked else _BETTER.get(why_not[ranked[1]], _FIRST) if others else _ONLY
-    choice = SeriesChoice(best, why, (*rejected, *left_out))
+    choice = SeriesChoice(best, _ASKED if asked else _why([why_not[o] for o in ranked[1:]]), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
     return Chosen(tuple(usable[best]), choice, (*_copy_warnings(copies), *missed))
@@ -213,6 +212,11 @@ _BETTER = {
     sentence("thicker slices"): sentence("thinnest slices"),
     sentence("fewer slices"): sentence("most slices"),
 }
+
+
+def _why(why_not: Sequence[Sentence]) -> Sentence:
+    """What the best series is taken for, of why the others are not, the next best one first."""
+    return _BETTER.get(why_not[0], _FIRST) if why_not else _ONLY
 
 
 def _nothing_usable(left_out: Sequence[RejectedSeries], *, asked: bool) -> NoUsableSeries:

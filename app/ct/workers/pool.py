@@ -29,6 +29,7 @@ START_S = 120.0
 WALL_S = 20 * CPU_S
 """Time that one message may take, however busy the machine: for work that waits instead of computing."""
 _DESCRIPTORS = 16_384
+"""Open files at most: enough for all connections and workers; a system's own limit may be a thousand million."""
 _MOST = 8
 """Processes, where nobody asks for a number of them."""
 _AHEAD = 4
