@@ -97,7 +97,7 @@ class _FormWriter:
             self.digests += self._digest.digest()
 
     def _begin_part(self) -> None:
-        self._disposition, self._is_nameless = b"", False
+        self._disposition = b""
 
     def _end_header(self) -> None:
         if bytes(self._header).lower() == b"content-disposition":

@@ -199,9 +199,12 @@ async def test_what_was_refused_for_its_files_is_the_same_under_its_key(client: 
     assert first.headers["location"] == again.headers["location"]
 
 
+@pytest.mark.parametrize("end", [b"\r\n--x--\r\n", b""])
 async def test_an_upload_whose_last_bytes_find_no_room_leaves_nothing(
-    client: httpx.AsyncClient, upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes
 ) -> None:
+    # Whole, or cut off: then what is left to be written is so only while the upload is given up.
+    begin = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\na few bytes'
     new_original = ExamFolder.new_original
 
     def without_room(folder: ExamFolder, number: int) -> BinaryIO:
@@ -210,7 +213,9 @@ async def test_an_upload_whose_last_bytes_find_no_room_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(ExamFolder, "new_original", without_room)
-        refused = await client.post(EXAMS, files=[("files", ("a.jpg", b"a few bytes"))])
+        refused = await client.post(
+            EXAMS, content=begin + end, headers={"Content-Type": "multipart/form-data; boundary=x"}
+        )
 
     assert (refused.status_code, refused.json()["code"]) == (507, "storage-full")
     assert not list((tmp_path / "data" / "exams").iterdir())

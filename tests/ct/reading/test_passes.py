@@ -302,6 +302,16 @@ def test_passes_that_meet_the_longest_one_nowhere_keep_their_places():
         assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(92)]
 
 
+def test_a_pass_that_meets_no_longer_one_keeps_its_places_too():
+    ranges = [(0, 60), (30, 50), (54, 40), (73, 55)]
+    passes = [a_pass(first=first, slices=n, AcquisitionNumber=k) for k, (first, n) in enumerate(ranges, start=1)]
+    for sent in in_both_directions([one for slices in passes for one in slices]):
+        exam = read_exam(sent)
+
+        assert exam.order is Order.POSITION
+        assert [s.z_mm for s in exam.slices] == [-5.0 * i for i in range(128)]
+
+
 def test_a_pass_that_meets_only_another_one_and_shows_something_else_leaves_nothing_out():
     first, longest = a_pass(slices=60, AcquisitionNumber=1), a_pass(slices=55, first=28, AcquisitionNumber=2)
     # The table was set to zero anew: the same places, something else to be seen.

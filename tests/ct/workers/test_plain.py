@@ -119,4 +119,4 @@ def test_an_answer_that_is_cut_off_is_none() -> None:
 def test_who_keeps_one_array_does_not_keep_the_others() -> None:
     kept, _ = carried([np.zeros(10, np.uint8), np.zeros(1_000_000, np.int16)])
 
-    assert kept.base is None or kept.base.nbytes <= kept.nbytes
+    assert kept.flags.owndata
