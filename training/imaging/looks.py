@@ -17,8 +17,8 @@ from training.records.masks import read_mask
 LEAST_LUNG = 0.06
 """Share of a slice that must be lung before lesions are drawn on it; less is base or apex."""
 HEALTHY = frozenset({"luna", "chestct4", "soares"})
-"""Data sets whose negatives are taken for lungs without disease, so that lesions are drawn on them. Not all are: at least
-seven of 889 training negatives of soares, and one of luna with a nodule, do show some (looked at by laymen)."""
+"""Data sets whose negatives are taken for lungs without disease, so that lesions are drawn on them. Not all are:
+some of soares, and one of luna with a nodule, do show some (looked at by laymen)."""
 
 
 @dataclass(frozen=True)
