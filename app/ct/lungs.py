@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from app.ct.morphology import close_and_fill, opened
+
 COARSE = 256
 """Longer side of the copy that is searched, in pixels; all radii below are for it."""
 
@@ -96,14 +98,6 @@ def otsu(gray: np.ndarray) -> float:
     return float(np.nanargmax(spread)) if np.isfinite(spread).any() else 0.0
 
 
-def _close_and_fill(mask: np.ndarray, radius: int) -> np.ndarray:
-    # Closing by distances: as a disc, but linear in the number of pixels.
-    padded = np.pad(mask, radius + 1)
-    grown = ndimage.distance_transform_edt(~padded) <= radius
-    closed = ndimage.distance_transform_edt(grown) > radius
-    return np.asarray(ndimage.binary_fill_holes(closed | padded))[radius + 1 : -radius - 1, radius + 1 : -radius - 1]
-
-
 def _is_masked(small: np.ndarray) -> bool:
     black = small <= _BLACK
     border = np.concatenate([black[0], black[-1], black[:, 0], black[:, -1]])
@@ -129,13 +123,17 @@ def _candidates(dark: np.ndarray) -> list[np.ndarray]:
         2 * (dark.shape[0] + dark.shape[1])
     )
     across = set(labels[:, 0]) & set(labels[:, -1])
+    places = ndimage.find_objects(labels)
     outside = [
-        k for k in range(1, count + 1) if k in corners or edges[k] > 0.25 or (k in across and _is_flat(labels == k))
+        k
+        for k in range(1, count + 1)
+        if k in corners or edges[k] > 0.25 or (k in across and _is_flat(places[k - 1], dark.shape[0]))
     ]
     areas[outside] = 0
     order = np.argsort(-areas)[: 2 * _MOST_COMPONENTS]
     least = np.where(edges > 0, _LEAST_DEPTH_AT_EDGE, _LEAST_DEPTH) * max(dark.shape)
-    thick = [k for k in order if areas[k] >= _SMALLEST_SHARE * dark.size and _depth(labels == k) >= least[k]]
+    large = [k for k in order if areas[k] >= _SMALLEST_SHARE * dark.size]
+    thick = [k for k in large if _depth(labels[places[k - 1]] == k) >= least[k]]
     return [labels == k for k in thick[:_MOST_COMPONENTS] if areas[k] >= _NEXT_SHARE * areas[thick[0]]]
 
 
@@ -144,23 +142,22 @@ def _in_corners(labels: np.ndarray, side: int) -> set[int]:
     return {int(k) for rows in ends for columns in ends for k in np.unique(labels[rows, columns])}
 
 
-def _is_flat(component: np.ndarray) -> bool:
+def _is_flat(place: tuple[slice, slice], height: int) -> bool:
     """Whether a component is a strip: air between a body wider than the picture and the table, never two lungs."""
-    rows, _ = ndimage.find_objects(component.astype(np.uint8))[0]
-    return bool(rows.stop - rows.start < _FLAT * component.shape[0])
+    return bool(place[0].stop - place[0].start < _FLAT * height)
 
 
 def _depth(component: np.ndarray) -> float:
-    rows, columns = ndimage.find_objects(component.astype(np.uint8))[0]
-    return float(ndimage.distance_transform_edt(np.pad(component[rows, columns], 1)).max())
+    """Of a component cut out of its picture."""
+    return float(ndimage.distance_transform_edt(np.pad(component, 1)).max())
 
 
 def _lung_components(smooth: np.ndarray) -> tuple[list[np.ndarray], float]:
     """Components and the threshold they were found at."""
     threshold = otsu(smooth)
-    found = _candidates(ndimage.binary_opening(smooth <= threshold))
+    found = _candidates(opened(smooth <= threshold))
     if _area(found) < _HAZY_BELOW * smooth.size:
-        hazy = _candidates(ndimage.binary_opening(smooth <= threshold + _HAZY_STEP))
+        hazy = _candidates(opened(smooth <= threshold + _HAZY_STEP))
         if _area(hazy) > _HAZY_ABOVE * smooth.size:
             return hazy, threshold + _HAZY_STEP
     return found, threshold
@@ -221,13 +218,13 @@ def find_lungs(gray: np.ndarray, *, size: int = COARSE) -> Lungs | None:
     smooth = ndimage.gaussian_filter(small, _SMOOTHING * scale)
     masked = _is_masked(small)
     if masked:
-        found, threshold = [ndimage.binary_opening(smooth > 2 * _BLACK, iterations=2)], 255.0
+        found, threshold = [opened(smooth > 2 * _BLACK, times=2)], 255.0
     else:
         found, threshold = _framed_components(small, smooth)
     if not found or found[0].sum() < _SMALLEST_SHARE * small.size:
         return None
     core = np.any(found, axis=0)
-    mask = _close_and_fill(core, max(1, round(_CLOSING_RADIUS * scale)))
+    mask = close_and_fill(core, max(1, round(_CLOSING_RADIUS * scale)))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     window = small[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     lung_gray, tissue_gray = _anchors(small[core], window, threshold=threshold, masked=masked)

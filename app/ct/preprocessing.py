@@ -10,11 +10,11 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from app.ct.exam import Slice
 from app.ct.lungs import Lungs, find_lungs
 from app.ct.manifest import PreprocessingSpec
+from app.ct.morphology import eroded
 from app.ct.workers.plain import carried
 
 LUNG_LEVEL, TISSUE_LEVEL = 40.0, 200.0
@@ -124,7 +124,7 @@ class LungBox:
         image = np.asarray(_levels(lungs)[_crop_resize(gray, box, self.size)])
         if lungs.masked:
             # The rim between lung and black is neither; it would look like a dark line around the lungs.
-            image = np.where(ndimage.binary_erosion(lung, iterations=_RIM), image, np.uint8(TISSUE_LEVEL))
+            image = np.where(eroded(lung, times=_RIM), image, np.uint8(TISSUE_LEVEL))
         return _prepared(image, lung, box, lungs)
 
     def _box(self, lungs: Lungs, height: int, width: int) -> tuple[int, int, int, int]:

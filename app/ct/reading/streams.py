@@ -15,7 +15,7 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 _TABLES, _FRAME, _SCAN, _INTERVAL = 0xC4, 0xC3, 0xDA, 0xDD
 # Quantization tables, comments and application data.
 _NEEDLESS = {0xDB, 0xFE, *range(0xE0, 0xF0)}
-_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_MARKER = re.compile(rb"\xff([^\x00\xff])")
 _JPEG_2000 = b"\xff\x4f\xff\x51"
 _JPEG_LS = 0xF7
 # Frame headers of every JPEG process, and that of JPEG-LS; C4, C8 and CC mean other things.
