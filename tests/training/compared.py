@@ -20,7 +20,8 @@ def scores(*, noise: float = 1.0, parts: tuple[str, ...] = ("train", "validation
     logits = (2.0 * labels - 1 + noise * rng.normal(size=len(labels))).astype(np.float32)
     groups = np.array([f"{d}-{k // 4}" for d, k in zip(datasets, number, strict=True)])
     files = np.array([f"{d}/{k}.png" for d, k in zip(datasets, number, strict=True)])
-    return SliceScores(files, datasets, groups, labels, np.array(parts)[number // 24], logits)
+    placed = np.array(parts)[number // 24]
+    return SliceScores(files, datasets, groups, labels, placed, logits, placed == "train")
 
 
 def a_compared_run(folder: Path, *, noise: float = 1.0, table: SliceScores | None = None, **changes: object) -> Path:

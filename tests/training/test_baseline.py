@@ -89,6 +89,9 @@ def test_every_labelled_slice_is_scored_as_the_weights_say(run, work):
     logit = float(np.asarray(network(image[None, ..., None].astype(np.float32))["logit"])[0])
     assert sorted(set(scores.parts)) == ["test", "train", "validation"]
     assert len(scores.files) == 30
+    drawn = scores.where(scores.learned)
+    assert set(drawn.parts) == {"train"}
+    assert 0 < len(drawn.files) < (scores.parts == "train").sum()
     assert scores.logits[scores.files == str(one.file)][0] == pytest.approx(logit, abs=1e-3)
 
 

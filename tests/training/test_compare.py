@@ -45,6 +45,7 @@ def test_data_sets_of_one_class_are_left_out(tmp_path):
         np.array([0, 0]),
         np.array(["train", "test"]),
         np.array([-9, -9], np.float32),
+        np.array([True, False]),
     )
     both = SliceScores(*(np.concatenate([getattr(table, k), getattr(luna, k)]) for k in vars(table)))
 
@@ -60,6 +61,21 @@ def test_a_run_is_called_by_its_own_calibration_and_threshold(tmp_path):
 
     test = next(r for r in rows(tmp_path / "out/compare.csv") if (r["part"], r["source"]) == ("test", "all"))
     assert (float(test["sensitivity"]), float(test["specificity"])) == (0.0, 1.0)
+
+
+def test_of_the_training_part_only_what_a_run_learned_from_is_told(tmp_path):
+    table = scores()
+    learned = table.learned & (np.arange(len(table.files)) % 2 == 0)
+    # What it did not learn from, it gets wrong.
+    wrong = np.where(table.learned & ~learned, 1 - 2.0 * table.labels, table.logits).astype(np.float32)
+    few = a_compared_run(tmp_path / "few", table=replace(table, learned=learned, logits=wrong))
+
+    text = compare([a_compared_run(tmp_path / "all"), few], tmp_path / "out", draws=1000).read_text()
+
+    of = {(r["run"], r["part"]): r for r in rows(tmp_path / "out/compare.csv") if r["source"] == "all"}
+    assert [of[run, part]["n"] for run in ("all", "few") for part in ("train", "test")] == ["48", "48", "24", "48"]
+    assert float(of["few", "train"]["accuracy"]) > 0.75
+    assert "| few | 24 (12) | 12 |" in text
 
 
 def test_the_report_sets_the_papers_rows_and_what_they_are_worth_beside_ours(tmp_path):

@@ -89,7 +89,8 @@ def test_how_the_scores_of_validation_are_spread_is_in_the_manifest(run: Path, t
         Record(Path(f"{k}.png"), 0, "soares", group="g", part=Part.TRAIN if k == 4 else Part.VALIDATION)
         for k in range(5)
     ]
-    SliceScores.of(records, np.array([-3.0, 0.1, 0.1, 2.0, -9.0], np.float32)).write(run)
+    logits, learned = np.array([-3.0, 0.1, 0.1, 2.0, -9.0], np.float32), np.arange(5) == 4
+    SliceScores.of(records, logits, learned=learned).write(run)
     seal(run)
 
     scores = read_manifest(release(run, name="tiny", store=tmp_path / "store")).scores

@@ -92,7 +92,8 @@ def fit(
     pictures = studio.pictures(fitting.placed(Part.TRAIN, Part.VALIDATION, Part.TEST), progress)
     _learn(fitting, recipe, network, pictures)
     logits = _logits(fitting, network, pictures)
-    SliceScores.of([fitting.catalog.records[k] for k in pictures.records], logits).write(out)
+    learned = np.isin(np.arange(len(logits)), _drawn_rows(fitting, recipe, pictures, Part.TRAIN))
+    SliceScores.of([fitting.catalog.records[k] for k in pictures.records], logits, learned=learned).write(out)
     do = partial(
         conclude,
         fitting,

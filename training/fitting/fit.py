@@ -147,7 +147,9 @@ def _logits(fitting: Fitting, pictures: Pictures, network: Frozen) -> np.ndarray
     rows = np.flatnonzero(pictures.served)
     found = np.full(len(pictures.images), np.nan, np.float32)
     found[rows] = np.concatenate([b["logit"].ravel() for b in network.batches(pictures.images[rows])])
-    SliceScores.of([fitting.catalog.records[k] for k in pictures.records[rows]], found[rows]).write(fitting.out)
+    records = [fitting.catalog.records[k] for k in pictures.records[rows]]
+    learned = np.isin(rows, fitting.rows(pictures, Part.TRAIN))
+    SliceScores.of(records, found[rows], learned=learned).write(fitting.out)
     return found
 
 

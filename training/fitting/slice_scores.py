@@ -15,7 +15,7 @@ from training.records.catalog import Part, Record
 from training.run import RunError
 
 FILE_NAME = "scores.csv"
-COLUMNS = ("file", "dataset", "group", "label", "part", "logit")
+COLUMNS = ("file", "dataset", "group", "label", "part", "logit", "learned")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class SliceScores:
         labels: int (slices,), 1 for COVID-19.
         parts: str (slices,), of ``training.records.catalog.Part``.
         logits: float32 (slices,), of the network, before calibration, of the slice as it would be served.
+        learned: bool (slices,), whether the network learned from it; a recipe may draw a few of the training part.
     """
 
     files: np.ndarray
@@ -36,10 +37,16 @@ class SliceScores:
     labels: np.ndarray
     parts: np.ndarray
     logits: np.ndarray
+    learned: np.ndarray
 
     @classmethod
-    def of(cls, records: Sequence[Record], logits: np.ndarray) -> Self:
+    def of(cls, records: Sequence[Record], logits: np.ndarray, *, learned: np.ndarray) -> Self:
         """Scores of records that are images.
+
+        Args:
+            records: one a slice.
+            logits: float (slices,).
+            learned: bool (slices,).
 
         Raises:
             ValueError: there is not one finite logit a record.
@@ -53,6 +60,7 @@ class SliceScores:
             np.array([r.label for r in records], dtype=np.int64),
             np.array([str(r.part or "") for r in records], dtype=np.str_),
             np.asarray(logits, dtype=np.float32),
+            np.asarray(learned, dtype=np.bool_),
         )
 
     @classmethod
@@ -67,15 +75,17 @@ class SliceScores:
                 rows = list(csv.DictReader(file))
             columns = {name: [row[name] for row in rows] for name in COLUMNS}
             labels, logits = np.array(columns["label"], np.int64), np.array(columns["logit"], np.float32)
+            learned = np.array(columns["learned"], np.int64)
         except OSError as error:
             raise RunError(f"There is no {FILE_NAME} in the run's folder.") from error
         except (KeyError, ValueError) as error:
             raise RunError(f"{FILE_NAME} of the run is not valid; its columns are {', '.join(COLUMNS)}.") from error
         known = set(columns["part"]) <= {str(part) for part in Part}
-        if not (rows and known and np.isin(labels, (0, 1)).all() and np.isfinite(logits).all()):
+        binary = np.isin([labels, learned], (0, 1)).all()
+        if not (rows and known and binary and np.isfinite(logits).all()):
             raise RunError(f"{FILE_NAME} of the run is not valid: it is empty, or a part, label or logit is not one.")
         files, datasets, groups, parts = (np.array(columns[k], np.str_) for k in ("file", "dataset", "group", "part"))
-        return cls(files, datasets, groups, labels, parts, logits)
+        return cls(files, datasets, groups, labels, parts, logits, learned == 1)
 
     def write(self, run_folder: Path) -> None:
         """Write the table into the run's folder, whole or not at all."""
@@ -84,7 +94,16 @@ class SliceScores:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             logits = [f"{logit:.9g}" for logit in self.logits]
-            writer.writerows(zip(self.files, self.datasets, self.groups, self.labels, self.parts, logits, strict=True))
+            columns = (
+                self.files,
+                self.datasets,
+                self.groups,
+                self.labels,
+                self.parts,
+                logits,
+                self.learned.astype(int),
+            )
+            writer.writerows(zip(*columns, strict=True))
         aside.rename(run_folder / FILE_NAME)
 
     def where(self, rows: np.ndarray) -> Self:

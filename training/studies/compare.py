@@ -14,6 +14,7 @@ import numpy as np
 from training.fitting.slice_scores import SliceScores
 from training.metrics.evaluation import DRAWS, Interval, Sample, measure
 from training.metrics.pairwise import Comparison, compare_all
+from training.records.catalog import Part
 from training.run import Run, RunError
 from training.seal import check_seal
 from training.studies.published import METRICS, PARTS
@@ -42,8 +43,8 @@ class Candidate:
         return sorted(set(self.scores.datasets.tolist()))
 
     def sample(self, part: str, source: str = EVERY_SOURCE) -> Sample:
-        """Calibrated and called as the run decides; may be empty."""
-        mine = self.scores.parts == part
+        """Calibrated and called as the run decides; may be empty. Of the training part what the run learned from."""
+        mine = (self.scores.parts == part) & (self.scores.learned | (part != Part.TRAIN))
         chosen = self.scores.where(mine if source == EVERY_SOURCE else mine & (self.scores.datasets == source))
         slope, intercept = self.run.calibration
         logits = np.clip(slope * chosen.logits.astype(np.float64) + intercept, -60, 60)
@@ -136,7 +137,7 @@ def read_candidates(runs: Sequence[Path]) -> list[Candidate]:
 
 def _with_both_classes(scores: SliceScores) -> SliceScores:
     """Data sets of one class would say which data set a slice is from, not which disease it shows."""
-    learned = scores.where(scores.parts == "train")
+    learned = scores.where(scores.parts == Part.TRAIN)
     cells = set(zip(learned.datasets.tolist(), learned.labels.tolist(), strict=True))
     both = sorted({name for name, _ in cells if {(name, 0), (name, 1)} <= cells})
     if not both:

@@ -13,6 +13,7 @@ from training.markdown import bullets, number, table, with_interval
 from training.measuring.operating import operating_points
 from training.metrics.evaluation import Interval
 from training.metrics.ranking import auc
+from training.records.catalog import Part
 from training.run import Figure
 from training.studies.published import HEADINGS, METRICS, PARTS, REMARKS, TABLE_3
 
@@ -58,11 +59,13 @@ def _part(part: str, lines: Sequence["Line"]) -> str:
     mine = [line for line in lines if line.part == part and line.source == "all"]
     if not mine:
         return f"## {part.capitalize()}\n\nThe runs have no such part: `covidct-train prepare --test-fold` makes one.\n"
-    rows = [[line.title, *(_cell(f) for f in line.figures)] for line in mine]
-    rows += [[f"*{p.network}, the paper*", *(f"*{value:.2f}*" for value in p.figures[part])] for p in TABLE_3]
-    first = mine[0]
-    counts = f"{first.n} slices, {first.positives} of them with COVID-19, in {first.groups} groups."
-    return f"## {part.capitalize()}\n\n{counts}\n\n" + table(("run", *HEADINGS), rows)
+    rows = [
+        [line.title, f"{line.n} ({line.positives})", str(line.groups), *(_cell(f) for f in line.figures)]
+        for line in mine
+    ]
+    rows += [[f"*{p.network}, the paper*", "", "", *(f"*{value:.2f}*" for value in p.figures[part])] for p in TABLE_3]
+    what = "Slices that the run learned from.\n\n" if part == Part.TRAIN else ""
+    return f"## {part.capitalize()}\n\n{what}" + table(("run", "n (COVID-19)", "groups", *HEADINGS), rows)
 
 
 def _seeds(candidates: Sequence["Candidate"], lines: Sequence["Line"]) -> str:
