@@ -142,7 +142,7 @@ def _in_corners(labels: np.ndarray, side: int) -> set[int]:
     return {int(k) for rows in ends for columns in ends for k in np.unique(labels[rows, columns])}
 
 
-def _is_flat(place: tuple[slice, slice], height: int) -> bool:
+def _is_flat(place: tuple[slice, ...], height: int) -> bool:
     """Whether a component is a strip: air between a body wider than the picture and the table, never two lungs."""
     return bool(place[0].stop - place[0].start < _FLAT * height)
 
