@@ -183,7 +183,7 @@ class Evaluation(Source):
     where: tuple[str, ...]
     by: Literal["slice", "patient", "exam"]
     positive_class: str
-    threshold: float
+    threshold: float | None
     unscored: int
     refusals: tuple[Refusal, ...] = ()
     localization: dict[str, int | Figure | dict[str, Figure]] | None = None

@@ -1,9 +1,11 @@
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from app.ct.errors import Unreadable
 from tests.training.builders import a_data_set, a_gray
 from training.records.catalog import Catalog, CatalogError, Part, Record
 
@@ -136,3 +138,35 @@ def test_a_table_in_another_encoding_is_refused_in_words(tmp_path: Path, name: s
 
     with pytest.raises(CatalogError, match=f"{name} is no CSV file in UTF-8"):
         Catalog.read(tmp_path)
+
+
+def test_data_sets_without_a_name_are_not_one_because_their_folders_are_built_alike(tmp_path: Path) -> None:
+    rows = [{"file": f"images/{k}.png", "patient": "1"} for k in range(2)]
+    here, there = (a_data_set(tmp_path / name, rows) for name in ("here", "there"))
+
+    records = Catalog.read(here, there).records
+
+    assert [r.dataset for r in records] == ["here", "here", "there", "there"]
+    assert len({r.group for r in records}) == 2
+    a_data_set(tmp_path / "again/here", rows)
+    with pytest.raises(CatalogError, match="called here: write the column dataset"):
+        Catalog.read(here, there, tmp_path / "again/here")
+
+
+def test_a_table_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
+    a_data_set(tmp_path, [{"file": "images/a.png"}, {"file": "images/b.png"}])
+    (tmp_path / "manifest.csv").write_text("file,label\nimages\\a.png,1.0\nimages/b.png,Normal\n,\n")
+
+    assert [(r.file.name, r.label) for r in Catalog.read(tmp_path).records] == [("a.png", 1), ("b.png", 0)]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_is_damaged_inside_is_unreadable(tmp_path: Path, compression: int) -> None:
+    with zipfile.ZipFile(tmp_path / "exam.zip", "w", compression) as archive:
+        archive.writestr("1.dcm", np.random.default_rng(0).bytes(5000))
+    content = bytearray((tmp_path / "exam.zip").read_bytes())
+    content[40:400] = bytes(360)
+    (tmp_path / "exam.zip").write_bytes(content)
+
+    with pytest.raises(Unreadable):
+        a_record(file=tmp_path / "exam.zip").read()

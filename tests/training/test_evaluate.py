@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -278,24 +279,110 @@ def test_masks_that_show_no_lesion_are_counted(tmp_path: Path) -> None:
 
     found = run(data, tmp_path / "out")["localization"]
 
-    assert found == {"n": 0, "groups": 0, "without_lesion": 1, "without_lungs": 0}
+    assert found == {"n": 0, "groups": 0, "without_lesion": 1, "without_lungs": 0, "masks_not_used": 0}
     assert "the masks of 1 show none" in (tmp_path / "out/report.md").read_text()
 
 
-def test_a_mask_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
-    (data / "mask.png").write_bytes(b"no picture")
+def test_masks_that_cannot_be_used_are_told_and_the_others_measured(tmp_path: Path) -> None:
+    rows = [{"dataset": "medseg48", "label": 1, "mask": f"{k}-mask.png"} for k in range(3)]
+    data = a_data_set(tmp_path / "data", rows)
+    Image.fromarray(np.where(a_gray(0) > 160, 255, 0).astype(np.uint8)).save(data / "0-mask.png")
+    (data / "1-mask.png").write_bytes(b"no picture")
+    Image.new("L", (9, 9), 255).save(data / "2-mask.png")
 
-    with pytest.raises(CatalogError, match="cannot be read"):
+    report = run(data, tmp_path / "out")
+
+    found, text = report["localization"], (tmp_path / "out/report.md").read_text()
+    assert isinstance(found, dict)
+    assert (report["n"], found["n"], found["masks_not_used"], found["without_lesion"]) == (3, 1, 2, 0)
+    assert report["masks_not_used"] == [
+        {"file": "001.png", "why": "A mask cannot be read as PNG or JPEG."},
+        {"file": "002.png", "why": "A mask has another size than its image."},
+    ]
+    assert "2 masks are not used: A mask cannot be read as PNG or JPEG. (1 times)" in text
+
+
+@pytest.mark.parametrize("by", list(By))
+def test_masks_of_pictures_are_measured_whatever_a_case_is(tmp_path: Path, by: By) -> None:
+    rows = [{"dataset": "medseg48", "label": 1, "patient": f"p{k // 2}", "mask": f"{k}-mask.png"} for k in range(4)]
+    data = a_data_set(tmp_path / "data", rows)
+    for k in range(4):
+        Image.fromarray(np.where(a_gray(k) > 160, 255, 0).astype(np.uint8)).save(data / f"{k}-mask.png")
+
+    found = run(data, tmp_path / "out", by=by)["localization"]
+
+    assert isinstance(found, dict)
+    assert (found["n"], found["groups"], found["pointing_game"]["value"]) == (4, 2, 1.0)
+
+
+def test_of_scored_slices_no_maps_are_held(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
+    Image.fromarray(np.where(a_gray(0) > 160, 255, 0).astype(np.uint8)).save(data / "mask.png")
+
+    (case,) = score(Catalog.read(data).records, GrayScorer(), by=By.SLICE)
+
+    (located,) = case.located
+    assert not any(isinstance(value, np.ndarray) for value in vars(located).values())
+
+
+def test_a_mask_is_turned_as_its_dicom_slice_is(tmp_path: Path) -> None:
+    stored = np.zeros((4, 6), bool)
+    stored[0, 5] = True
+    Image.fromarray(stored.astype(np.uint8)).save(tmp_path / "mask.png")
+    for name, orientation, seen in (
+        ("as-shown", [1, 0, 0, 0, 1, 0], (0, 5)),
+        ("mirrored", [-1, 0, 0, 0, 1, 0], (0, 0)),
+        ("turned", [0, 1, 0, 1, 0, 0], (5, 0)),
+    ):
+        header = a_dicom_header(tmp_path / f"{name}.dcm", orientation)
+        shape = (6, 4) if name == "turned" else (4, 6)
+
+        assert np.argwhere(read_mask(tmp_path / "mask.png", shape, of=header)).tolist() == [list(seen)], name
+
+
+def a_dicom_header(path: Path, orientation: list[int]) -> Path:
+    header = pydicom.Dataset()
+    header.SOPClassUID, header.SOPInstanceUID = pydicom.uid.CTImageStorage, "1.2.3"
+    header.ImageOrientationPatient = orientation
+    header.file_meta = pydicom.dataset.FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    header.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_masks_with_ones_palettes_and_transparency_show_what_they_mean(tmp_path: Path) -> None:
+    lesion = np.zeros((32, 32), bool)
+    lesion[8:24, 8:24] = True
+    Image.fromarray(lesion.astype(np.uint8)).save(tmp_path / "ones.jpg", quality=100)
+    drawn = Image.fromarray(lesion.astype(np.uint8)).convert("P")
+    drawn.putpalette([255, 255, 255, 1, 0, 0])
+    drawn.save(tmp_path / "palette.png")
+    clear = np.full((32, 32, 4), 255, np.uint8)
+    clear[..., 3] = 255 * lesion
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    Image.fromarray(lesion.astype(np.uint16) * 256).save(tmp_path / "deep.png")
+
+    for name in ("ones.jpg", "palette.png", "clear.png", "deep.png"):
+        assert np.array_equal(read_mask(tmp_path / name, lesion.shape), lesion), name
+
+
+def test_of_the_parts_that_are_not_asked_for_no_file_need_be_there(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"split": "train"}, {"split": "Test"}])
+    (data / "000.png").unlink()
+
+    assert run(data, tmp_path / "out", where=["split=test"])["n"] == 1
+    with pytest.raises(CatalogError, match=r"Line 2 of manifest\.csv: there is no such file"):
         run(data, tmp_path / "out")
 
 
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
-    Image.new("L", (9, 9), 255).save(data / "mask.png")
+def test_pictures_of_nobody_known_are_told(tmp_path: Path) -> None:
+    known = a_data_set(tmp_path / "known", [{"dataset": "known", "patient": "p"}])
+    unknown = a_data_set(tmp_path / "unknown", [{"dataset": "unknown"}])
 
-    with pytest.raises(CatalogError, match="another size"):
-        run(data, tmp_path / "out")
+    report = evaluate(GrayScorer(), [known, unknown], tmp_path / "out", draws=50)
+
+    assert report["without_patients"] == ["unknown"]
+    assert "No patient or group is known in unknown" in (tmp_path / "out/report.md").read_text()
 
 
 def test_thresholds_are_offered_on_validation_only(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from app.ct.phantom import phantom
 from tests.builders import a_dicom_exam, a_zip, an_enhanced_dicom
 from tests.training.builders import a_gray
+from tests.volumes import a_cut, a_metaimage
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.folders import Unlabeled, label_of
 from training.records.prepare import prepare
@@ -218,3 +220,34 @@ def test_folders_of_parts_are_known_by_the_names_that_manifests_use(tmp_path: Pa
 
     assert parts == {"train": Part.TRAIN, name.lower(): Part.VALIDATION, "test": Part.TEST}
     assert {r.patient for r in Catalog.read(tmp_path).records} == {""}
+
+
+def test_parts_may_lie_within_the_classes(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "COVID/train/a.png")
+    a_picture_at(tmp_path / "COVID/Test/b.png", 1)
+    an_exam_at(tmp_path / "normal/test/exam1")
+
+    found = records_of(tmp_path)
+
+    assert {name: (r.label, r.split, r.patient, r.is_exam) for name, r in found.items()} == {
+        "COVID/train/a.png": (1, "train", "", False),
+        "COVID/Test/b.png": (1, "test", "", False),
+        "normal/test/exam1": (0, "test", "", True),
+    }
+    assert len({r.group for r in found.values()}) == 3
+
+
+def test_a_volume_is_read_with_the_pixels_beside_its_header(tmp_path: Path) -> None:
+    header, values = a_metaimage(a_cut(phantom(slices=4, size=64).hu), data_file="a.raw")
+    for folder in ("covid", "normal"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.mhd").write_bytes(header)
+        (tmp_path / folder / "a.raw").write_bytes(values)
+
+    found = records_of(tmp_path)
+
+    assert {name: (r.label, r.is_exam) for name, r in found.items()} == {
+        "covid/a.mhd": (1, True),
+        "normal/a.mhd": (0, True),
+    }
+    assert len(found["covid/a.mhd"].read().slices) == 4

@@ -38,7 +38,8 @@ def test_folds_are_judged_together_each_by_its_own_threshold(tmp_path):
     assert report["metrics"]["auc"]["value"] == pytest.approx(roc_auc_score([1, 0, 1, 0, 0], [0.9, 0.2, 0.4, 0.3, 0.6]))
     assert report["metrics"]["sensitivity"]["value"] == 1
     assert report["metrics"]["specificity"]["value"] == pytest.approx(2 / 3)
-    assert [fold["n"] for fold in report["folds"]] == [2, 3]
+    assert [(fold["n"], fold["threshold"]) for fold in report["folds"]] == [(2, 0.5), (3, 0.35)]
+    assert report["threshold"] is None
 
 
 def test_what_is_written_is_an_evaluation(tmp_path):

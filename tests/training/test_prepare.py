@@ -281,7 +281,7 @@ def test_blocks_are_merged_unless_they_are_neighbors_and_keep_their_places() -> 
 
     assert [known[k].group for k in (0, 50, 100, 150)] == ["s-block0", "s-block1", "s-block2", "s-block0"]
     assert [known[k].row for k in (0, 50, 100, 150)] == [row[k].group for k in (0, 50, 100, 150)]
-    assert same_patient(known[150], known) == known[150 - GAP : 150 + GAP + 1]
+    assert same_patient(known)(known[150]) == known[150 - GAP : 150 + GAP + 1]
 
 
 def test_a_place_in_a_row_is_written_down(tmp_path: Path) -> None:

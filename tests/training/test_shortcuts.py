@@ -96,3 +96,18 @@ def test_trivial_features_are_size_gray_level_border_and_sharpness() -> None:
     assert 100 < gray < 120
     assert border == 255
     assert sharpness > trivial_features(np.full((100, 200), 100, np.uint8))[4] == 0
+
+
+def test_where_no_fold_can_be_learned_from_there_is_no_figure() -> None:
+    """A group of both labels may leave the other folds one class alone."""
+    counts = {"g0": (0, 8), "g1": (30, 0), "g2": (2, 2)}
+    rows = [
+        Record(Path(f"/a/{group}{label}{k}.png"), label=label, dataset="a", group=group, part=Part.TRAIN)
+        for group, of_label in counts.items()
+        for label in (0, 1)
+        for k in range(of_label[label])
+    ]
+
+    found = row(shortcut_figures(rows, features_telling(rows, SIZE)), fitted_on="a", part="train", features="all")
+
+    assert (found["n"], found["value"]) == (42, None)

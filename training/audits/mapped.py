@@ -53,5 +53,5 @@ def _lesion(record: Record, exam: Exam) -> np.ndarray | None:
     """Where people drew lesions, bool (height, width); None where they drew none."""
     if record.mask is None or len(exam.slices) > 1:
         return None
-    lesion = read_mask(record.mask, (exam.slices[0].height, exam.slices[0].width))
+    lesion = read_mask(record.mask, (exam.slices[0].height, exam.slices[0].width), of=record.file)
     return lesion if lesion.any() else None

@@ -56,7 +56,7 @@ class Plan:
         Raises:
             CatalogError: the data cannot be used, or no record fulfils the conditions.
         """
-        records = Catalog.read(*self.data).where(*self.where).records
+        records = Catalog.read(*self.data, where=self.where).records
         if not records:
             raise CatalogError("No record fulfils the conditions.")
         return records if self.sample is None else _drawn(records, self.sample, self.bootstrap.seed)

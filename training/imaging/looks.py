@@ -124,7 +124,7 @@ def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> n
     if record.mask is None:
         raise ValueError("the record has no mask")
     top, left, bottom, right = prepared.box
-    covered = Image.fromarray(read_mask(record.mask, shape).astype(np.float32))
+    covered = Image.fromarray(read_mask(record.mask, shape, of=record.file).astype(np.float32))
     size = prepared.image.shape[0]
     edges = (left, top, right, bottom)
     return np.asarray(covered.resize((size, size), box=edges, resample=Image.Resampling.BILINEAR))

@@ -21,6 +21,7 @@ from training.measuring.scoring import By, Scored, Scorer, score
 from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record
+from training.records.prepared import without_patients
 from training.run import METRICS
 
 SCORES = "scores.csv"
@@ -62,7 +63,7 @@ def evaluate(
         CatalogError: the data cannot be used, or no record fulfils the conditions.
         ThresholdError: the threshold cannot be taken over from there.
     """
-    records = Catalog.read(*data).where(*where).records
+    records = Catalog.read(*data, where=where).records
     if not records:
         raise CatalogError("No record fulfils the conditions.")
     point = _operating_point(scorer, by, threshold_from)
@@ -83,8 +84,12 @@ def evaluate(
         "positive_class": positive,
         "threshold": point.threshold,
         "threshold_chosen": point.chosen,
+        "without_patients": without_patients(records),
         "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
         "refusals": [{"file": _name(c.record, data), "why": c.refused} for c in cases if c.refused],
+        "masks_not_used": [
+            {"file": _name(one.record, data), "why": one.problem} for c in cases for one in c.located if one.problem
+        ],
         **_measured(cases, scored, positive, draws=draws, seed=seed),
         **_chosen(_sample(scored), records, draws=draws, seed=seed),
         **curves.as_numbers(),
@@ -106,7 +111,7 @@ def _measured(
         "unscored": len(cases) - len(scored),
         "accepted": _summary([c for c in cases if not c.refused], positive, draws=draws, seed=seed),
         "per_source": _per_source(cases, positive, draws=draws, seed=seed),
-        "localization": localization(scored, draws=draws, seed=seed),
+        "localization": localization([one for c in scored for one in c.located], draws=draws, seed=seed),
         "evidence_in_lung": _evidence_in_lung(scored, draws=draws, seed=seed),
     }
 

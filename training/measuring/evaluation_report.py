@@ -116,9 +116,14 @@ def _what(report: Mapping[str, Any]) -> Section:
         "refused": f"{report['refused']} would be refused by the service, {_words(report['refused_share'])}"
         f"{_ONE_BY_ONE if report['by'] == By.PATIENT else ''}",
         "intervals": f"95 %, bootstrap of groups, {report['bootstrap']['draws']} draws, "
-        f"seed {report['bootstrap']['seed']}",
+        f"seed {report['bootstrap']['seed']}; the fewer groups, the more they are too narrow",
     }
-    return Section("What was measured", rows=tuple(facts.items()), columns=("", ""))
+    alone = ", ".join(report["without_patients"])
+    words = (
+        f"No patient or group is known in {alone}: every picture counts as a patient of its own, so intervals are too narrow. "
+        "Write a manifest with the column group."
+    )
+    return Section("What was measured", (words,) if alone else (), rows=tuple(facts.items()), columns=("", ""))
 
 
 def _parts(counts: Mapping[str, int]) -> str:
@@ -215,11 +220,16 @@ def _maps(report: Mapping[str, Any]) -> Section:
         "lungs (mean of their strongest slices)."
     )
     if found is None:
-        return Section("Heat maps", (note, "There are no masks to measure them against."))
+        why = "" if report["by"] == By.SLICE else " of single pictures (a volume's or a folder's are not read)"
+        return Section("Heat maps", (note, f"There are no masks{why} to measure them against."))
     counts = (
         f"{found['n']} slices in {found['groups']} groups have a mask that shows a lesion; the masks of "
         f"{found['without_lesion']} show none. Lungs were not found on {found['without_lungs']}."
     )
+    if found["masks_not_used"]:
+        reasons = Counter(one["why"] for one in report["masks_not_used"])
+        told = " ".join(f"{text} ({count} times)" for text, count in reasons.most_common())
+        counts += f" {found['masks_not_used']} masks are not used: {told} Which, metrics.json tells."
     if not found["n"]:
         return Section("Heat maps", (note, counts))
     rows = tuple((name, _words(found[key]), _words(found["evidence"][key])) for key, name in _MAPS.items())

@@ -3,6 +3,7 @@
 Pure numpy in, numbers out. Maps are scored at the slice's own size, on slices that show a lesion.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,26 +104,47 @@ def average_precision(mapped: Mapped) -> float:
     return float(np.sum(np.diff(np.r_[0, found]) * precision) / lesion.sum())
 
 
-def measure_maps(maps: list[Mapped], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Interval]:
-    """Means over slices with intervals by group.
+def figures_of(mapped: Mapped) -> dict[str, float]:
+    """The figures of one slice, by name; nan for those that it has not.
 
     Returns:
         pointing_game, energy_in_lesion, dice (at ``DICE_THRESHOLD``), average_precision, energy_in_lung and
-        energy_in_lung_or_lesion (over the slices whose lungs were found); and what a map that knows nothing would score:
+        energy_in_lung_or_lesion (of slices whose lungs were found); and what a map that knows nothing would score:
         of what the map covers lesion_share is lesion, for the first two, and lung_share is lung, for energy_in_lung.
     """
-    figures = {
-        "pointing_game": points_at_lesion,
-        "energy_in_lesion": energy_in_lesion,
-        "dice": dice,
-        "average_precision": average_precision,
-        "lesion_share": lesion_share,
-        "energy_in_lung": energy_in_lung,
-        "energy_in_lung_or_lesion": energy_in_lung_or_lesion,
-        "lung_share": lung_share,
-    }
-    groups = np.array([m.group for m in maps], dtype=np.str_)
-    return {name: _mean([figure(m) for m in maps], groups, draws=draws, seed=seed) for name, figure in figures.items()}
+    return {name: figure(mapped) for name, figure in _FIGURES.items()}
+
+
+_FIGURES: dict[str, Callable[[Mapped], float]] = {
+    "pointing_game": points_at_lesion,
+    "energy_in_lesion": energy_in_lesion,
+    "dice": dice,
+    "average_precision": average_precision,
+    "lesion_share": lesion_share,
+    "energy_in_lung": energy_in_lung,
+    "energy_in_lung_or_lesion": energy_in_lung_or_lesion,
+    "lung_share": lung_share,
+}
+
+
+def means(
+    figures: Sequence[Mapping[str, float]], groups: Sequence[str], *, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Interval]:
+    """Means over slices with intervals by group.
+
+    Args:
+        figures: as ``figures_of`` gives them, one a slice.
+        groups: what is resampled as one, of each slice.
+        draws: bootstrap samples.
+        seed: of the bootstrap.
+    """
+    names = np.array(groups, dtype=np.str_)
+    return {name: _mean([of[name] for of in figures], names, draws=draws, seed=seed) for name in _FIGURES}
+
+
+def measure_maps(maps: Sequence[Mapped], *, draws: int = DRAWS, seed: int = 0) -> dict[str, Interval]:
+    """Means over slices, as ``means``, of maps that are all at hand."""
+    return means([figures_of(m) for m in maps], [m.group for m in maps], draws=draws, seed=seed)
 
 
 def _mean(values: list[float], groups: np.ndarray, *, draws: int, seed: int) -> Interval:

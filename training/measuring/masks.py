@@ -1,57 +1,100 @@
-"""Maps of scored slices against the lesions that their data sets' masks show."""
+"""Maps of scored slices against the lesions that their data sets' masks show, measured as they are scored.
 
-from collections.abc import Sequence
+Of each slice a few figures are kept, never its maps: a set of masks may hold thousands of slices.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from app.ct.heatmap import enlarged
-from training.measuring.localization import Mapped, measure_maps, relative
-from training.measuring.scoring import Scored, SliceMap
+from app.ct.heatmap import Box, enlarged
+from training.measuring.localization import Mapped, figures_of, means, relative
 from training.metrics.evaluation import as_numbers
+from training.records.catalog import CatalogError, Record
 from training.records.masks import read_mask
 
 
-def localization(cases: Sequence[Scored], *, draws: int, seed: int) -> dict[str, Any] | None:
+@dataclass(frozen=True, eq=False)
+class SliceMap:
+    """The maps of one scored slice; see ``app.ct.scores.SliceScores``.
+
+    Attributes:
+        share: float32 (rows, columns), each place's share of the logit.
+        evidence: float32 (rows, columns), 0..1.
+        box: what the maps cover of the slice: top, left, bottom, right, ends excluded.
+        shape: height and width of the slice.
+        lung: bool (height, width) of the slice, False outside the box; None where the lungs were not found.
+    """
+
+    share: np.ndarray
+    evidence: np.ndarray
+    box: Box
+    shape: tuple[int, int]
+    lung: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Located:
+    """What the mask of one slice says of its maps.
+
+    Attributes:
+        record: that the slice is of.
+        problem: why the mask is not used; empty where it is.
+        has_lung: whether the lungs were found.
+        heat, evidence: as ``figures_of``; empty where the mask shows no lesion.
+    """
+
+    record: Record
+    problem: str = ""
+    has_lung: bool = False
+    heat: Mapping[str, float] | None = None
+    evidence: Mapping[str, float] | None = None
+
+
+def locate(record: Record, maps: SliceMap) -> Located:
+    """Measure the maps of a slice by its record's mask; one that cannot be used is told, and nothing measured."""
+    if record.mask is None:
+        raise ValueError("the record has no mask")
+    try:
+        lesion = read_mask(record.mask, maps.shape, of=record.file)
+    except CatalogError as error:
+        return Located(record, problem=str(error))
+    if not lesion.any():
+        return Located(record, has_lung=maps.lung is not None)
+    heat = relative(enlarged(np.maximum(maps.share, 0), maps.box, maps.shape))
+    evidence = enlarged(maps.evidence, maps.box, maps.shape)
+    of_heat, of_evidence = (
+        figures_of(Mapped(weight, lesion, record.group, maps.lung, maps.box)) for weight in (heat, evidence)
+    )
+    return Located(record, has_lung=maps.lung is not None, heat=of_heat, evidence=of_evidence)
+
+
+def localization(located: Sequence[Located], *, draws: int, seed: int) -> dict[str, Any] | None:
     """The heat map (each relative to its largest value) against the masks, and beside it the evidence map.
 
     Args:
-        cases: slices; those without a mask are passed over.
+        located: slices that have a mask.
         draws: bootstrap samples of groups.
         seed: of the bootstrap.
 
     Returns:
         What ``metrics.json`` holds: counts, and figures where a mask shows a lesion; None where there is no mask at all.
-
-    Raises:
-        CatalogError: a mask of another size than its image, or one that cannot be read.
     """
-    masked = [(case, case.maps, _lesion(case, case.maps)) for case in cases if case.maps is not None]
-    if not masked:
+    if not located:
         return None
-    pairs = [_mapped(case, maps, lesion) for case, maps, lesion in masked if lesion.any()]
+    shown = [(one, one.heat, one.evidence) for one in located if one.heat is not None and one.evidence is not None]
     counts = {
-        "n": len(pairs),
-        "groups": len({heat.group for heat, _ in pairs}),
-        "without_lesion": len(masked) - len(pairs),
-        "without_lungs": sum(heat.lung is None for heat, _ in pairs),
+        "n": len(shown),
+        "groups": len({one.record.group for one, *_ in shown}),
+        "without_lesion": sum(not one.problem for one in located) - len(shown),
+        "without_lungs": sum(not one.has_lung for one, *_ in shown),
+        "masks_not_used": sum(bool(one.problem) for one in located),
     }
-    if not pairs:
+    if not shown:
         return counts
-    heat, evidence = (as_numbers(measure_maps([pair[k] for pair in pairs], draws=draws, seed=seed)) for k in range(2))
-    return {**counts, **heat, "evidence": evidence}
-
-
-def _lesion(case: Scored, maps: SliceMap) -> np.ndarray:
-    """bool (height, width) of the slice."""
-    if case.record.mask is None:
-        raise ValueError("a slice without a mask has no maps kept")
-    return read_mask(case.record.mask, maps.shape)
-
-
-def _mapped(case: Scored, maps: SliceMap, lesion: np.ndarray) -> tuple[Mapped, Mapped]:
-    """Heat and evidence on the slice."""
-    heat = relative(enlarged(np.maximum(maps.share, 0), maps.box, maps.shape))
-    evidence = enlarged(maps.evidence, maps.box, maps.shape)
-    group, lung, box = case.record.group, maps.lung, maps.box
-    return Mapped(heat, lesion, group, lung, box), Mapped(evidence, lesion, group, lung, box)
+    groups = [one.record.group for one, *_ in shown]
+    of_heat = as_numbers(means([heat for _, heat, _ in shown], groups, draws=draws, seed=seed))
+    of_evidence = as_numbers(means([evidence for *_, evidence in shown], groups, draws=draws, seed=seed))
+    return {**counts, **of_heat, "evidence": of_evidence}

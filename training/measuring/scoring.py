@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.ct.preprocessing import make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from app.ct.spread import end_to_end
+from training.measuring.masks import Located, SliceMap, locate
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -44,25 +46,6 @@ class By(StrEnum):
     SLICE = "slice"
     PATIENT = "patient"
     EXAM = "exam"
-
-
-@dataclass(frozen=True, eq=False)
-class SliceMap:
-    """The maps of one scored slice; see ``SliceScores``.
-
-    Attributes:
-        share: float32 (rows, columns), each place's share of the logit.
-        evidence: float32 (rows, columns), 0..1.
-        box: what the maps cover of the slice: top, left, bottom, right, ends excluded.
-        shape: height and width of the slice.
-        lung: bool (height, width) of the slice, False outside the box; None where the lungs were not found.
-    """
-
-    share: np.ndarray
-    evidence: np.ndarray
-    box: tuple[int, int, int, int]
-    shape: tuple[int, int]
-    lung: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +79,7 @@ class Scored:
         logits: of the slices scored; empty where the reader could not read it.
         probability: of COVID-19, by the image's or the exam's rule; None where nothing could be scored.
         called: whether the probability lies at or above the threshold that serving uses for it.
-        maps: of a single slice whose record has a mask; else None.
+        located: what masks say of the maps of its slices, one for each slice that has a mask.
         shown: the slice that argued most; None where nothing could be scored.
     """
 
@@ -105,7 +88,7 @@ class Scored:
     logits: tuple[float, ...] = ()
     probability: float | None = None
     called: bool = False
-    maps: SliceMap | None = None
+    located: tuple[Located, ...] = ()
     shown: Shown | None = None
 
     @property
@@ -155,7 +138,9 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     refused = refused or _unlike(scores.distance)
     judged = _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
     strongest = int(np.argmax(scores.logits))
-    return replace(judged, shown=_shown(record, scores, strongest, index=scores.indices[strongest]))
+    located = _located(record, scores, 0, exam.slices[0], manifest=scorer.manifest) if len(exam.slices) == 1 else ()
+    shown = _shown(record, scores, strongest, index=scores.indices[strongest])
+    return replace(judged, located=located, shown=shown)
 
 
 def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
@@ -196,8 +181,8 @@ def _batch(records: Sequence[Record], scorer: Scorer, *, first: int) -> Iterator
         refused = refused or _unlike(scores.distance[place : place + 1])
         logits = scores.logits[place : place + 1]
         judged = _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest)
-        maps = _maps(scores, place, one, scorer.manifest) if record.mask else None
-        yield replace(judged, maps=maps, shown=_shown(record, scores, place, index=0))
+        located = _located(record, scores, place, one, manifest=scorer.manifest)
+        yield replace(judged, located=located, shown=_shown(record, scores, place, index=0))
         place += 1
 
 
@@ -232,7 +217,8 @@ def _patient(members: Sequence[Scored], manifest: Manifest) -> Scored:
         return Scored(records, refused)
     judged = _judged(records, refused, logits=logits, exam_slices=len(members), manifest=manifest)
     shown = [m.shown for m in members if m.shown is not None]
-    return replace(judged, shown=max(shown, key=lambda s: s.logit))
+    located = tuple(chain.from_iterable(m.located for m in members))
+    return replace(judged, located=located, shown=max(shown, key=lambda s: s.logit))
 
 
 def _refusal(of_slices: Sequence[str]) -> str:
@@ -262,9 +248,13 @@ def _judged(
     )
 
 
-def _maps(scores: SliceScores, place: int, one: Slice, manifest: Manifest) -> SliceMap:
+def _located(record: Record, scores: SliceScores, place: int, one: Slice, *, manifest: Manifest) -> tuple[Located, ...]:
+    """What the record's mask says of the slice's maps; nothing where it has none."""
+    if record.mask is None:
+        return ()
     box, shape = _box(scores, place), (one.height, one.width)
-    return SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
+    maps = SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
+    return (locate(record, maps),)
 
 
 def _lung(one: Slice, manifest: Manifest) -> np.ndarray | None:

@@ -154,10 +154,11 @@ def resamples(groups: np.ndarray, *, draws: int, seed: int) -> Iterator[np.ndarr
         float64 (some draws, records).
     """
     names, owner = np.unique(groups, return_inverse=True)
-    weights = group_weights(len(names), draws=draws, seed=seed)
     step = max(1, _MOST_WEIGHTS // len(owner))
+    rng, even = np.random.default_rng(seed), np.full(len(names), 1.0 / len(names))
     for start in range(0, draws, step):
-        yield weights[start : start + step][:, owner]
+        weights = rng.multinomial(len(names), even, size=min(step, draws - start))
+        yield weights.astype(np.float64)[:, owner]
 
 
 def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray, draws: int, seed: int) -> np.ndarray:

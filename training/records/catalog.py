@@ -4,12 +4,13 @@
 """
 
 import csv
+import lzma
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
 from app.ct.reading.kinds import VOLUME_SUFFIX, is_folder
 from app.ct.words import sentence
+from training.records.labels import label_given
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -28,6 +30,8 @@ COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "ma
 # Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
 MEASURE_ONLY = frozenset({"exams", "medseg48"})
 
+HEADER_SUFFIX, DATA_SUFFIXES = ".mhd", (".raw", ".zraw")
+"""Of a volume (MetaImage) whose header is a file of its own, and of its pixels."""
 _LARGEST_EXAM = 4 * 2**30
 """Bytes: a ZIP that says it holds more is not opened."""
 
@@ -116,6 +120,11 @@ class Record:
         """Where the record stands among neighbors: its group, or column ``row`` where groups were merged. See ``rows``."""
         return self.value("row") or self.group
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing tells whose picture it is: it counts as a patient of its own."""
+        return not (self.is_exam or self.patient) and self.row.endswith(self.file.name)
+
     def read(self) -> Exam:
         """Read the image or the exam as the service would.
 
@@ -125,6 +134,8 @@ class Record:
         if is_archive(self.file):
             return read_exam(_members(self.file))
         paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.file.is_dir() else [self.file]
+        if self.file.suffix.lower() == HEADER_SUFFIX and self.file.is_file():
+            paths += [p for p in sorted(self.file.parent.iterdir()) if is_data_of(p, self.file)]
         return read_exam([NamedFile(p.name, p) for p in paths])
 
     def value(self, column: str) -> str:
@@ -147,20 +158,27 @@ class Catalog:
     records: tuple[Record, ...]
 
     @classmethod
-    def read(cls, *paths: Path) -> Self:
+    def read(cls, *paths: Path, where: Sequence[str] = ()) -> Self:
         """Read one or several data sets.
 
         Args:
             paths: each a folder with a manifest or a catalog, such a file itself, or a folder of exams (``folders``).
+            where: conditions that the records fulfil, as ``where`` takes them; of others the files need not be there.
 
         Raises:
-            CatalogError: a column, value or label missing or wrong, a file listed twice, nothing to read.
+            CatalogError: a column, value or label missing or wrong, a file not there or listed twice, nothing to read.
         """
-        sources = [tuple(_read(path)) for path in paths]
+        sources = [_read(path) for path in paths]
         records = tuple(_told_apart(sources))
         if len({r.file for r in records}) < len(records):
             raise CatalogError("A file is listed more than once.")
-        return cls(records)
+        chosen = cls(records).where(*where)
+        lines = {file: line for source in sources for file, line in source.lines.items()}
+        for record in chosen.records:
+            for column, path in (("file", record.file), ("mask", record.mask)):
+                if path is not None and not path.exists():
+                    raise CatalogError(f"{lines.get(record.file, 'Of a record')}: there is no such {column}.")
+        return chosen
 
     def write(self, path: Path) -> None:
         """Write all columns and ``part`` as CSV; ``read`` gives the same catalog back."""
@@ -210,9 +228,12 @@ class Catalog:
             raise CatalogError(f"{text!r} is not a condition such as split=test on one of {', '.join(sorted(known))}.")
         negated = name.endswith("!")
 
+        # Data sets write the names of their parts as they like.
+        alike = str.lower if column in ("split", "part") else str
+
         def fulfils(record: Record) -> bool:
             held = record.flags if column == "flags" else {record.value(column)}
-            return (wanted.strip() in held) is not negated
+            return (alike(wanted.strip()) in map(alike, held)) is not negated
 
         return fulfils
 
@@ -223,8 +244,13 @@ def is_archive(path: Path) -> bool:
 
 
 def is_volume(path: Path) -> bool:
-    """Whether a file holds many slices by its name."""
-    return bool(VOLUME_SUFFIX.search(path.name)) and path.is_file()
+    """Whether a file holds many slices, itself or beside it, by its name."""
+    return bool(VOLUME_SUFFIX.search(path.name) or path.suffix.lower() == HEADER_SUFFIX) and path.is_file()
+
+
+def is_data_of(path: Path, header: Path) -> bool:
+    """Whether a file holds, by its name, the pixels of the volume whose header lies beside it."""
+    return path.stem == header.stem and path.suffix.lower() in DATA_SUFFIXES
 
 
 @contextmanager
@@ -240,15 +266,51 @@ def as_csv(name: str) -> Iterator[None]:
         raise CatalogError(f"{name} is no CSV file in UTF-8: save it as such.") from error
 
 
-def _told_apart(sources: Sequence[Sequence[Record]]) -> Iterator[Record]:
+@dataclass(frozen=True)
+class _Source:
+    """One of the data sets that are read together.
+
+    Attributes:
+        name: of its folder.
+        records: in order.
+        lines: where each file is listed; empty where nothing lists them.
+        has_names: whether it says itself which data set each record is of.
+    """
+
+    name: str
+    records: tuple[Record, ...]
+    lines: dict[Path, str] = field(default_factory=dict)
+    has_names: bool = True
+
+
+def _told_apart(sources: Sequence[_Source]) -> Iterator[Record]:
     """All records; where several sources use a group's name, it gets that of the data set before it.
 
     A patient "1" of one hospital is not the patient "1" of another. What was prepared was told apart, or merged, before.
     """
-    uses = Counter(name for source in sources for name in {record.group for record in source})
-    for record in chain.from_iterable(sources):
+    named = [tuple(_named(source, sources)) for source in sources]
+    uses = Counter(name for records in named for name in {record.group for record in records})
+    for record in chain.from_iterable(named):
         shared = record.part is None and uses[record.group] > 1
         yield replace(record, group=f"{record.dataset}/{record.group}") if shared else record
+
+
+def _named(source: _Source, sources: Sequence[_Source]) -> Iterator[Record]:
+    """A source's records; of a data set that has only a folder's name, and another source's too, under that of the source.
+
+    Raises:
+        CatalogError: several such sources have one name.
+    """
+    others = {record.dataset for other in sources if other is not source for record in other.records}
+    for record in source.records:
+        if source.has_names or record.part is not None or record.dataset not in others:
+            yield record
+            continue
+        if sum(other.name == source.name and not other.has_names for other in sources) > 1:
+            raise CatalogError(
+                f"Several of the data sets are called {source.name}: write the column dataset into their manifests."
+            )
+        yield replace(record, dataset=source.name, group=f"{source.name}/{record.group}")
 
 
 def _members(path: Path) -> list[NamedFile]:
@@ -259,12 +321,20 @@ def _members(path: Path) -> list[NamedFile]:
             if sum(m.file_size for m in members) > _LARGEST_EXAM:
                 raise Unreadable(sentence("The archive holds more than an exam."))
             return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]
-    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        EOFError,
+    ) as error:
         raise Unreadable(sentence("The archive cannot be opened.")) from error
 
 
-def _read(path: Path) -> Iterable[Record]:
-    """The records of one data set."""
+def _read(path: Path) -> _Source:
+    """One data set."""
     for candidate in [path] if path.is_file() else [path / CATALOG, path / MANIFEST]:
         if candidate.is_file():
             return _read_csv(candidate)
@@ -272,16 +342,21 @@ def _read(path: Path) -> Iterable[Record]:
         raise CatalogError("There is no such folder as was given as data.")
     from training.records.folders import read_folder
 
-    return read_folder(path)
+    return _Source(path.resolve().name, read_folder(path))
 
 
-def _read_csv(path: Path) -> Iterable[Record]:
+def _read_csv(path: Path) -> _Source:
     with as_csv(path.name), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
         missing = {"file", "label"} - set(rows.fieldnames or ())
         if missing:
             raise CatalogError(f"{path.name} lacks the column {' and '.join(sorted(missing))}.")
-        return [_record(row, folder=path.parent, line=rows.line_num, name=path.name) for row in rows]
+        # A table may end in rows without anything in them.
+        found = [(rows.line_num, row) for row in rows if any(row.values())]
+    records = {k: _record(row, folder=path.parent, line=k, name=path.name) for k, row in found}
+    lines = {record.file: f"Line {k} of {path.name}" for k, record in records.items()}
+    has_names = "dataset" in (rows.fieldnames or ())
+    return _Source(path.resolve().parent.name, tuple(records.values()), lines, has_names=has_names)
 
 
 def _record(row: dict[str | None, str | None], *, folder: Path, line: int, name: str) -> Record:
@@ -293,13 +368,14 @@ def _record(row: dict[str | None, str | None], *, folder: Path, line: int, name:
 
 def _parse(row: dict[str, str], folder: Path) -> Record:
     file = _inside(folder, row["file"], "file")
-    if row["label"] not in ("0", "1"):
-        raise ValueError("label must be 0 or 1")
+    label = label_given(row["label"])
+    if label is None:
+        raise ValueError("label must be 0 or 1, or a class such as covid or normal")
     dataset = row.get("dataset") or _first_folder(row["file"])
     patient = row.get("patient", "")
     return Record(
         file=file,
-        label=int(row["label"]),
+        label=label,
         dataset=dataset,
         group=row.get("group") or f"{dataset}/{patient or row['file']}",
         patient=patient,
@@ -313,13 +389,12 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
 
 
 def _inside(folder: Path, name: str, column: str) -> Path:
-    """The path ``name`` means; a relative one must stay in the folder of its manifest."""
-    path = folder / name
+    """The path ``name`` means, in Windows' writing too; a relative one must stay in the folder of its manifest."""
+    if "\\" in name and not (folder / name).exists():
+        name = name.replace("\\", "/")
     if not name or ".." in Path(name).parts:
         raise ValueError(f"{column} must be a path in the folder of the manifest")
-    if not path.exists():
-        raise ValueError(f"there is no such {column}")
-    return path
+    return folder / name
 
 
 def _first_folder(name: str) -> str:

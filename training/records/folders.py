@@ -1,28 +1,31 @@
 """Records of a folder without a manifest: exams and pictures that lie in folders named after a class, or in ``labels.csv``.
 
 ``DATA/<class>/<exam>/...`` (files of one exam, at any depth), ``DATA/<class>/<exam>.zip`` (or a volume) and
-``DATA/<class>/<picture>`` need nothing else. Folders named train, val or test above the class are official parts; any other
-folder above it is a patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label`` and, if known,
-``patient``, ``group`` and ``split``; it comes first where both are there.
+``DATA/<class>/<picture>`` need nothing else. Folders named train, val or test above the class, or next below it, are official
+parts; any other folder above it is a patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label``
+and, if known, ``patient``, ``group`` and ``split``; it comes first where both are there.
 """
 
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv, is_archive, is_volume
+from training.records.catalog import (
+    HEADER_SUFFIX,
+    PART_NAMES,
+    CatalogError,
+    Record,
+    as_csv,
+    is_archive,
+    is_data_of,
+    is_volume,
+)
+from training.records.labels import label_given, label_of
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 _NO_SLICES = frozenset(
     {".csv", ".tsv", ".txt", ".md", ".json", ".xml", ".html", ".pdf", ".xls", ".xlsx", ".db", ".ini"}
-)
-_COVID = frozenset(
-    {"covid", "covid19", "covidpositive", "covid19positive", "positive", "sarscov2", "ncov", "ctcovid", "yescovid"}
-)
-_NON_COVID = frozenset(
-    {"noncovid", "noncovid19", "nocovid", "notcovid", "noncovid19cases", "covidnegative", "covid19negative", "negative"}
-    | {"ctnoncovid", "normal", "healthy", "cap", "pneumonia", "bacterialpneumonia", "viralpneumonia", "otherdisease"}
 )
 
 
@@ -35,12 +38,6 @@ class Unlabeled(CatalogError):
         f"Put the exams into folders named covid and non-covid, or write {LABELS} into the folder: a line `exam,label`, "
         "then for each exam its folder, ZIP or picture and its label, 1 or covid, 0 or non-covid."
     )
-
-
-def label_of(text: str) -> int | None:
-    """1 or 0 for the name of a class in one of its spellings; None for any other word."""
-    name = "".join(c for c in text.lower() if c.isalnum())
-    return 1 if name in _COVID else 0 if name in _NON_COVID else None
 
 
 def read_folder(folder: Path) -> tuple[Record, ...]:
@@ -72,8 +69,15 @@ def _slices(folder: Path) -> Iterator[Path]:
     """Files that may be slices or archives of them."""
     for path in sorted(folder.rglob("*")):
         hidden = any(name.startswith((".", "__MACOSX")) for name in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix.lower() not in _NO_SLICES and path.name != "DICOMDIR":
+        told = path.suffix.lower() in _NO_SLICES or path.name == "DICOMDIR" or _is_data(path)
+        if path.is_file() and not hidden and not told:
             yield path
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file is read with the header of a volume that lies beside it."""
+    headers = (path.with_suffix(suffix) for suffix in (HEADER_SUFFIX, HEADER_SUFFIX.upper()))
+    return any(header.is_file() and is_data_of(path, header) for header in headers)
 
 
 def _depth(folder: Path, file: Path) -> int | None:
@@ -90,7 +94,12 @@ def _in_class(folder: Path, file: Path, depth: int) -> Record:
     """The record that a file is, or is part of, which lies in a class at that depth."""
     names = (folder.name, *file.relative_to(folder).parts)
     above, rest = names[1:depth], names[depth + 1 :]
-    unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1 : depth + 2])
+    split = next((name.lower() for name in above if name.lower() in PART_NAMES), "")
+    if len(rest) > 1 and rest[0].lower() in PART_NAMES:
+        # Parts within the class, instead of classes within the part.
+        split, rest = rest[0].lower(), rest[1:]
+    end = len(names) - len(rest) + 1
+    unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1:end])
     if unit == file and not (is_archive(file) or is_volume(file)) and file.suffix.lower() not in _PICTURES:
         raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
     patient = "/".join(name for name in above if name.lower() not in PART_NAMES)
@@ -98,9 +107,9 @@ def _in_class(folder: Path, file: Path, depth: int) -> Record:
         file=unit,
         label=label_of(names[depth]) or 0,
         dataset=folder.name if depth else folder.parent.name,
-        group=f"{folder.name}/{patient}" if patient else "/".join(names[: depth + 2]),
+        group=f"{folder.name}/{patient}" if patient else "/".join(names[:end]),
         patient=patient,
-        split=next((name.lower() for name in above if name.lower() in PART_NAMES), ""),
+        split=split,
     )
 
 
@@ -117,7 +126,7 @@ def _listed(folder: Path) -> tuple[Record, ...]:
 
 
 def _row(row: dict[str, str], folder: Path, line: int) -> Record:
-    label = {"0": 0, "1": 1}.get(row["label"], label_of(row["label"]))
+    label = label_given(row["label"])
     if label is None:
         raise Unlabeled(f"Line {line} of {LABELS}: the label is none that is known here.")
     name = Path(row["exam"])

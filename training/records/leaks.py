@@ -76,9 +76,10 @@ def to_drop(leaks: Sequence[Alike], records: Sequence[Record]) -> frozenset[Path
     Two groups that share a picture are one patient under two names: with the record nearer to training goes what must be of
     its patient on its side of the split, its group or, in a row of blocks, its neighbors.
     """
+    of_patient = same_patient(records)
     files = set()
     for record in {leak.nearer_to_training.file: leak.nearer_to_training for leak in leaks}.values():
-        files |= {r.file for r in same_patient(record, records) if nearness(r) == nearness(record)}
+        files |= {r.file for r in of_patient(record) if nearness(r) == nearness(record)}
     return frozenset(files)
 
 

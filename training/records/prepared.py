@@ -78,11 +78,15 @@ def _meaning(alike: Alike) -> str:
     return "same group" if alike.first.group == alike.second.group else "neighboring blocks"
 
 
+def without_patients(records: Sequence[Record]) -> list[str]:
+    """Data sets that tell of no picture whose it is, by name."""
+    loose = [r for r in records if not r.is_exam]
+    return sorted({r.dataset for r in loose} - {r.dataset for r in loose if not r.is_alone})
+
+
 def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
     exams = sum(r.is_exam for r in records)
-    loose = [r for r in records if not r.is_exam]
-    grouped = {r.dataset for r in loose if r.patient or not r.group.endswith(r.file.name)}
-    alone = sorted({r.dataset for r in loose} - grouped)
+    alone = without_patients(records)
     strange = {r.dataset for r in records if r.split and official_part(r) is None}
     merged = len({a.first.group for a in found if a.merged})
     beside = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}

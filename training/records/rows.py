@@ -42,13 +42,13 @@ def in_gap(records: Iterable[Record], nearness: Callable[[Record], int]) -> froz
     return frozenset(near)
 
 
-def same_patient(record: Record, records: Sequence[Record]) -> list[Record]:
-    """The record, and those that must be of its patient too: its group or, in a row, what lies within ``GAP`` places."""
-    for row in rows_of(records):
-        for member, around in _with_neighbors(row):
-            if member.file == record.file:
-                return list(around)
-    return [r for r in records if r.group == record.group]
+def same_patient(records: Sequence[Record]) -> Callable[[Record], Sequence[Record]]:
+    """Of each of the records, those that must be of its patient too: its group or, in a row, what lies within ``GAP`` places."""
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.group].append(record)
+    in_rows = {record.file: around for row in rows_of(records) for record, around in _with_neighbors(row)}
+    return lambda record: in_rows.get(record.file) or groups[record.group]
 
 
 def _with_neighbors(row: Sequence[Record]) -> Iterator[tuple[Record, Sequence[Record]]]:

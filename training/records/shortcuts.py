@@ -143,10 +143,12 @@ def _cross_validated(train: _Measured) -> np.ndarray | None:
     folds = min(_FOLDS, *(len(set(train.groups[train.labels == label].tolist())) for label in (0, 1)))
     if folds < 2:
         return None
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=0)
-    scores = cross_val_predict(
-        _regression(), train.features, train.labels, groups=train.groups, cv=split, method="decision_function"
+    split = list(
+        StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(train.features, train.labels, train.groups)
     )
+    if any(len(set(train.labels[learned].tolist())) < 2 for learned, _ in split):
+        return None
+    scores = cross_val_predict(_regression(), train.features, train.labels, cv=split, method="decision_function")
     return np.asarray(scores)
 
 

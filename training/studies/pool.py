@@ -91,7 +91,7 @@ def pool(evaluations: Sequence[Path], out: Path, *, draws: int = DRAWS, seed: in
         "where": list(told.where),
         "by": told.by,
         "positive_class": told.positive_class,
-        "threshold": told.threshold,
+        "threshold": told.threshold if len({fold.told.threshold for fold in folds}) == 1 else None,
         "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
         **everything.summary(draws=draws, seed=seed),
         "unscored": int(np.isnan(everything.probabilities).sum()),
@@ -101,7 +101,9 @@ def pool(evaluations: Sequence[Path], out: Path, *, draws: int = DRAWS, seed: in
             for name in np.unique(everything.datasets)
         },
         "folds": [
-            _Pooled.of([fold]).summary(draws=draws, seed=seed) | {"model": fold.told.model.name} for fold in folds
+            _Pooled.of([fold]).summary(draws=draws, seed=seed)
+            | {"model": fold.told.model.name, "threshold": fold.told.threshold}
+            for fold in folds
         ],
     }
     out.mkdir(parents=True, exist_ok=True)
