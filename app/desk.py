@@ -219,10 +219,11 @@ class Desk:
         tombstone = timedelta(hours=self._settings.tombstone_h)
         with self._turn:
             at_work = set(self._courses) - self._lines.ids
-            erased = self._store.sweep(utc_now(), tombstone=tombstone, at_work=at_work)
+            erased = self._store.expire(utc_now(), tombstone=tombstone, at_work=at_work)
             if not self._stopping:  # What is put back for the next start has no course either.
                 self._diagnosing.note_unnoted(e for e in self._store.unfinished() if e.id not in self._courses)
-        return erased
+        self._store.erase_folders(erased)  # Uploads and diagnoses need not wait for it.
+        return len(erased)
 
     def _check_line(self, *, is_known: bool = False) -> None:
         if self._stopping:

@@ -79,17 +79,17 @@ class Diagnosing:
             self._unnoted[exam.id] = status, problem
             self._store.end(exam.id, status, problem)
             self._unnoted.pop(exam.id, None)
-        code = problem.code if problem else None
-        for observe in self._observers:
-            observe(outcome or Outcome(exam.id, status, code, exam.files))
+        self._tell(outcome or Outcome(exam.id, status, problem.code if problem else None, exam.files))
         del self._courses[exam.id]
         course.end(status)
 
     def note_unnoted(self, exams: Iterable[KeptExam]) -> None:
         """Note the end of exams that were abandoned."""
         for exam in exams:
-            self._store.end(exam.id, *self._unnoted.get(exam.id, (Status.FAILED, INTERNAL)))
+            status, problem = self._unnoted.get(exam.id, (Status.FAILED, INTERNAL))
+            self._store.end(exam.id, status, problem)
             self._unnoted.pop(exam.id, None)
+            self._tell(Outcome(exam.id, status, problem.code, exam.files))
 
     def note_stuck(self, exam_id: str) -> None:
         """Note that a diagnosis does not end; the second time it is not tried again."""
@@ -98,8 +98,14 @@ class Diagnosing:
             if self._store.mark_stuck(exam_id) >= MAX_STUCK:
                 self._store.folder(exam_id).erase()
                 self._store.end(exam_id, Status.REFUSED, KeptProblem.of(Stuck()))
+                exam = self._store.find(exam_id)
+                self._tell(Outcome(exam_id, Status.REFUSED, Stuck.code, exam.files if exam else 0))
         except Exception as error:  # noqa: BLE001  whatever the store cannot note, the line must not stand still
             complain("not noted", exam_id=exam_id, kind=type(error).__name__)
+
+    def _tell(self, outcome: Outcome) -> None:
+        for observe in self._observers:
+            observe(outcome)
 
     def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
         exam = self._patiently(exam_id, self._store.find)
@@ -112,7 +118,9 @@ class Diagnosing:
         except Erased:
             self.end(exam, Status.EXPIRED)
         except Exception as error:  # noqa: BLE001  one exam must not take the worker with it
-            if self._courses[exam_id].is_interrupted:
+            if self._courses[exam_id].is_cancelled:  # Its folder may have gone under the work.
+                self.end(exam, Status.EXPIRED)
+            elif self._courses[exam_id].is_interrupted:
                 self._put_back(exam)
             else:
                 self._end_badly(exam, error)

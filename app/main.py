@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from app import NOTICE, __version__
 from app.ct.errors import CovidCTError
@@ -31,6 +32,7 @@ from app.web.preferences import words_of
 from app.web.problems import (
     RateLimited,
     Unauthenticated,
+    again,
     error_of_http,
     error_of_validation,
     problem_of,
@@ -52,6 +54,10 @@ def load_classifier(settings: Settings) -> SliceClassifier:
     from app.ct.classifier import Classifier  # here, because it brings the engine with it
 
     return Classifier.load(model_folder(settings), engine=settings.engine)
+
+
+_PARTS = (exams, pictures, reviews, health, docs, preferences, sign_in, pages)
+"""Modules with routes."""
 
 
 def create_app(
@@ -80,7 +86,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal, on_stuck)
-    for part in (exams, pictures, reviews, health, docs, preferences, sign_in, pages):
+    for part in _PARTS:
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     refuse = _answer_errors(app, retry_after_s=settings.retry_after_s)
@@ -152,7 +158,8 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
         if isinstance(error, Unauthenticated) and (pages.is_page(request) or request.url.path == "/"):
             return sign_in.to_sign_in(request)
         if pages.is_page(request):
-            return pages.problem_page(request, problem_of(error, words=words_of(request)), headers)
+            problem = problem_of(error, words=words_of(request))
+            return pages.problem_page(request, problem, headers | again(problem, retry_after_s))
         words = asked_words(request)
         problem = problem_of(error, words=words)
         return problem_response(problem, words=words, retry_after_s=retry_after_s, headers=headers)
@@ -163,13 +170,23 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        return answer(request, error_of_http(error), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods_at(request))
+        return answer(request, error_of_http(error), headers)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> Response:
         return answer(request, error_of_validation(error))
 
     return answer
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods that an address takes; the framework names those of its first route."""
+    routes = [route for part in _PARTS for route in part.router.routes if isinstance(route, Route)]
+    taken = {m for r in routes if r.matches(request.scope)[0] is not Match.NONE for m in r.methods or ()}
+    return sorted(taken | ({"HEAD"} if "GET" in taken else set()))
 
 
 def _headers_of(error: CovidCTError) -> dict[str, str]:

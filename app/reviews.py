@@ -14,6 +14,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.ct.diagnosis import Verdict
 from app.database import Base, Database
+from app.kept import Status
+
+_STATUS = sa.text("SELECT status FROM exams WHERE id = :exam_id")
 
 
 class Opinion(StrEnum):
@@ -92,7 +95,7 @@ class Reviews:
         now: datetime,
         owner: int | None = None,
     ) -> Review | None:
-        """Keep a review of an exam that is ``owner``'s; None where the exam has been deleted meanwhile."""
+        """Keep a review of an exam that is ``owner``'s; None where the exam has been deleted, or has expired, meanwhile."""
         row = _Row(
             exam_id=exam_id,
             created_at=now.timestamp(),
@@ -108,6 +111,10 @@ class Reviews:
         try:
             with self._session() as session:
                 session.add(row)
+                session.flush()  # From here on nothing expires until this is kept.
+                if session.scalar(_STATUS, {"exam_id": exam_id}) == Status.EXPIRED:
+                    session.rollback()
+                    return None
         except sa.exc.IntegrityError:
             return None
         return _review(row)

@@ -14,6 +14,11 @@ from app.uploads import Limits
 
 STORE = Path(__file__).resolve().parent.parent / "model_store"
 
+Hours = Annotated[float, Field(le=24 * 36_525, allow_inf_nan=False)]
+"""A hundred years at most: beyond, there are no dates to reckon with."""
+Seconds = Annotated[float, Field(le=86_400 * 366, allow_inf_nan=False)]
+"""A year at most: no more can be waited for at a time."""
+
 
 class Settings(BaseSettings):
     """Built once at start, frozen, handed down as plain values.
@@ -22,7 +27,7 @@ class Settings(BaseSettings):
         host, port: where to listen.
         open: permits a host other than this machine where there are no keys.
         allowed_hosts: names, without port, that the service may be asked for under beside its addresses, separated by commas;
-            ``*`` is any. Where nothing is set, ``host`` and names without a dot.
+            ``*`` is any. ``host`` and names without a dot are always among them.
         tls_cert, tls_key: certificate with its chain, and its key (PEM): with both the service speaks HTTPS alone.
         session_h: how long a browser stays signed in by a key.
         exams_per_minute: exams that one key, or one address where there are no keys, may send; 0 is no limit.
@@ -70,7 +75,7 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
-    session_h: float = Field(default=12.0, gt=0)
+    session_h: Hours = Field(default=12.0, gt=0)
     exams_per_minute: int = Field(default=600, ge=0)
     upload_mb_per_minute: int = Field(default=16_384, ge=0)
     docs: bool = True
@@ -79,10 +84,10 @@ class Settings(BaseSettings):
     model_store: Path = STORE
     data_dir: Path = Path("data")
     engine: Literal["auto", "keras", "openvino"] = "auto"
-    retention_h: float = Field(default=24.0, gt=0)
+    retention_h: Hours = Field(default=24.0, gt=0)
     keep_values: bool = True
-    tombstone_h: float = Field(default=168.0, ge=0)
-    sweep_s: float = Field(default=60.0, gt=0)
+    tombstone_h: Hours = Field(default=168.0, ge=0)
+    sweep_s: Seconds = Field(default=60.0, gt=0)
     max_files: int = Field(default=Limits.max_files, ge=1)
     max_upload_mb: int = Field(default=Limits.max_upload_mb, ge=1)
     workers: int | None = Field(default=None, ge=0, le=256)
@@ -90,16 +95,16 @@ class Settings(BaseSettings):
     small_exam_files: int = Field(default=8, ge=0)
     small_exam_mb: int = Field(default=4, ge=0)
     max_uploads: int = Field(default=96, ge=1)
-    drain_s: float = Field(default=45.0, ge=0)
-    read_limit_s: float = Field(default=600.0, gt=0)
-    stuck_s: float = Field(default=1200.0, gt=0)
-    storage_wait_s: float = Field(default=600.0, ge=0)
-    ready_wait_s: float = Field(default=30.0, ge=0)
+    drain_s: Seconds = Field(default=45.0, ge=0)
+    read_limit_s: Seconds = Field(default=600.0, gt=0)
+    stuck_s: Seconds = Field(default=1200.0, gt=0)
+    storage_wait_s: Seconds = Field(default=600.0, ge=0)
+    ready_wait_s: Seconds = Field(default=30.0, ge=0)
     retry_after_s: int = Field(default=5, ge=1)
-    header_timeout_s: float = Field(default=10.0, gt=0)
-    body_timeout_s: float = Field(default=10.0, gt=0)
-    min_upload_kb_s: float = Field(default=4.0, ge=0)
-    answer_timeout_s: float = Field(default=20.0, gt=0)
+    header_timeout_s: Seconds = Field(default=10.0, gt=0)
+    body_timeout_s: Seconds = Field(default=10.0, gt=0)
+    min_upload_kb_s: float = Field(default=4.0, ge=0, allow_inf_nan=False)
+    answer_timeout_s: Seconds = Field(default=20.0, gt=0)
     max_client_connections: int = Field(default=512, ge=1)
     max_connections: int = Field(default=768, ge=1)
 

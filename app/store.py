@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from app.audit import AuditLog, Break, Entry, first_break, head_of, who
 from app.ct.errors import StoreInUse
@@ -171,15 +171,28 @@ class Store:
         with self._session() as session:
             return [_kept(row) for row in session.scalars(waiting)]
 
-    def newest(self, limit: int, *, before: int | None = None, owner: int | None = None) -> list[KeptExam]:
-        """Up to ``limit`` exams that have not expired, newest first, numbered below ``before``; only ``owner``'s, if given."""
+    def newest(
+        self, limit: int, *, before: int | None = None, owner: int | None = None, with_reports: bool = True
+    ) -> list[KeptExam]:
+        """Exams that have not expired, newest first.
+
+        Args:
+            limit: how many at most.
+            before: numbered below it.
+            owner: only this one's.
+            with_reports: whether reports are read, of half a megabyte each, and what else the exam came to.
+        """
         listed = sa.select(_Row).where(_Row.status != Status.EXPIRED).order_by(_Row.number.desc()).limit(limit)
         if before is not None:
             listed = listed.where(_Row.number < before)
         if owner is not None:
             listed = listed.where(_Row.owner == owner)
+        if not with_reports:
+            listed = listed.options(
+                *(defer(column, raiseload=True) for column in (_Row.report, _Row.said, _Row.problem))
+            )
         with self._session() as session:
-            return [_kept(row) for row in session.scalars(listed)]
+            return [_kept(row, is_whole=with_reports) for row in session.scalars(listed)]
 
     def erase(self, exam_id: str, *, owner: int | None = None) -> None:
         """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked."""
@@ -197,7 +210,7 @@ class Store:
         self._audit.cut_uncounted(head)
         return first_break(self._audit.path, head)
 
-    def sweep(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> int:
+    def expire(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> list[str]:
         """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
 
         Args:
@@ -206,7 +219,7 @@ class Store:
             at_work: exams being diagnosed, which stay for now.
 
         Returns:
-            How many exams were erased.
+            Ids of the exams that were erased but for their folders, which are to be erased by ``erase_folders``.
         """
         over = sa.and_(_Row.expires_at <= now.timestamp(), _Row.status != Status.EXPIRED, _Row.id.not_in(list(at_work)))
         forgotten = sa.and_(_Row.expires_at <= (now - tombstone).timestamp(), _Row.status == Status.EXPIRED)
@@ -217,18 +230,21 @@ class Store:
             session.execute(sa.delete(_Row).where(forgotten))
             if ids:
                 self._audit.append(session, *(Entry("expired", exam_id, Status.EXPIRED) for exam_id in ids))
+        return ids
+
+    def erase_folders(self, ids: Iterable[str]) -> None:
+        """Delete the files of exams that have expired, which may take a while; a kill meanwhile leaves them to the next start."""
         for exam_id in ids:
             self.folder(exam_id).erase()
         self._database.forget()
-        return len(ids)
 
     def drop_orphans(self) -> None:
         """Delete folders without a living row, such as uploads that a crash cut off, and what was sent with exams that
         have ended. Only before uploads are taken.
         """
         with self._session() as session:
-            living = session.scalars(sa.select(_Row).where(_Row.status != Status.EXPIRED))
-            known = {row.id: Status(row.status) for row in living}
+            living = session.execute(sa.select(_Row.id, _Row.status).where(_Row.status != Status.EXPIRED))
+            known = {exam_id: Status(status) for exam_id, status in living}
         for path in self._folders.iterdir():
             if path.name not in known:
                 ExamFolder(path).erase()
@@ -281,9 +297,10 @@ def _locked(path: Path) -> int:
     return opened
 
 
-def _kept(row: _Row) -> KeptExam:
-    code, _, message = (row.problem or "").partition("\n")
-    said = as_kept(row.said)
+def _kept(row: _Row, *, is_whole: bool = True) -> KeptExam:
+    report, problem, told = (row.report, row.problem, row.said) if is_whole else (None, None, None)
+    code, _, message = (problem or "").partition("\n")
+    said = as_kept(told)
     return KeptExam(
         number=row.number,
         id=row.id,
@@ -293,8 +310,8 @@ def _kept(row: _Row) -> KeptExam:
         files=row.files,
         receive_s=row.receive_s,
         attempts=row.attempts,
-        report=row.report,
-        problem=KeptProblem(code, said.get(message, message)) if row.problem else None,
+        report=report,
+        problem=KeptProblem(code, said.get(message, message)) if problem else None,
         said=said,
         owner=row.owner,
         input_sha256=row.input_sha256,

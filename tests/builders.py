@@ -3,7 +3,8 @@
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, ExplicitVRL
 from app.ct.exam import Exam, Slice
 from app.ct.reading import NamedFile
 from app.ct.windowing import LUNG
+from app.store import Store
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 STUDY, SERIES = "1.2.3.1", "1.2.3.1.1"
@@ -28,6 +30,13 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the real CT of ../shared/data is not here")
     return SHARED
+
+
+def swept(store: Store, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> int:
+    """Have a store erase what has expired, as the desk does; how many exams that were."""
+    ids = store.expire(now, tombstone=tombstone, at_work=at_work)
+    store.erase_folders(ids)
+    return len(ids)
 
 
 def a_picture(*, height: int = 16, width: int = 12, seed: int = 0) -> np.ndarray:

@@ -13,6 +13,7 @@ from app.cli import main
 from app.ct.errors import StorageFull
 from app.kept import KeptProblem, Sent, Status, new_id
 from app.store import AUDIT_FILE, Store
+from tests.builders import swept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -56,7 +57,7 @@ def test_the_log_says_who_did_what_with_which_exam_and_how_it_ended(tmp_path: Pa
 def test_an_expired_exam_is_told(tmp_path: Path) -> None:
     store = Store(tmp_path)
     exam = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
-    store.sweep(NOW + HOUR, tombstone=HOUR)
+    swept(store, NOW + HOUR, tombstone=HOUR)
     store.close()
 
     last = json.loads((tmp_path / AUDIT_FILE).read_text().splitlines()[-1])

@@ -248,6 +248,7 @@ def test_an_abandoned_exam_is_said_to_have_failed_once_the_store_can(chest: list
     running.close()
     assert found is not None
     assert (found.status, found.problem) == (Status.FAILED, KeptProblem("storage-full", StorageFull().message))
+    assert (running.ended[lost].status, running.ended[lost].code) == (Status.FAILED, "storage-full")
 
 
 def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_path: Path) -> None:
@@ -276,4 +277,45 @@ def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path
     running.store.finish(exam.id, "{}")
 
     assert running.desk.sweep() == 1
+    running.store.close()
+
+
+class Gone(FakeClassifier):
+    """Finds the exam's files gone once its gate opens."""
+
+    def score_chunks(self, *_: Any, **_how: Any) -> Iterator[SliceScores]:
+        assert self.gate is not None
+        self.gate.wait()
+        raise FileNotFoundError
+
+
+def test_an_exam_erased_at_work_is_no_failure(chest: list[NamedFile], tmp_path: Path) -> None:
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=Gone(gate=gate))
+    running.desk.start()
+    exam_id = running.take(chest)
+    while running.desk.waiting:
+        time.sleep(0.01)
+
+    running.desk.erase(exam_id)
+    gate.set()
+
+    assert running.wait_for(exam_id).status is Status.EXPIRED
+    running.close()
+
+
+def test_while_files_are_erased_exams_are_taken(chest: list[NamedFile], tmp_path: Path) -> None:
+    class Slow(Store):
+        def erase_folders(self, ids: Iterable[str]) -> None:
+            taking = threading.Thread(target=lambda: taken.append(running.take(chest)), daemon=True)
+            taking.start()
+            taking.join(10)
+            super().erase_folders(ids)
+
+    taken: list[str] = []
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=Slow)
+
+    running.desk.sweep()
+
+    assert taken
     running.store.close()

@@ -18,7 +18,7 @@ from app.database import MIGRATIONS, Database
 from app.exam_folder import Wish
 from app.kept import KeptExam, Sent, Status, new_id
 from app.store import Store
-from tests.builders import an_exam
+from tests.builders import an_exam, swept
 from tests.fakes import FakeClassifier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -183,7 +183,7 @@ def test_what_is_erased_is_in_no_file_of_an_open_store(store: Store, tmp_path: P
     if how == "erase":
         store.erase(exam.id)
     else:
-        store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+        swept(store, NOW + 2 * HOUR, tombstone=HOUR)
 
     assert b"CANARY" not in b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
 

@@ -17,7 +17,7 @@ from app.kept import KeptExam, KeptProblem, Sent, Status, new_id
 from app.reviews import Judged, Opinion
 from app.storage import room
 from app.store import Store
-from tests.builders import an_exam
+from tests.builders import an_exam, swept
 from tests.fakes import FakeClassifier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_an_expired_exam_leaves_only_its_id(store: Store) -> None:
     store.folder(exam.id).create()
     store.finish(exam.id, '{"secret": 1}')
 
-    erased = store.sweep(NOW + HOUR, tombstone=HOUR)
+    erased = swept(store, NOW + HOUR, tombstone=HOUR)
     tombstone = store.find(exam.id)
 
     assert erased == 1
@@ -90,8 +90,8 @@ def test_an_id_is_forgotten_in_the_end(store: Store) -> None:
     exam = accepted(store)
     store.end(exam.id, Status.FAILED, KeptProblem("internal", "x"))
 
-    store.sweep(NOW + HOUR, tombstone=HOUR)
-    store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+    swept(store, NOW + HOUR, tombstone=HOUR)
+    swept(store, NOW + 2 * HOUR, tombstone=HOUR)
 
     assert store.find(exam.id) is None
 
@@ -102,7 +102,7 @@ def test_an_exam_expires_wherever_it_stands(store: Store, status: Status) -> Non
     store.folder(exam.id).create()
     store.end(exam.id, status, KeptProblem("internal", "x"))
 
-    assert store.sweep(NOW + HOUR, tombstone=HOUR) == 1
+    assert swept(store, NOW + HOUR, tombstone=HOUR) == 1
     assert not store.folder(exam.id).path.exists()
     assert store.unfinished() == []
 
@@ -111,7 +111,7 @@ def test_an_exam_at_work_does_not_expire(store: Store) -> None:
     exam = accepted(store)
     store.start(exam.id)
 
-    assert store.sweep(NOW + 9 * HOUR, tombstone=HOUR, at_work={exam.id}) == 0
+    assert swept(store, NOW + 9 * HOUR, tombstone=HOUR, at_work={exam.id}) == 0
 
     found = store.find(exam.id)
     assert found is not None
@@ -148,7 +148,7 @@ def test_of_an_expired_exams_reviews_opinion_and_scores_stay(store: Store) -> No
     exam = accepted(store)
     store.reviews.add(exam.id, Opinion.DISAGREE, "CANARY", judged=JUDGED, now=NOW)
 
-    store.sweep(NOW + 2 * HOUR, tombstone=HOUR)
+    swept(store, NOW + 2 * HOUR, tombstone=HOUR)
 
     (review,) = store.reviews.every()
     assert (review.exam_id, review.comment) == (None, "")
@@ -255,3 +255,32 @@ def test_nothing_kept_can_run_code(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="pickle"):
         folder.gray(0)
+
+
+def test_nothing_is_said_of_an_exam_that_has_expired(store: Store) -> None:
+    exam = accepted(store)
+    swept(store, NOW + 2 * HOUR, tombstone=9 * HOUR)
+
+    assert store.reviews.add(exam.id, Opinion.COMMENT, "CANARY", judged=JUDGED, now=NOW) is None
+    assert store.reviews.every() == []
+
+
+def test_a_list_reads_no_reports(store: Store) -> None:
+    exam = accepted(store)
+    store.finish(exam.id, "{}", ["said"])
+
+    (whole,), (listed,) = store.newest(1), store.newest(1, with_reports=False)
+
+    assert (whole.report, listed.report, listed.said) == ("{}", None, {})
+    assert (listed.id, listed.status) == (exam.id, Status.DONE)
+
+
+def test_at_the_start_no_report_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.finish(accepted(store).id, "{}")
+    asked: list[str] = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+
+    store.drop_orphans()
+
+    assert asked
+    assert not any("report" in statement for statement in asked)

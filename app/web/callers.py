@@ -53,7 +53,7 @@ def caller_of(request: Request) -> Caller | None:
     return found
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     found = caller_of(request)
     assert found is not None, "the door let in nobody"
     return found

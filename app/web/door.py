@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +25,8 @@ _STATIC = "/static/"
 _FOR_ANYBODY = ("/covid/sign-in", "/covid/preferences")
 _READING = ("GET", "HEAD", "OPTIONS")
 _EVERY = "*"
+_THREADS = 16
+"""That ask for keys at a time."""
 
 Refuse = Callable[[Request, CovidCTError], Response]
 
@@ -35,6 +37,7 @@ class Door:
     def __init__(self, app: ASGIApp, *, parts: Parts, refuse: Refuse) -> None:
         """Wrap ``app``; ``refuse`` answers those who may not come in."""
         self._app, self._parts, self._refuse = app, parts, refuse
+        self._threads: CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or turn it away."""
@@ -55,7 +58,10 @@ class Door:
         path = request.url.path
         if path in _HEALTH or path.startswith(_STATIC):
             return None
-        caller = await run_in_threadpool(self._caller, request)
+        if self._threads is None:
+            # Its own, so that nobody is kept out because all others wait for a disk.
+            self._threads = CapacityLimiter(_THREADS)
+        caller = await to_thread.run_sync(self._caller, request, limiter=self._threads)
         if caller is None and path not in _FOR_ANYBODY:
             raise Unauthenticated
         _check_form(request, caller)
@@ -95,7 +101,7 @@ def _check_host(request: Request, settings: Settings) -> None:
     named = request.headers.getlist("host")
     name = (_name_in(named[0]) if len(named) == 1 else None) or ""
     allowed = settings.allowed_hosts
-    is_ours = name in allowed or (not allowed and ("." not in name or name == settings.host.lower()))
+    is_ours = name in allowed or "." not in name or name == settings.host.lower()
     if _EVERY not in allowed and not (name and (is_ours or _is_address(name))):
         raise UnknownHost
 

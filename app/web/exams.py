@@ -194,7 +194,9 @@ async def list_exams(
     if cursor is not None and not (cursor.isascii() and cursor.isdecimal()):
         raise InvalidRequest(sentence("Not valid: query cursor."))
     before = None if cursor is None else int(cursor)
-    found = await run_in_threadpool(parts.store.newest, limit + 1, before=before, owner=caller.owner)
+    found = await run_in_threadpool(
+        parts.store.newest, limit + 1, before=before, owner=caller.owner, with_reports=False
+    )
     more = str(found[limit - 1].number) if len(found) > limit else None
     return ExamList(exams=[exam_summary(kept) for kept in found[:limit]], next=more)
 

@@ -35,6 +35,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         answer = _Answer(send, path=scope["path"], is_head=scope["method"] == "HEAD")
+        told = scope
         if answer.is_head:
             scope = dict(scope, method="GET")
         try:
@@ -47,6 +48,9 @@ class Guard:
                 words = asked_words(Request(scope))
                 problem = problem_of(Internal(), words=words)
                 await problem_response(problem, words=words, retry_after_s=1)(scope, receive, answer.send)
+        finally:
+            # Which route it took is asked of what came in.
+            told.update({name: scope[name] for name in ("route", "path_params") if name in scope})
 
 
 class _Answer:

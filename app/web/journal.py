@@ -16,8 +16,8 @@ from app.logs import say
 from app.web.metrics import Metrics
 
 REQUEST_ID = "X-Request-ID"
-# Hexadecimal digits and hyphens, as UUIDs and trace ids have: room for no name.
-_HARMLESS = re.compile(r"[0-9a-fA-F-]{16,64}")
+# UUIDs and trace ids, with a letter among their digits: room for no name, and no number of a person's or an examination's.
+_HARMLESS = re.compile(r"(?=.*[a-f])([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.IGNORECASE)
 _EXAM_ID = re.compile(r"[0-9a-f]{32}")
 _NO_ROUTE = "none"
 # Asked every few seconds by machines, or a dozen times for a page: told where they fail.

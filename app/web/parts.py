@@ -30,7 +30,8 @@ class Parts:
     rates: Rates
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
+    # No thread is waited for: health and metrics answer while all of them wait for a disk.
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
     return parts

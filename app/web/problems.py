@@ -217,11 +217,14 @@ def problem_response(
     problem: Problem, *, words: Words, retry_after_s: int, headers: dict[str, str] | None = None
 ) -> Response:
     """The problem as an answer; with Retry-After where trying again helps."""
-    sent = dict(headers or {}) | {"Cache-Control": "no-store"} | told_in(words)
-    if problem.status in (503, 507):
-        sent["Retry-After"] = str(retry_after_s)
+    sent = dict(headers or {}) | {"Cache-Control": "no-store"} | told_in(words) | again(problem, retry_after_s)
     body = problem.model_dump_json(exclude_none=True)
     return Response(body, status_code=problem.status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def again(problem: Problem, retry_after_s: int) -> dict[str, str]:
+    """The header that says when to try again, where that helps."""
+    return {"Retry-After": str(retry_after_s)} if problem.status in (503, 507) else {}
 
 
 def error_of_http(error: HTTPException) -> CovidCTError:

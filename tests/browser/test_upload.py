@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import listening, looking
 from tests.browser.steps import VERDICT, diagnose, pictures, send, severe
@@ -135,6 +135,27 @@ def test_a_lost_connection_is_said(page: Page, exam_folder: Path) -> None:
 
     expect(page.get_by_role("alert")).to_contain_text("The connection was lost")
     expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+
+@pytest.mark.parametrize(("status", "is_another"), [(502, False), (504, False), (503, False), (422, True)])
+def test_what_may_have_arrived_is_sent_again_as_the_same_exam(
+    page: Page, exam_folder: Path, status: int, is_another: bool
+) -> None:
+    keys: list[str] = []
+
+    def refuse(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        route.fulfill(status=status, body="<html></html>")
+
+    page.route("**/api/v1/exams", refuse)
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(exam_folder)[:1])
+    for _ in range(2):
+        page.get_by_role("button", name="Diagnose this exam").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
+
+    assert (len(keys), keys[0] != keys[1]) == (2, is_another)
 
 
 def test_an_example_is_tried(page: Page) -> None:

@@ -185,6 +185,28 @@ def test_the_help_names_the_keys(read: Page) -> None:
     expect(read.locator("#help")).to_be_hidden()
 
 
+def test_letters_can_be_turned_off_as_keys(read: Page) -> None:
+    read.get_by_role("button", name="Keys").click()
+    read.get_by_label("Letters, digits and signs are keys").uncheck()
+    read.get_by_role("button", name="Close").click()
+    before = stage(read, "slice")
+    for key in ("n", "p", "?"):
+        read.keyboard.press(key)
+    read.reload()
+    drawn(read)
+    read.keyboard.press("?")
+
+    expect(read.locator("#help")).to_be_hidden()
+    assert stage(read, "slice") == before
+    read.locator("#stage").press("ArrowDown")
+    expect(read.locator("#stage")).not_to_have_attribute("data-slice", before)
+    read.locator("#help-open").click()
+    read.locator("#letters").check()
+    read.get_by_role("button", name="Close").click()
+    read.keyboard.press("?")
+    expect(read.locator("#help")).to_be_visible()
+
+
 def test_all_pictures_come_by_themselves(read: Page) -> None:
     expect(read.locator("#arrived")).to_have_text("")
     asked = read.evaluate("() => performance.getEntriesByType('resource').map((e) => e.name)")

@@ -2,10 +2,13 @@
 
 import hashlib
 import re
+import threading
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
+from anyio import to_thread
 
 from app.web.templating import STATIC
 from tests.web.conftest import Upload
@@ -80,3 +83,22 @@ def test_no_page_holds_inline_script_style_or_another_host() -> None:
             r"<script(?![^>]*\bsrc=|[^>]*type=\"application/json\")|<style|\bstyle=|\son[a-z]+=", text
         ), path.name
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), path.name
+
+
+async def test_health_and_metrics_answer_while_every_thread_waits(client: httpx.AsyncClient) -> None:
+    limiter, free = to_thread.current_default_thread_limiter(), threading.Event()
+    before, limiter.total_tokens = limiter.total_tokens, 1
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(to_thread.run_sync, free.wait)
+            while limiter.available_tokens:
+                await anyio.sleep(0.01)
+            with anyio.move_on_after(10) as limit:
+                answers = [(await client.get(path)).status_code for path in ("/livez", "/readyz", "/metrics")]
+            free.set()
+    finally:
+        free.set()
+        limiter.total_tokens = before
+
+    assert not limit.cancelled_caught
+    assert answers == [200, 200, 200]

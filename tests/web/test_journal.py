@@ -15,6 +15,8 @@ from tests.web.conftest import Serve, Upload
 pytestmark = pytest.mark.anyio
 
 Lines = Callable[[], list[dict[str, object]]]
+# An examination number, a resident's, one with a letter before it: all of them could be digits of an id.
+NUMBERS = ["2024031500017342", "110105195504120021", "A123456789012345"]
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
@@ -37,13 +39,24 @@ async def test_a_request_keeps_the_id_it_came_with(client: httpx.AsyncClient, li
     assert [line["request_id"] for line in lines()] == [TRACE]
 
 
-@pytest.mark.parametrize("sent", ["", "JOHN^DOE", "a b", "../../etc/passwd", "f" * 65, 'f" onload="f0000000000'])
+@pytest.mark.parametrize(
+    "sent", ["", "JOHN^DOE", "a b", "../../etc/passwd", "f" * 65, 'f" onload="f0000000000', "4" * 32, *NUMBERS]
+)
 async def test_an_id_that_could_hold_anything_is_replaced(client: httpx.AsyncClient, sent: str, lines: Lines) -> None:
     answer = await client.get("/api/v1/exams", headers={"X-Request-ID": sent})
 
     assert len(answer.headers["X-Request-ID"]) == 32
     assert answer.headers["X-Request-ID"] != sent
     assert [line["request_id"] for line in lines()] == [answer.headers["X-Request-ID"]]
+
+
+async def test_asking_for_headers_alone_is_told_like_asking(client: httpx.AsyncClient, lines: Lines) -> None:
+    exam_id = "0" * 32
+
+    await client.head(f"/api/v1/exams/{exam_id}")
+
+    (line,) = lines()
+    assert (line["method"], line["route"], line["exam_id"]) == ("HEAD", "/api/v1/exams/{exam_id}", exam_id)
 
 
 async def test_the_line_of_an_upload_names_request_and_exam(

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sqlite3
+import threading
 from pathlib import Path
 
 import httpx
@@ -118,3 +119,33 @@ async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) 
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/api/v1/exams", "GET, HEAD, POST"),
+        ("PATCH", f"/api/v1/exams/{'0' * 32}", "DELETE, GET, HEAD"),
+        ("DELETE", "/covid", "GET, HEAD, POST"),
+    ],
+)
+async def test_what_an_address_takes_is_told_whole(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    answer = await client.request(method, path)
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/covid", "/api/v1/exams"])
+async def test_when_to_try_again_is_told_to_people_and_programs(serve: Serve, upload: Upload, path: str) -> None:
+    async with serve(queue_size=1, load=lambda: FakeClassifier(gate=threading.Event())) as client:
+        sent = {"headers": {"Prefer": "respond-async"}, "files": upload}
+        answers = [await client.post("/api/v1/exams", **sent) for _ in range(4)]
+        assert answers[-1].status_code == 503
+
+        refused = await client.post(path, files=upload)
+
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        for exam in (answer.json()["id"] for answer in answers if answer.status_code == 202):
+            await client.delete(f"/api/v1/exams/{exam}")

@@ -83,8 +83,9 @@ async function start() {
   }, { passive: false });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target !== host) return;
     if (event.key === "o") showMaps(!one("maps").checked);
-    if (event.target !== host || !(event.key in MOVES)) return;
+    if (!(event.key in MOVES)) return;
     event.preventDefault();
     step(MOVES[event.key]);
   });

@@ -27,7 +27,7 @@ export function newKey() {
 
 /**
  * Send files as one exam; ``on.progress({ loaded, total, speed, left })`` while they go, then one of ``on.taken(address)``,
- * ``on.refused(problem or null)``, ``on.lost()`` and ``on.cancelled()``. Returns a function that cancels it.
+ * ``on.refused(problem or null, { isTheirs })``, ``on.lost()`` and ``on.cancelled()``. Returns a function that cancels it.
  */
 export function sendExam(files, key, on) {
   const body = new FormData();
@@ -46,7 +46,9 @@ export function sendExam(files, key, on) {
     const place = request.getResponseHeader("Location");
     if (request.status < 300 && place) on.taken(place);
     else if (request.status === 401) signIn();
-    else on.refused(problemIn(request));
+    // A proxy gave no answer of ours: the exam may have arrived.
+    else if (request.status === 502 || request.status === 504) on.lost();
+    else on.refused(problemIn(request), { isTheirs: request.status < 500 });
   });
   request.addEventListener("error", () => on.lost());
   request.addEventListener("abort", () => on.cancelled());

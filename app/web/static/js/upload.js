@@ -95,9 +95,9 @@ function send() {
   cancel = sendExam(chosen, key, {
     progress: showSending,
     taken: followExam,
-    refused: (problem) => {
+    refused: (problem, { isTheirs }) => {
       stop(problem ?? { title: sentence("The service gave no answer"), advice: sentence("Try again in a while.") });
-      key = newKey();
+      if (isTheirs) key = newKey();
     },
     lost: () => {
       away();

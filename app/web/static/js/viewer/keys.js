@@ -1,11 +1,29 @@
-// Keys of the viewer; those that browsers and screen readers use themselves work on the stage alone.
+// Keys of the viewer; those that browsers and screen readers use themselves work on the stage alone, and the others can be turned
+// off, for who dictates speaks letters.
 import { one } from "../page.js";
 import { MOVES } from "./moves.js";
 import { PRESETS } from "./window.js";
 
 const PAN = 40;
+const LETTERS = "covidct-letters";
 
 const PANS = { ArrowDown: [0, -PAN], ArrowUp: [0, PAN], ArrowLeft: [PAN, 0], ArrowRight: [-PAN, 0] };
+
+function chosen() {
+  try {
+    return localStorage.getItem(LETTERS);
+  } catch {
+    return null; // Storage is closed to this page.
+  }
+}
+
+function choose(what) {
+  try {
+    localStorage.setItem(LETTERS, what);
+  } catch {
+    // As chosen until the page is left.
+  }
+}
 
 export function listenToKeys(viewer) {
   const anywhere = {
@@ -23,6 +41,8 @@ export function listenToKeys(viewer) {
   };
   for (const [key, { center, width }] of Object.entries(PRESETS)) anywhere[key] = () => viewer.setWindow(center, width);
 
+  one("letters").checked = chosen() !== "off";
+  one("letters").addEventListener("change", (event) => choose(event.target.checked ? "on" : "off"));
   one("help-open").addEventListener("click", () => one("help").showModal());
   document.addEventListener("keydown", (event) => {
     const types = event.target.matches("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select");
@@ -31,7 +51,7 @@ export function listenToKeys(viewer) {
       event.preventDefault();
       return;
     }
-    anywhere[event.key]?.();
+    if (one("letters").checked) anywhere[event.key]?.();
   });
 }
 
