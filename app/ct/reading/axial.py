@@ -29,12 +29,18 @@ _MAPS |= {
 # RescaleType (PS3.3 C.11.1.1.2): electron densities, effective atomic numbers, material fractions.
 _NOT_HU = {"OD", "MGML", "Z_EFF", "ED", "EDW", "PCT"}
 _LOCALIZER_WORDS = re.compile(r"scout|topogram|scanogram|localizer|surview", re.IGNORECASE)
-_DOSE_WORDS = re.compile(r"\bdose\b|patient protocol|exam protocol", re.IGNORECASE)
+# A low dose chest is none.
+_DOSE_WORDS = re.compile(
+    r"dose[ _-]?(report|info|summary|sheet|page|record)|^\W*(radiation )?dose\W*$|patient protocol|exam protocol",
+    re.IGNORECASE,
+)
 
 
 def is_ct(header: Header) -> bool:
-    """Whether a file is of a CT; without a modality, whether its class is one of CT."""
-    return header.modality == "CT" or (not header.modality and header.sop_class in CT_CLASSES)
+    """Whether a file is of a CT; without a modality, whether its class is one of CT. Pictures of other classes are computed."""
+    known = _IMAGE_CLASS.match(header.sop_class) and not header.sop_class.startswith(SECONDARY_CAPTURE)
+    is_of_class = header.sop_class in CT_CLASSES
+    return (header.modality == "CT" and (is_of_class or not known)) or (not header.modality and is_of_class)
 
 
 def check_pixels(header: Header) -> Header:

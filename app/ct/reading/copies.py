@@ -4,6 +4,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from app.ct.reading.files import NumberedFile
 from app.ct.reading.headers import Header
 from app.ct.reading.order import tie
 from app.ct.reading.pixels import Picture
@@ -29,6 +32,37 @@ def without_copies(headers: Sequence[Header]) -> list[Header]:
             if seen.setdefault(digest, number) != number:
                 copies.add(number)
     return [h for h in headers if h.number not in copies]
+
+
+def copies_left_out(copies: int) -> tuple[Sentence, ...]:
+    """What to say of files that are copies of others."""
+    said = counted(
+        "{count} file that is a copy of another slice was left out.",
+        "{count} files that are copies of other slices were left out.",
+        count=copies,
+    )
+    return (said,) if copies else ()
+
+
+def without_same_files(files: Sequence[NumberedFile], pictures: Sequence[np.ndarray]) -> list[int]:
+    """Places of the pictures of which no earlier one is the same, byte for byte; those of one gray level all stay.
+
+    Args:
+        files: of the pictures, in order.
+        pictures: uint8 (height, width) each.
+    """
+    sizes = Counter(file.file.size for file in files)
+    seen: set[bytes] = set()
+    kept = []
+    for place, (file, gray) in enumerate(zip(files, pictures, strict=True)):
+        if sizes[file.file.size] > 1 and gray.min() < gray.max():
+            with file.file.view() as content:
+                digest = hashlib.sha256(content).digest()
+            if digest in seen:
+                continue
+            seen.add(digest)
+        kept.append(place)
+    return kept
 
 
 def _known_by(header: Header) -> str | tuple[float, ...] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.ct.errors import TooLarge, UnevenExam
 from app.ct.exam import Exam, InputKind, Order, Slice
+from app.ct.reading.copies import copies_left_out, without_same_files
 from app.ct.reading.files import NOWHERE, Damaged, Damages, attempt, attempted, named, natural_key, refuse
 from app.ct.reading.first import First, OnFirst
 from app.ct.reading.kinds import KnownFile
@@ -62,6 +63,9 @@ def read_images(
     refuse(unknown | damages, total=total)
     kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
     ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
+    kept = without_same_files(ranked, pictures)
+    copies = copies_left_out(len(ranked) - len(kept))
+    ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
     inverted = are_inverted(pictures)
     if inverted:
         pictures = [255 - gray for gray in pictures]
@@ -79,7 +83,7 @@ def read_images(
         kind=InputKind.IMAGES,
         order=order,
         files=total,
-        warnings=(*odd, *turned, *(said for said, holds in noted if holds and said)),
+        warnings=(*odd, *turned, *copies, *(said for said, holds in noted if holds and said)),
     )
 
 

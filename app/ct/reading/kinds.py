@@ -39,6 +39,11 @@ _ARCHIVED_SUFFIXES = re.compile(r"\.(jar|docx|xlsx)", re.IGNORECASE)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
+# Of a slice as DICOM, if it has any of its own; some name files by identifiers, which end in digits after a point.
+_DICOM_SUFFIX = re.compile(r"|\.(dcm|dicom|dic|dc3|ima|img|acr|ct|\d+)", re.IGNORECASE)
+_SLICE_SUFFIX = re.compile(r"\.(dcm|dicom|dic|dc3|ima|jpe?g|png|nii|gz|mha)", re.IGNORECASE)
+# What macOS and file servers put beside a file.
+_COMPANION = b"\x00\x05\x16\x07"
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
 
 
@@ -97,7 +102,8 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     kinds = {k.kind for k in known}
     junk = sum(k.kind is Kind.JUNK for k in known)
     if Kind.DICOM in kinds:
-        slices = tuple(k for k in known if k.kind not in (Kind.JUNK, *_BESIDE_DICOM))
+        slices = tuple(k for k in known if _is_of_dicom(k))
+        junk = sum(k.kind not in _BESIDE_DICOM for k in known) - sum(k.kind not in _BESIDE_DICOM for k in slices)
         return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
     if junk == len(known):
         _refuse_junk(files)
@@ -114,6 +120,20 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
         )
     kind = Kind.IMAGE if pictures else Kind.DICOM
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
+
+
+def _is_of_dicom(file: KnownFile) -> bool:
+    """Whether a file beside DICOM files is one, or a damaged one by its name, which must not go missing."""
+    name = _path_of(file.file.name).suffix
+    match file.kind:
+        case Kind.DICOM | Kind.EMPTY:
+            return True
+        case Kind.UNKNOWN:
+            return bool(_DICOM_SUFFIX.fullmatch(name))
+        case Kind.FOREIGN:
+            return bool(name and _DICOM_SUFFIX.fullmatch(name))
+        case _:
+            return False
 
 
 def kind_of(file: NamedFile) -> Kind:
@@ -135,7 +155,11 @@ def kind_told(name: str, head: bytes) -> Kind:
         return Kind.JUNK
     kind = _kind_of_bytes(head)
     may_be_slices = kind in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME)
-    return Kind.JUNK if _is_junk_name(_path_of(name), head) and not may_be_slices else kind
+    if _is_junk_name(_path_of(name), head) and not may_be_slices:
+        return Kind.JUNK
+    # A slice's name on what is readable is a slice that was lost on its way: an error page, a pointer to it.
+    is_lost = kind is Kind.JUNK and _DIRECTORY not in head and not head.startswith(_COMPANION)
+    return Kind.UNKNOWN if is_lost and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix) else kind
 
 
 def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:
@@ -164,7 +188,7 @@ def _path_of(name: str) -> PurePosixPath:
 def _kind_of_bytes(head: bytes) -> Kind:
     if not head:
         return Kind.EMPTY
-    if _DIRECTORY in head[:_TOLD_BYTES]:
+    if _DIRECTORY in head[:_TOLD_BYTES] or head.startswith(_COMPANION):
         return Kind.JUNK
     if head[128:132] == b"DICM" or _starts_like_a_data_set(head):
         return Kind.DICOM

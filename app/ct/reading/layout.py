@@ -27,6 +27,7 @@ class Layout:
         steps: float64 (3, 3), what the voxel moves by for each index: column n is mm for index n, in patient coordinates
             (x to the left, y to the back, z to the head).
         origin: float64 (3,), mm, where the first voxel lies.
+        has_directions: whether the file says how its axes lie in the patient; else they were taken as is usual.
     """
 
     shape: tuple[int, int, int]
@@ -35,6 +36,7 @@ class Layout:
     intercept: float
     steps: np.ndarray
     origin: np.ndarray
+    has_directions: bool = True
 
     def __post_init__(self) -> None:
         """Check that the voxels have a size and a place.

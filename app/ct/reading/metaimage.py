@@ -16,7 +16,8 @@ from app.ct.words import sentence
 _HEAD_BYTES = 2**16
 _BEGINNING = re.compile(rb"\s*(ObjectType|NDims|Comment)\s*=")
 # No two neighbors of it match the same bytes: a line of nothing but blanks is given up after one look at each.
-_LINE = re.compile(rb"[ \t]*(\w+)[ \t]*=([^\r\n]*)\r?\n")
+# Keys may be tags of DICOM, as ITK writes them: 0008|0060.
+_LINE = re.compile(rb"([^=\r\n]+)=([^\r\n]*)\r?\n")
 _LAST = "ElementDataFile"
 _TYPES = {
     "MET_CHAR": "i1",
@@ -36,7 +37,7 @@ _IDENTITY = "1 0 0 0 1 0 0 0 1"
 
 def is_metaimage(head: bytes) -> bool:
     """Whether a file is a MetaImage header, by its first bytes: some hundred."""
-    return bool(_BEGINNING.match(head)) and b"ND" in head and b"DimSize" in head
+    return bool(_BEGINNING.match(head)) and b"NDims" in head
 
 
 @contextmanager
@@ -77,7 +78,8 @@ def _header(head: bytes) -> tuple[dict[str, str], int]:
         line = _LINE.match(head, at)
         if line is None:
             raise Damaged(sentence("damaged, its header cannot be read"))
-        said[line[1].decode("ascii")] = line[2].strip(b" \t").decode("latin-1")
+        key, value = (part.strip(b" \t").decode("latin-1") for part in line.groups())
+        said[key] = value
         at = line.end()
     return said, at
 
@@ -116,6 +118,7 @@ def _layout(said: Mapping[str, str]) -> Layout:
         # Each row of the matrix is the direction of one index; the patient's axes are DICOM's.
         steps=directions.T * _numbers(said, "ElementSpacing", "", "ElementSize"),
         origin=_numbers(said, "Offset", "0 0 0", "Position", "Origin"),
+        has_directions=not {"TransformMatrix", *_MATRIX}.isdisjoint(said),
     )
 
 

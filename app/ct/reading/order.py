@@ -13,6 +13,8 @@ from app.ct.words import Sentence, counted, sentence
 
 # A second pass doubles every position; with fewer distinct ones than that, positions were reset or made up.
 MIN_DISTINCT_SHARE = 0.5
+# So many places are no accident, however many slices lie at each: phases that nothing tells apart.
+_MANY_PLACES = 10
 GAP_FACTOR = 1.5
 _STANDARD = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -37,7 +39,7 @@ class Ordered:
 def ordered(headers: Sequence[Header]) -> Ordered:
     """Order a series by the best thing it has: position, SliceLocation, InstanceNumber, file name, upload."""
     by_position = positions(headers)
-    if _tell_apart(list(by_position)):
+    if _tell_apart(list(by_position), enough=_MANY_PLACES):
         ranked = sorted(zip(by_position, headers, strict=True), key=lambda pair: (-(pair[0] or 0.0), tie(pair[1])))
         z_mm = [z for z, _ in ranked if z is not None]
         return Ordered(tuple(h for _, h in ranked), tuple(z_mm), Order.POSITION, _position_warnings(z_mm))
@@ -88,10 +90,11 @@ def _rises(ranked: Sequence[Header]) -> bool:
     return is_told and float(np.cov(np.array(known).T)[0, 1]) > 0
 
 
-def _tell_apart(values: Sequence[float | int | None]) -> bool:
-    """Whether every slice has a value and the values differ enough to order by."""
-    distinct = len(set(values))
-    return None not in values and (len(values) == 1 or distinct > 1) and distinct >= MIN_DISTINCT_SHARE * len(values)
+def _tell_apart(values: Sequence[float | int | None], *, enough: int | None = None) -> bool:
+    """Whether every slice has a value and the values differ enough to order by; ``enough`` different ones always do."""
+    distinct, wanted = len(set(values)), MIN_DISTINCT_SHARE * len(values)
+    least = wanted if enough is None else min(wanted, enough)
+    return None not in values and (len(values) == 1 or distinct > 1) and distinct >= least
 
 
 def tie(header: Header) -> tuple[int, tuple[tuple[int, int, str], ...], int]:

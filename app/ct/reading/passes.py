@@ -16,7 +16,7 @@ from PIL import Image
 from app.ct.reading.copies import Decoded
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
-from app.ct.reading.series import longest_mm, rank
+from app.ct.reading.series import rank, whole_of
 from app.ct.spread import end_to_end
 from app.ct.words import Sentence, counted, sentence
 
@@ -126,8 +126,8 @@ def _best(
 
 def _rank_reconstructions(stacks: list[list[_Placed]]) -> _Ranks:
     series = [[placed.one[0] for placed in stack] for stack in stacks]
-    whole_mm = longest_mm(series)
-    return [rank(slices, whole_mm) for slices in series]
+    whole = whole_of(series)
+    return [rank(slices, whole) for slices in series]
 
 
 @dataclass(frozen=True)

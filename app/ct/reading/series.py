@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from app.ct.errors import NoUsableSeries, WrongModality
 from app.ct.exam import RejectedSeries, SeriesChoice
 from app.ct.reading.axial import is_ct, is_reformat, why_no_slice
 from app.ct.reading.body_part import other_part
-from app.ct.reading.copies import without_copies
+from app.ct.reading.copies import copies_left_out, without_copies
 from app.ct.reading.grouping import check_one_study, grouped
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
@@ -28,6 +29,8 @@ MAX_APART_MM = 10.0
 _COMPUTED_WORDS = re.compile(r"(?<![A-Za-z])(MPR|MIPS?|MINIP|VRT)(?![A-Za-z])", re.IGNORECASE)
 # Lungs are this high as a rule; a series that covers less than this share of them, or of the longest series, is a part.
 _CHEST_MM, _SHORT_SHARE = 300.0, 0.8
+# A picture less wide shows one lung, the spine or the heart; of several series each is measured by the widest.
+_BODY_MM, _NARROW_SHARE, _LEAST_FIELD_MM = 300.0, 0.8, 100.0
 # Series of one exam end some slices apart: what is missing there is nothing to speak of.
 _MISSED_MM = 40.0
 _NOT_ASKED = sentence("not asked for")
@@ -64,9 +67,9 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     series = grouped(unique)
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
     check_one_study(usable.values())
-    whole_mm = longest_mm(usable.values())
+    whole = whole_of(usable.values())
     # Once for each series: an upload may hold thousands.
-    found = {label: _criteria(slices, whole_mm) for label, slices in usable.items()}
+    found = {label: _criteria(slices, whole) for label, slices in usable.items()}
     if series_instance_uid is None:
         ranked = sorted(usable, key=lambda label: _values(found[label]))
     else:
@@ -82,19 +85,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     choice = SeriesChoice(best, _ASKED if asked else _why([why_not[o] for o in ranked[1:]]), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
-    return Chosen(tuple(usable[best]), choice, (*_copy_warnings(copies), *missed))
-
-
-def _copy_warnings(copies: int) -> tuple[Sentence, ...]:
-    if not copies:
-        return ()
-    return (
-        counted(
-            "{count} file that is a copy of another slice was left out.",
-            "{count} files that are copies of other slices were left out.",
-            count=copies,
-        ),
-    )
+    return Chosen(tuple(usable[best]), choice, (*copies_left_out(copies), *missed, *_narrow(usable[best])))
 
 
 def _left_out(label: Sentence, group: Sequence[Header]) -> list[RejectedSeries]:
@@ -118,14 +109,41 @@ def _not_covered(further_mm: float) -> Sentence:
     )
 
 
-def longest_mm(groups: Iterable[Sequence[Header]]) -> float:
-    """What the longest of several series of the chest covers; 0 where that is unknown."""
-    return max((covered_mm(slices) for slices in groups if _is_whole_enough(slices)), default=0.0)
+def _narrow(best: Sequence[Header]) -> tuple[Sentence, ...]:
+    """What to say where the pictures are too narrow for a body."""
+    field_mm = field_of_view_mm(best)
+    said = sentence(
+        "The pictures are {field_mm:.0f} mm wide: of an adult's lungs they show a part alone.", field_mm=field_mm
+    )
+    return (said,) if 0 < field_mm < _NARROW_SHARE * _BODY_MM else ()
+
+
+class Whole(NamedTuple):
+    """What several series of the chest are measured by: the longest range and the widest field among them, 0 where unknown."""
+
+    long_mm: float
+    wide_mm: float
+
+
+def whole_of(groups: Iterable[Sequence[Header]]) -> Whole:
+    """Of series of one upload, or reconstructions of one series."""
+    fit = [slices for slices in groups if _is_whole_enough(slices)]
+    return Whole(max(map(covered_mm, fit), default=0.0), max(map(field_of_view_mm, fit), default=0.0))
 
 
 def covered_mm(slices: Sequence[Header]) -> float:
-    """How much of the patient slices cover, gaps left out; 0 where it is unknown."""
-    return len({z for z in positions(slices) if z is not None}) * _usual_distance_mm(slices)
+    """How much of the patient slices cover, gaps left out; 0 where it is unknown. All at one place cover one slice."""
+    known = positions(slices)
+    places = len({z for z in known if z is not None})
+    thick = max((h.thickness_mm or 1.0 for h in slices), default=0.0) if None not in known else 0.0
+    return places * (_usual_distance_mm(slices) or thick)
+
+
+def field_of_view_mm(slices: Sequence[Header]) -> float:
+    """The shorter side of the narrowest picture; 0 where it is unknown, or no scanner's."""
+    sides = [min(h.rows * h.spacing_mm[0], h.columns * h.spacing_mm[1]) for h in slices if h.spacing_mm]
+    narrowest = min(sides, default=0.0)
+    return narrowest if narrowest >= _LEAST_FIELD_MM else 0.0
 
 
 def _is_whole_enough(slices: Sequence[Header]) -> bool:
@@ -152,7 +170,7 @@ def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, Sentence], ...]:
 _Criteria = tuple[tuple[float, Sentence], ...]
 
 
-def _criteria(slices: Sequence[Header], whole_mm: float) -> _Criteria:
+def _criteria(slices: Sequence[Header], whole: Whole) -> _Criteria:
     """Sort keys, smallest first, each with what being worse in it is called.
 
     A part of the chest comes after a whole one, however sharp: what it leaves out may be what is ill.
@@ -161,14 +179,19 @@ def _criteria(slices: Sequence[Header], whole_mm: float) -> _Criteria:
     lung = kernel or any(_LUNG_WORDS.search(h.description) for h in slices)
     apart = _usual_distance_mm(slices)
     thickness = max(h.thickness_mm or apart or math.inf for h in slices)
-    short = 0 < covered_mm(slices) < _SHORT_SHARE * min(whole_mm, _CHEST_MM)
+    short = 0 < covered_mm(slices) < _SHORT_SHARE * min(whole.long_mm, _CHEST_MM)
+    field_mm = field_of_view_mm(slices)
+    narrow = 0 < field_mm < _NARROW_SHARE * min(whole.wide_mm, _BODY_MM)
     return (
         *_unfit(slices),
         (short, sentence("shorter range")),
+        (narrow, sentence("only a part of the body")),
         (not lung, sentence("no lung kernel")),
         (thickness > MAX_THIN_MM, sentence("thick slices")),
         (thickness if thickness <= MAX_THIN_MM else 0.0, sentence("thicker slices")),
         (-len(slices), sentence("fewer slices")),
+        (-min((h.rows * h.columns for h in slices), default=0), sentence("smaller pictures")),
+        (-field_mm, sentence("a smaller part of the body")),
     )
 
 
@@ -178,14 +201,14 @@ def _usual_distance_mm(slices: Sequence[Header]) -> float:
     return float(np.median(np.diff(known))) if len(known) > 1 else 0.0
 
 
-def rank(slices: Sequence[Header], whole_mm: float) -> tuple[float, ...]:
+def rank(slices: Sequence[Header], whole: Whole) -> tuple[float, ...]:
     """Sort key of a series; what is left equal keeps the order of the labels.
 
     Args:
         slices: of the series.
-        whole_mm: ``longest_mm`` of all series there are.
+        whole: ``whole_of`` all series there are.
     """
-    return _values(_criteria(slices, whole_mm))
+    return _values(_criteria(slices, whole))
 
 
 def _values(found: _Criteria) -> tuple[float, ...]:
@@ -207,10 +230,13 @@ _BETTER = {
     sentence("computed from other slices"): sentence("slices as they were scanned"),
     sentence("slices too far apart"): sentence("slices close enough together"),
     sentence("shorter range"): sentence("the whole range"),
+    sentence("only a part of the body"): sentence("the whole width of the body"),
     sentence("no lung kernel"): sentence("lung kernel"),
     sentence("thick slices"): sentence("thin slices"),
     sentence("thicker slices"): sentence("thinnest slices"),
     sentence("fewer slices"): sentence("most slices"),
+    sentence("smaller pictures"): sentence("largest pictures"),
+    sentence("a smaller part of the body"): sentence("the largest part of the body"),
 }
 
 

@@ -69,7 +69,7 @@ def hounsfield_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.
         float32 (height, width), at least ``AIR_HU``.
     """
     hu = rescale.hu(stored)
-    for padding in (_told_padding(stored, dataset, rescale), _untold_padding(stored, hu)):
+    for padding in (_told_padding(stored, dataset, rescale), untold_padding(stored, hu)):
         if padding is not None:
             hu[padding] = AIR_HU
     return np.asarray(np.maximum(hu, np.float32(AIR_HU)))
@@ -114,10 +114,14 @@ def _told_padding(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.
     return padding
 
 
-def _untold_padding(stored: np.ndarray, hu: np.ndarray) -> np.ndarray | None:
+def untold_padding(stored: np.ndarray, hu: np.ndarray) -> np.ndarray | None:
     """Where the corners around the scanner's circle were filled with one value that is not air, None where they were not.
 
     Noise leaves no tissue of a single value.
+
+    Args:
+        stored: (height, width) as stored, or ``hu`` itself.
+        hu: the same in Hounsfield units.
     """
     corner = stored[0, 0]
     if hu[0, 0] < _NOT_AIR_HU or (stored[[0, -1, -1], [-1, 0, -1]] != corner).any():

@@ -21,7 +21,7 @@ from app.ct.reading.metaimage import is_metaimage, open_metaimage
 from app.ct.reading.nifti import open_nifti
 from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.scale import is_chest, missing_offset, some_of
-from app.ct.reading.values import AIR_HU, keep_values, whole_units
+from app.ct.reading.values import AIR_HU, keep_values, untold_padding, whole_units
 from app.ct.windowing import LUNG
 from app.ct.words import Sentence, sentence
 
@@ -31,6 +31,11 @@ _AIR_TO_LUNG, MIN_AIR_SHARE = (-1100.0, -200.0), 0.01
 # A volume of sagittal or coronal slices has fine pixels along one side of its axial planes and slices along the other.
 MAX_STRETCH = 2.0
 _WHOLE = "whole"
+# The index that grows from plane to plane of the file.
+_PLANE = 2
+_NO_DIRECTIONS = sentence(
+    "The volume does not say how it lies in the patient: it was taken to run to the left, the back and the head."
+)
 _DOUBTFUL = sentence(
     "The values of the volume do not look like Hounsfield units of a chest, which hold air and soft tissue."
 )
@@ -72,7 +77,15 @@ def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | Non
     if values_in is not None:
         slices = _with_values(slices, layout, values_in)
     ordered = tuple(sorted(slices, key=lambda s: -(s.z_mm or 0.0)))
-    return Exam(ordered, kind=InputKind.VOLUME, order=Order.POSITION, files=total, warnings=said, is_oriented=True)
+    warnings = said if layout.has_directions else (*said, _NO_DIRECTIONS)
+    return Exam(
+        ordered,
+        kind=InputKind.VOLUME,
+        order=Order.POSITION,
+        files=total,
+        warnings=warnings,
+        is_oriented=layout.has_directions,
+    )
 
 
 def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
@@ -124,6 +137,8 @@ def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.nd
         air += int(np.count_nonzero((hu >= _AIR_TO_LUNG[0]) & (hu < _AIR_TO_LUNG[1])))
         some.append(some_of(hu.reshape(rows, columns)))
         hu = np.maximum(hu, np.float32(AIR_HU)).reshape(rows, columns)
+        if layout.slice_axis == _PLANE and (padding := untold_padding(hu, hu)) is not None:
+            hu[padding] = AIR_HU
         grays[k] = LUNG.gray(hu)
         if kept is not None:
             kept.write(whole_units(hu).tobytes())

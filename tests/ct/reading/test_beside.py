@@ -1,5 +1,6 @@
 """What comes along with slices: viewers, logos, tables of contents, reports."""
 
+import gzip
 from pathlib import Path
 
 import pydicom
@@ -9,7 +10,7 @@ import pytest
 from app.ct.errors import NoFiles, NoUsableSeries, TooLarge, Unreadable, UnsafeArchive, UnsupportedType, WrongModality
 from app.ct.reading import NamedFile, read_exam
 from app.uploads import Limits, unpack
-from tests.builders import a_dicom, a_dicom_exam, a_jpeg, a_png, a_zip, files
+from tests.builders import a_dicom, a_dicom_exam, a_jpeg, a_picture, a_png, a_zip, files
 
 EXAM = [(f"DICOM/ST1/SE{n}/IM{n}", content) for n, content in enumerate(a_dicom_exam(), start=1)]
 VIEWER = [
@@ -53,6 +54,42 @@ def test_a_whole_cd_is_read_and_what_is_no_slice_is_counted(tmp_path):
         "11 files that are not slices were left out.",
         "5 pictures and other files beside the DICOM files were left out.",
     )
+
+
+LOST = [
+    b"<!DOCTYPE html><title>503 Service Unavailable</title>",
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+]
+
+
+@pytest.mark.parametrize("content", LOST)
+def test_a_slice_that_was_lost_on_its_way_is_named_and_never_left_out(content):
+    pictures = [(f"{k}.png", a_png(a_picture(seed=k))) for k in range(11)]
+    for name, beside in (("11.png", pictures), ("IM5.dcm", EXAM)):
+        with pytest.raises(Unreadable, match=f"File {len(beside) + 1} of {len(beside) + 1}"):
+            read_exam(sent([*beside, (name, content)]))
+
+
+def test_a_slice_that_was_packed_is_named_and_never_left_out():
+    with pytest.raises(Unreadable, match="File 5 of 5"):
+        read_exam(sent([*EXAM, ("IM5.dcm", gzip.compress(a_dicom(z_mm=-20)))]))
+
+
+@pytest.mark.parametrize(
+    "name", ["VIEWER/lang/qt_zh_CN.qm", "config.dat", "jre/lib/tzdb.dat", "IM1.dcm@SynoEAStream", "x.mo", "x.lic"]
+)
+def test_what_viewers_bring_along_refuses_no_exam(name):
+    content = b"\x00\x05\x16\x07\x00\x02" if "@" in name else bytes(range(256)) * 4
+
+    exam = read_exam(sent([*EXAM, (name, content)]))
+
+    assert (len(exam.slices), exam.warnings) == (4, ("1 file that is not a slice was left out.",))
+
+
+@pytest.mark.parametrize("name", ["IM5", "IM5.dcm", "1.2.840.113619.5", "IM5.IMA"])
+def test_what_may_be_a_damaged_slice_by_its_name_refuses_its_exam(name):
+    with pytest.raises(Unreadable, match="File 5 of 5"):
+        read_exam(sent([*EXAM, (name, bytes(range(256)) * 4)]))
 
 
 def test_the_same_files_sent_loose_are_the_same_exam(tmp_path):

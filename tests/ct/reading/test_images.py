@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.ct.errors import NoUsableSeries, UnevenExam, UnsupportedEncoding
 from app.ct.exam import InputKind
-from app.ct.reading import read_exam
+from app.ct.reading import NamedFile, read_exam
 from app.ct.windowing import LUNG
 from tests.builders import a_jpeg, a_picture, a_png, files
 
@@ -139,8 +139,20 @@ def test_anything_more_mixed_is_refused(odd, alike):
         read_exam(files(*[a_png(a_picture(height=20))] * odd, *[a_png()] * alike))
 
 
+def test_pictures_that_were_sent_twice_are_read_once():
+    """As two folders of one export: every finding would count double."""
+    once = [(f"{k}.png", a_png(a_picture(seed=k))) for k in range(6)]
+    air = [(f"{k}.png", a_png(np.zeros((16, 12), np.uint8))) for k in (6, 7)]
+    sent = [*once, *air, *((f"again/{name}", content) for name, content in once)]
+
+    exam = read_exam([NamedFile(name, content) for name, content in sent])
+
+    assert (len(exam.slices), exam.files) == (8, 14)
+    assert "6 files that are copies of other slices were left out." in exam.warnings
+
+
 def test_one_picture_on_its_side_beside_ten_is_left_out_too():
-    exam = read_exam(files(*[a_png()] * 10, a_png(GRAY.T)))
+    exam = read_exam(files(*(a_png(a_picture(seed=k)) for k in range(10)), a_png(GRAY.T)))
 
     assert (len(exam.slices), exam.files) == (10, 11)
     assert exam.warnings[0].startswith("File 11 of 11")

@@ -158,3 +158,15 @@ def test_natural_order_is_that_of_the_numbers(numbers):
 
 def test_names_with_more_digits_than_python_converts_are_ordered_too():
     assert natural_key("9" * 5000) < natural_key("1" + "0" * 5000)
+
+
+@pytest.mark.parametrize("phases", [2, 3, 4])
+def test_many_places_order_however_many_slices_lie_at_each(phases):
+    """Phases that nothing tells apart: where a gap is, is seen all the same."""
+    places = [-5.0 * k - (35 if k > 7 else 0) for k in range(16)]
+    sent = [a_dicom(stored=a_picture(seed=k), z_mm=z) for k, z in enumerate(places) for _ in range(phases)]
+
+    exam = read_exam(files(*sent))
+
+    assert exam.order is Order.POSITION
+    assert any("up to 40.0 mm" in said for said in exam.warnings)

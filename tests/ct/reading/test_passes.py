@@ -321,3 +321,14 @@ def test_a_pass_that_meets_only_another_one_and_shows_something_else_leaves_noth
 
         assert len(exam.slices) == len(sent)
         assert any("begin anew" in warning for warning in exam.warnings)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_reconstructions_alike_the_larger_is_taken(order):
+    large = [a_dicom(stored=np.kron(a_picture(seed=k), np.ones((2, 2), np.uint8)), z_mm=-5.0 * k) for k in range(6)]
+    small = [a_dicom(stored=a_picture(seed=k), z_mm=-5.0 * k) for k in range(6)]
+
+    exam = read_exam(files(*(large + small)[::order]))
+
+    assert {one.gray.shape for one in exam.slices} == {(32, 24)}
+    assert len(exam.slices) == 6

@@ -34,6 +34,7 @@ SECONDARY_CAPTURE = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}
         ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "MAT_SPECIFIC"]}, "computed map"),
         ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL", "DE IODINE"]}, "computed map"),
         ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "computed map"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.30"}, "not CT"),
     ],
 )
 def test_what_is_no_axial_slice_is_left_out_and_said(tags, why):
@@ -305,3 +306,57 @@ def test_many_series_are_each_weighed_a_few_times(monkeypatch):
     few, many = work(10), work(40)
 
     assert many <= 5 * few
+
+
+def a_stack(number: int, *, slices: int, spacing_mm: float, field_mm: float = 400.0, **tags: object) -> list[bytes]:
+    """A series head first, ``field_mm`` wide."""
+    own = {"SeriesInstanceUID": f"1.2.3.1.{number}", "SeriesNumber": number, "SliceThickness": spacing_mm}
+    pixel = [field_mm / 16, field_mm / 12]
+    return a_dicom_exam(slices=slices, spacing_mm=spacing_mm, PixelSpacing=pixel, **own | tags)
+
+
+def test_a_series_of_one_lung_alone_is_not_taken_before_one_of_both():
+    whole = a_stack(1, slices=30, spacing_mm=5, ConvolutionKernel="B31f")
+    right = a_stack(2, slices=150, spacing_mm=1, field_mm=180, ConvolutionKernel="B60f", SeriesDescription="HRCT lung")
+
+    exam = read_exam(files(*whole, *right))
+
+    assert exam.series.chosen == "series 1"
+    assert exam.series.why == "the whole width of the body"
+    assert [(one.slices, one.why) for one in exam.series.rejected] == [(150, "only a part of the body")]
+    assert not any("mm wide" in said for said in exam.warnings)
+    alone = read_exam(files(*right))
+    assert "The pictures are 180 mm wide: of an adult's lungs they show a part alone." in alone.warnings
+
+
+def test_of_fields_that_all_hold_the_body_the_narrower_may_be_taken():
+    whole = a_stack(1, slices=30, spacing_mm=5, field_mm=450)
+    lung = a_stack(2, slices=30, spacing_mm=5, field_mm=320, ConvolutionKernel="LUNG")
+
+    assert read_exam(files(*whole, *lung)).series.chosen == "series 2"
+
+
+def test_slices_that_wait_for_contrast_are_no_chest():
+    chest = a_stack(1, slices=40, spacing_mm=7)
+    waiting = a_stack(2, slices=20, spacing_mm=0, SliceThickness=5, SeriesDescription="Monitoring")
+
+    exam = read_exam(files(*chest, *waiting))
+
+    assert (exam.series.chosen, len(exam.slices)) == ("series 1", 40)
+    assert exam.series.rejected[0].why == "shorter range"
+
+
+@pytest.mark.parametrize("described", ["LOW DOSE CHEST", "Chest low-dose 5mm", "Dosed contrast"])
+def test_a_chest_at_a_low_dose_is_no_dose_sheet(described):
+    exam = read_exam(
+        files(*a_dicom_exam(SeriesDescription=described, without=["ImageOrientationPatient", "ImagePositionPatient"]))
+    )
+
+    assert len(exam.slices) == 4
+
+
+@pytest.mark.parametrize("described", ["Dose Report", "DOSE", "Radiation dose", "Dose_Info", "Patient Protocol"])
+def test_a_dose_sheet_is_known_by_its_name(described):
+    sheet = a_dicom(**OTHER, SeriesDescription=described, without=["ImageOrientationPatient", "ImagePositionPatient"])
+
+    assert read_exam(files(*a_dicom_exam(), sheet)).series.rejected[0].why == "dose sheet"

@@ -352,3 +352,29 @@ def test_a_volume_with_air_but_without_soft_tissue_is_doubted():
 
     (warning,) = read_exam(files(a_nifti(a_cut(stored, spacing_mm=PHANTOM.spacing_mm)))).warnings
     assert warning.startswith("The values of the volume do not look like Hounsfield units")
+
+
+def test_a_metaimage_with_the_tags_that_itk_keeps_is_read(as_dicom):
+    header, values = a_metaimage(cut())
+    first, rest = header.split(b"BinaryData =", 1)
+    tags = b"".join(b"0008|%04x = CT Thorax\xe9 %d=x\n" % (k, k) for k in range(300))
+
+    assert_same(read_exam(files(first + tags + b"BinaryData =" + rest + values)), as_dicom)
+
+
+def test_a_metaimage_that_does_not_say_how_it_lies_is_not_oriented():
+    exam = read_exam(files(a_mha(cut(), TransformMatrix=None)))
+
+    assert not exam.is_oriented
+    assert any("does not say how it lies in the patient" in said for said in exam.warnings)
+
+
+@pytest.mark.parametrize("make", [a_nifti, a_mha])
+def test_corners_filled_with_a_value_that_is_no_air_become_air(make):
+    y, x = np.mgrid[:48, :48] - 23.5
+    outside = y**2 + x**2 > 24**2
+    filled = np.where(outside, 0, HU).astype("i2")
+
+    exam = read_exam(files(make(a_cut(filled, spacing_mm=PHANTOM.spacing_mm))))
+
+    assert all((one.gray[outside] == LUNG.gray(np.array([-1024.0]))[0]).all() for one in exam.slices)
