@@ -20,6 +20,7 @@ from app.diagnosing import Diagnosing, Observer, WriteReport, utc_now
 from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.lines import Lines, Size
 from app.logs import complain
+from app.outcome import Outcome
 from app.service import DiagnosisService, SliceClassifier
 from app.settings import Settings
 from app.store import Store
@@ -205,24 +206,26 @@ class Desk:
 
     def erase(self, exam_id: str, *, owner: int | None = None) -> None:
         """Delete an exam, also while it waits or is diagnosed."""
-        course = self._courses.get(exam_id)
+        course, exam = self._courses.get(exam_id), self._store.find(exam_id)
         if course is not None:
             course.cancel()
         self._store.erase(exam_id, owner=owner)
         with self._turn:
             waited = self._courses.pop(exam_id, None) if self._lines.leave(exam_id) else None
         if waited is not None:
+            self._diagnosing.tell(Outcome(exam_id, Status.EXPIRED, None, exam.files if exam else 0))
             waited.end(Status.EXPIRED)
 
     def sweep(self) -> int:
         """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
         tombstone = timedelta(hours=self._settings.tombstone_h)
         with self._turn:
-            at_work = set(self._courses) - self._lines.ids
-            erased = self._store.expire(utc_now(), tombstone=tombstone, at_work=at_work)
-            if not self._stopping:  # What is put back for the next start has no course either.
-                self._diagnosing.note_unnoted(e for e in self._store.unfinished() if e.id not in self._courses)
+            known = set(self._courses)  # Before the store is asked: what ends meanwhile was known.
+            erased = self._store.expire(utc_now(), tombstone=tombstone, at_work=known - self._lines.ids)
+            unfinished = self._store.unfinished()
         self._store.erase_folders(erased)  # Uploads and diagnoses need not wait for it.
+        if not self._stopping:  # What is put back for the next start has no course either.
+            self._diagnosing.note_unnoted(exam for exam in unfinished if exam.id not in known)
         return len(erased)
 
     def _check_line(self, *, is_known: bool = False) -> None:

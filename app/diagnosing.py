@@ -79,7 +79,7 @@ class Diagnosing:
             self._unnoted[exam.id] = status, problem
             self._store.end(exam.id, status, problem)
             self._unnoted.pop(exam.id, None)
-        self._tell(outcome or Outcome(exam.id, status, problem.code if problem else None, exam.files))
+        self.tell(outcome or Outcome(exam.id, status, problem.code if problem else None, exam.files))
         del self._courses[exam.id]
         course.end(status)
 
@@ -87,9 +87,9 @@ class Diagnosing:
         """Note the end of exams that were abandoned."""
         for exam in exams:
             status, problem = self._unnoted.get(exam.id, (Status.FAILED, INTERNAL))
-            self._store.end(exam.id, status, problem)
+            if self._store.end(exam.id, status, problem):
+                self.tell(Outcome(exam.id, status, problem.code, exam.files))
             self._unnoted.pop(exam.id, None)
-            self._tell(Outcome(exam.id, status, problem.code, exam.files))
 
     def note_stuck(self, exam_id: str) -> None:
         """Note that a diagnosis does not end; the second time it is not tried again."""
@@ -99,17 +99,19 @@ class Diagnosing:
                 self._store.folder(exam_id).erase()
                 self._store.end(exam_id, Status.REFUSED, KeptProblem.of(Stuck()))
                 exam = self._store.find(exam_id)
-                self._tell(Outcome(exam_id, Status.REFUSED, Stuck.code, exam.files if exam else 0))
+                self.tell(Outcome(exam_id, Status.REFUSED, Stuck.code, exam.files if exam else 0))
         except Exception as error:  # noqa: BLE001  whatever the store cannot note, the line must not stand still
             complain("not noted", exam_id=exam_id, kind=type(error).__name__)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def tell(self, outcome: Outcome) -> None:
+        """Tell the observers of an end."""
         for observe in self._observers:
             observe(outcome)
 
     def _diagnose(self, service: DiagnosisService, exam_id: str) -> None:
         exam = self._patiently(exam_id, self._store.find)
         if exam is None or exam.status is Status.EXPIRED:
+            self.tell(Outcome(exam_id, Status.EXPIRED, None, exam.files if exam else 0))
             self._courses.pop(exam_id).end(Status.EXPIRED)
             return
         try:

@@ -171,8 +171,8 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(_methods_at(request))
+        if error.status_code == 405 and (methods := _methods_at(request)):
+            headers["Allow"] = ", ".join(methods)
         return answer(request, error_of_http(error), headers)
 
     @app.exception_handler(RequestValidationError)

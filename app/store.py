@@ -156,14 +156,14 @@ class Store:
         """Keep the report, and what it says."""
         self._end(exam_id, Status.DONE, status=Status.DONE, report=report, said=to_keep(said))
 
-    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
-        """Note that the exam was refused or failed, and why.
+    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> bool:
+        """Note that the exam was refused or failed, and why; whether it had not ended before.
 
         What failed was not for its files: sent again under the same idempotency key, it is another exam.
         """
         kept = f"{problem.code}\n{problem.message}"
         freed = {"key_hash": None} if status is Status.FAILED else {}
-        self._end(exam_id, problem.code, status=status, problem=kept, said=to_keep([problem.message]), **freed)
+        return self._end(exam_id, problem.code, status=status, problem=kept, said=to_keep([problem.message]), **freed)
 
     def unfinished(self) -> list[KeptExam]:
         """Exams that were accepted but not ended, oldest first."""
@@ -256,12 +256,14 @@ class Store:
             row = session.scalars(sa.select(_Row).where(condition)).first()
         return None if row is None else _kept(row)
 
-    def _end(self, exam_id: str, outcome: str, **values: object) -> None:
-        """Note an end, once: an exam that is no longer there has none."""
+    def _end(self, exam_id: str, outcome: str, **values: object) -> bool:
+        """Note an end, once: an exam that is no longer there has none, and one that has ended no other; whether it was noted."""
+        living = sa.and_(_Row.id == exam_id, _Row.status.in_([Status.QUEUED, Status.RUNNING]))
         with self._session() as session:
-            ended = session.execute(sa.update(_Row).where(_Row.id == exam_id).values(**values).returning(_Row.id)).all()
+            ended = session.execute(sa.update(_Row).where(living).values(**values).returning(_Row.id)).all()
             if ended:
                 self._audit.append(session, Entry("ended", exam_id, outcome))
+        return bool(ended)
 
     def _update(self, exam_id: str, **values: object) -> None:
         with self._session() as session:

@@ -187,10 +187,10 @@ class FullStore(Store):
             raise StorageFull
         super().finish(exam_id, report, said)
 
-    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> None:
+    def end(self, exam_id: str, status: Status, problem: KeptProblem) -> bool:
         if self.is_full:
             raise StorageFull
-        super().end(exam_id, status, problem)
+        return super().end(exam_id, status, problem)
 
 
 class LockedStore(Store):
@@ -264,7 +264,7 @@ def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_pat
     done = running.wait_for(at_work)
     running.wait_until_left(in_line)
 
-    assert (erased, done.status, in_line in running.ended) == (1, Status.DONE, False)
+    assert (erased, done.status, running.ended[in_line].status) == (1, Status.DONE, Status.EXPIRED)
     assert not running.store.folder(in_line).path.exists()
     assert running.desk.sweep() == 1
     running.close()
@@ -302,6 +302,47 @@ def test_an_exam_erased_at_work_is_no_failure(chest: list[NamedFile], tmp_path: 
 
     assert running.wait_for(exam_id).status is Status.EXPIRED
     running.close()
+
+
+def test_what_is_erased_or_expires_in_line_is_told_as_expired(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), retention_h=1e-9)
+    erased, expired = running.take(chest), running.take(chest)
+
+    running.desk.erase(erased)
+    running.desk.sweep()
+    running.desk.start()
+    running.wait_until_left(expired)
+
+    assert {running.ended[one].status for one in (erased, expired)} == {Status.EXPIRED}
+    running.close()
+
+
+def test_files_go_with_what_expired_also_where_an_end_cannot_be_noted(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=FullStore)
+    old, abandoned = (
+        running.store.accept(running.spool(chest), Sent(1, 0.0), now=utc_now(), keep=timedelta(seconds=keep)).id
+        for keep in (-1, 3600)
+    )
+    assert running.store.folder(old).path.exists()
+
+    with pytest.raises(StorageFull):
+        running.desk.sweep()
+
+    assert running.store.find(abandoned)
+    assert not running.store.folder(old).path.exists()
+    running.store.close()
+
+
+def test_an_end_is_noted_once(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier())
+    exam_id = running.take(chest)
+    running.store.finish(exam_id, "{}")
+
+    assert not running.store.end(exam_id, Status.FAILED, KeptProblem("internal", "x"))
+    found = running.store.find(exam_id)
+    assert found is not None
+    assert (found.status, found.report) == (Status.DONE, "{}")
+    running.store.close()
 
 
 def test_while_files_are_erased_exams_are_taken(chest: list[NamedFile], tmp_path: Path) -> None:

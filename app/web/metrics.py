@@ -51,7 +51,8 @@ class Metrics:
         self._slices.inc(outcome.scored)
         if outcome.code is not None:
             self._problems.labels(outcome.code).inc()
-        self._files.observe(outcome.files)
+        if outcome.files:  # Of what expired in line nothing is known any more.
+            self._files.observe(outcome.files)
         if outcome.slices:
             self._exam_slices.observe(outcome.slices)
         if self._drift is not None:

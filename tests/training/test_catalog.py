@@ -148,14 +148,15 @@ def test_data_sets_without_a_name_are_not_one_because_their_folders_are_built_al
 
     assert [r.dataset for r in records] == ["here", "here", "there", "there"]
     assert len({r.group for r in records}) == 2
-    a_data_set(tmp_path / "again/here", rows)
-    with pytest.raises(CatalogError, match="called here: write the column dataset"):
-        Catalog.read(here, there, tmp_path / "again/here")
+    again = [a_data_set(tmp_path / name / "again/here", rows) for name in ("x", "y")]
+    assert {r.dataset for r in Catalog.read(here, again[0]).records} == {f"{tmp_path.name}/here", "again/here"}
+    with pytest.raises(CatalogError, match="called again/here: write the column dataset"):
+        Catalog.read(*again)
 
 
 def test_a_table_as_spreadsheets_write_it_is_read(tmp_path: Path) -> None:
     a_data_set(tmp_path, [{"file": "images/a.png"}, {"file": "images/b.png"}])
-    (tmp_path / "manifest.csv").write_text("file,label\nimages\\a.png,1.0\nimages/b.png,Normal\n,\n")
+    (tmp_path / "manifest.csv").write_text("file,label\nimages\\a.png,1.0\nimages/b.png,Normal\n,\n , \n")
 
     assert [(r.file.name, r.label) for r in Catalog.read(tmp_path).records] == [("a.png", 1), ("b.png", 0)]
 

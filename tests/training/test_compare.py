@@ -156,6 +156,16 @@ def test_scores_come_back_as_they_were_written(tmp_path):
     assert all((getattr(table, name) == getattr(again, name)).all() for name in vars(table))
 
 
+def test_of_scores_that_do_not_tell_the_whole_training_part_was_learned_from(tmp_path):
+    scores().write(tmp_path)
+    rows_of = [line.rsplit(",", 1)[0] for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    (tmp_path / "scores.csv").write_text("\n".join(rows_of) + "\n")
+
+    again = SliceScores.read(tmp_path)
+
+    assert (again.learned == (again.parts == "train")).all()
+
+
 def test_a_run_does_not_differ_from_itself():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 80)

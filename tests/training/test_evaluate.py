@@ -154,7 +154,7 @@ def test_a_patient_of_one_slice_is_judged_as_a_single_image(tmp_path: Path, slic
 
 
 def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:
-    data = a_data_set(tmp_path / "data", [{"file": "exam/1.png", "seed": 0}, {"file": "exam/2.png", "seed": 0}])
+    data = a_data_set(tmp_path / "data", [{"file": "exam/1.png", "seed": 0}, {"file": "exam/2.png", "seed": 1}])
     (data / "manifest.csv").write_text("file,label\nexam,1\n")
 
     report = run(data, tmp_path / "out", By.EXAM)
@@ -181,6 +181,7 @@ def chests(folder: Path, *, far: Sequence[bool], **row: object) -> Path:
     for number, is_far in enumerate(far):
         picture = gray.copy()
         picture[0, 0] = 255 if is_far else 0
+        picture[0, 1] = number  # None is a copy of another.
         Image.fromarray(picture).save(data / f"{number:03}.png")
     return data
 
@@ -255,6 +256,8 @@ def test_the_gray_that_jpeg_leaves_around_a_lesion_is_none(tmp_path: Path) -> No
     Image.fromarray(lesion).save(tmp_path / "mask.jpg", quality=60)
 
     assert np.array_equal(read_mask(tmp_path / "mask.jpg", lesion.shape), lesion > 0)
+    Image.fromarray((np.arange(64 * 64) % 3).astype(np.uint8).reshape(64, 64)).save(tmp_path / "none.jpg", quality=100)
+    assert not read_mask(tmp_path / "none.jpg", lesion.shape).any()
 
 
 def test_energy_in_lung_is_measured_where_lungs_are_found(tmp_path: Path) -> None:
@@ -355,14 +358,17 @@ def test_masks_with_ones_palettes_and_transparency_show_what_they_mean(tmp_path:
     lesion[8:24, 8:24] = True
     Image.fromarray(lesion.astype(np.uint8)).save(tmp_path / "ones.jpg", quality=100)
     drawn = Image.fromarray(lesion.astype(np.uint8)).convert("P")
-    drawn.putpalette([255, 255, 255, 1, 0, 0])
+    drawn.putpalette([255, 255, 255, 255, 0, 0])
     drawn.save(tmp_path / "palette.png")
     clear = np.full((32, 32, 4), 255, np.uint8)
     clear[..., 3] = 255 * lesion
     Image.fromarray(clear).save(tmp_path / "clear.png")
     Image.fromarray(lesion.astype(np.uint16) * 256).save(tmp_path / "deep.png")
+    on_black = Image.fromarray((~lesion).astype(np.uint8)).convert("P")
+    on_black.putpalette([255, 255, 255, 0, 0, 0])
+    on_black.save(tmp_path / "on-black.png")
 
-    for name in ("ones.jpg", "palette.png", "clear.png", "deep.png"):
+    for name in ("ones.jpg", "palette.png", "clear.png", "deep.png", "on-black.png"):
         assert np.array_equal(read_mask(tmp_path / name, lesion.shape), lesion), name
 
 

@@ -226,6 +226,7 @@ def test_parts_may_lie_within_the_classes(tmp_path: Path) -> None:
     a_picture_at(tmp_path / "COVID/train/a.png")
     a_picture_at(tmp_path / "COVID/Test/b.png", 1)
     an_exam_at(tmp_path / "normal/test/exam1")
+    an_exam_at(tmp_path / "normal/val")
 
     found = records_of(tmp_path)
 
@@ -233,8 +234,9 @@ def test_parts_may_lie_within_the_classes(tmp_path: Path) -> None:
         "COVID/train/a.png": (1, "train", "", False),
         "COVID/Test/b.png": (1, "test", "", False),
         "normal/test/exam1": (0, "test", "", True),
+        "normal/val": (0, "", "", True),
     }
-    assert len({r.group for r in found.values()}) == 3
+    assert len({r.group for r in found.values()}) == 4
 
 
 def test_a_volume_is_read_with_the_pixels_beside_its_header(tmp_path: Path) -> None:
@@ -251,3 +253,20 @@ def test_a_volume_is_read_with_the_pixels_beside_its_header(tmp_path: Path) -> N
         "normal/a.mhd": (0, True),
     }
     assert len(found["covid/a.mhd"].read().slices) == 4
+
+
+def test_folders_of_one_name_are_two_data_sets(tmp_path: Path) -> None:
+    for hospital in ("a", "b"):
+        a_picture_at(tmp_path / hospital / "data/covid/p1.png", ord(hospital))
+
+    records = Catalog.read(tmp_path / "a/data", tmp_path / "b/data").records
+
+    assert {r.dataset for r in records} == {"a/data", "b/data"}
+    assert len({r.group for r in records}) == 2
+
+
+def test_a_list_of_exams_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "x/a.png")
+    (tmp_path / "labels.csv").write_text("exam,label\nx\\a.png,1.0\n , \n")
+
+    assert {name: r.label for name, r in records_of(tmp_path).items()} == {"x/a.png": 1}

@@ -73,6 +73,8 @@ class SliceScores:
         try:
             with (run_folder / FILE_NAME).open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
+            # Older runs do not tell.
+            rows = [{"learned": int(row["part"] == Part.TRAIN)} | row for row in rows]
             columns = {name: [row[name] for row in rows] for name in COLUMNS}
             labels, logits = np.array(columns["label"], np.int64), np.array(columns["logit"], np.float32)
             learned = np.array(columns["learned"], np.int64)

@@ -271,13 +271,13 @@ class _Source:
     """One of the data sets that are read together.
 
     Attributes:
-        name: of its folder.
+        home: the folder that it has its name from, where it does not say it itself.
         records: in order.
         lines: where each file is listed; empty where nothing lists them.
         has_names: whether it says itself which data set each record is of.
     """
 
-    name: str
+    home: Path
     records: tuple[Record, ...]
     lines: dict[Path, str] = field(default_factory=dict)
     has_names: bool = True
@@ -296,21 +296,25 @@ def _told_apart(sources: Sequence[_Source]) -> Iterator[Record]:
 
 
 def _named(source: _Source, sources: Sequence[_Source]) -> Iterator[Record]:
-    """A source's records; of a data set that has only a folder's name, and another source's too, under that of the source.
+    """A source's records; of a data set that has only a folder's name, and another source's too, under that of its home.
 
     Raises:
-        CatalogError: several such sources have one name.
+        CatalogError: several such homes have one name.
     """
-    others = {record.dataset for other in sources if other is not source for record in other.records}
+    elsewhere = [other for other in sources if other.home != source.home]
+    others = {record.dataset for other in elsewhere for record in other.records}
+    homes = {other.home for other in elsewhere if not other.has_names}
+    of_name = {home.name for home in homes}
+    name = "/".join(source.home.parts[-2:]) if source.home.name in of_name else source.home.name
     for record in source.records:
         if source.has_names or record.part is not None or record.dataset not in others:
             yield record
             continue
-        if sum(other.name == source.name and not other.has_names for other in sources) > 1:
+        if any(home.parts[-2:] == source.home.parts[-2:] for home in homes):
             raise CatalogError(
-                f"Several of the data sets are called {source.name}: write the column dataset into their manifests."
+                f"Several of the data sets are called {name}: write the column dataset into their manifests."
             )
-        yield replace(record, dataset=source.name, group=f"{source.name}/{record.group}")
+        yield replace(record, dataset=name, group=f"{name}/{record.group}")
 
 
 def _members(path: Path) -> list[NamedFile]:
@@ -342,7 +346,8 @@ def _read(path: Path) -> _Source:
         raise CatalogError("There is no such folder as was given as data.")
     from training.records.folders import read_folder
 
-    return _Source(path.resolve().name, read_folder(path))
+    records, home = read_folder(path), path.resolve()
+    return _Source(home if records[0].dataset == home.name else home.parent, records, has_names=False)
 
 
 def _read_csv(path: Path) -> _Source:
@@ -351,17 +356,29 @@ def _read_csv(path: Path) -> _Source:
         missing = {"file", "label"} - set(rows.fieldnames or ())
         if missing:
             raise CatalogError(f"{path.name} lacks the column {' and '.join(sorted(missing))}.")
-        # A table may end in rows without anything in them.
-        found = [(rows.line_num, row) for row in rows if any(row.values())]
-    records = {k: _record(row, folder=path.parent, line=k, name=path.name) for k, row in found}
+        found = dict(filled_rows(rows))
+    records = {k: _record(row, folder=path.parent, line=k, name=path.name) for k, row in found.items()}
     lines = {record.file: f"Line {k} of {path.name}" for k, record in records.items()}
-    has_names = "dataset" in (rows.fieldnames or ())
-    return _Source(path.resolve().parent.name, tuple(records.values()), lines, has_names=has_names)
+    has_names = any(row.get("dataset") for row in found.values())
+    return _Source(path.resolve().parent, tuple(records.values()), lines, has_names=has_names)
 
 
-def _record(row: dict[str | None, str | None], *, folder: Path, line: int, name: str) -> Record:
+def filled_rows(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table that hold anything, without blanks around it, each with its line; spreadsheets add empty ones."""
+    for row in rows:
+        held = {k: (v or "").strip() for k, v in row.items() if k is not None}
+        if any(held.values()):
+            yield rows.line_num, held
+
+
+def as_written(name: str, folder: Path) -> Path:
+    """A path in a table, in Windows' writing too."""
+    return Path(name.replace("\\", "/") if "\\" in name and not (folder / name).exists() else name)
+
+
+def _record(row: dict[str, str], *, folder: Path, line: int, name: str) -> Record:
     try:
-        return _parse({k: (v or "").strip() for k, v in row.items() if k is not None}, folder.resolve())
+        return _parse(row, folder.resolve())
     except ValueError as error:
         raise CatalogError(f"Line {line} of {name}: {error}.") from error
 
@@ -389,12 +406,11 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
 
 
 def _inside(folder: Path, name: str, column: str) -> Path:
-    """The path ``name`` means, in Windows' writing too; a relative one must stay in the folder of its manifest."""
-    if "\\" in name and not (folder / name).exists():
-        name = name.replace("\\", "/")
-    if not name or ".." in Path(name).parts:
+    """The path ``name`` means; a relative one must stay in the folder of its manifest."""
+    path = as_written(name, folder)
+    if not name or ".." in path.parts:
         raise ValueError(f"{column} must be a path in the folder of the manifest")
-    return folder / name
+    return folder / path
 
 
 def _first_folder(name: str) -> str:

@@ -16,6 +16,8 @@ from training.records.catalog import (
     CatalogError,
     Record,
     as_csv,
+    as_written,
+    filled_rows,
     is_archive,
     is_data_of,
     is_volume,
@@ -95,12 +97,13 @@ def _in_class(folder: Path, file: Path, depth: int) -> Record:
     names = (folder.name, *file.relative_to(folder).parts)
     above, rest = names[1:depth], names[depth + 1 :]
     split = next((name.lower() for name in above if name.lower() in PART_NAMES), "")
-    if len(rest) > 1 and rest[0].lower() in PART_NAMES:
+    stands_alone = is_archive(file) or is_volume(file) or file.suffix.lower() in _PICTURES
+    if len(rest) > (1 if stands_alone else 2) and rest[0].lower() in PART_NAMES:
         # Parts within the class, instead of classes within the part.
         split, rest = rest[0].lower(), rest[1:]
     end = len(names) - len(rest) + 1
     unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1:end])
-    if unit == file and not (is_archive(file) or is_volume(file)) and file.suffix.lower() not in _PICTURES:
+    if unit == file and not stands_alone:
         raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
     patient = "/".join(name for name in above if name.lower() not in PART_NAMES)
     return Record(
@@ -118,9 +121,7 @@ def _listed(folder: Path) -> tuple[Record, ...]:
         rows = csv.DictReader(file)
         if not {"exam", "label"} <= set(rows.fieldnames or ()):
             raise Unlabeled(f"{LABELS} lacks the columns exam and label.")
-        records = tuple(
-            _row({k: (v or "").strip() for k, v in row.items() if k}, folder, rows.line_num) for row in rows
-        )
+        records = tuple(_row(row, folder, line) for line, row in filled_rows(rows))
     _check(records, folder)
     return records
 
@@ -129,7 +130,7 @@ def _row(row: dict[str, str], folder: Path, line: int) -> Record:
     label = label_given(row["label"])
     if label is None:
         raise Unlabeled(f"Line {line} of {LABELS}: the label is none that is known here.")
-    name = Path(row["exam"])
+    name = as_written(row["exam"], folder)
     found = [p for p in (folder / name, folder / f"{name}.zip") if row["exam"] and p.exists()]
     if not found or ".." in name.parts or name.is_absolute():
         raise CatalogError(f"Line {line} of {LABELS}: there is no such exam in the folder.")

@@ -15,8 +15,8 @@ from training.records.catalog import CatalogError
 def read_mask(path: Path, shape: tuple[int, ...], *, of: Path | None = None) -> np.ndarray:
     """Where a mask shows lesions: bool of ``shape``, which is the height and width of its slice.
 
-    All that is neither 0 nor transparent is lesion; of a palette all but its first color; in a JPEG, whose compression leaves
-    gray around an edge, all from half of its brightest gray on.
+    All that is neither black nor transparent is lesion; of a palette without black all but its most frequent color; in a JPEG,
+    whose compression leaves gray around an edge, all from half gray on, or from 1 on where there is no more.
 
     Args:
         path: PNG or JPEG.
@@ -48,11 +48,10 @@ def _orientation(file: Path) -> tuple[float, ...] | None:
 
 
 def _lesion(picture: Image.Image) -> np.ndarray:
-    if picture.mode == "P":
-        return np.asarray(np.asarray(picture) > 0)
-    if picture.format == "JPEG":
-        gray = np.asarray(picture.convert("L"))
-        return np.asarray(gray > gray.max() / 2)
     if "A" in picture.getbands():
         return np.asarray((np.asarray(picture.convert("LA")) > 0).all(axis=2))
-    return np.asarray(np.asarray(picture.convert("I" if picture.mode.startswith("I") else "L")) > 0)
+    gray = np.asarray(picture.convert("I" if picture.mode.startswith("I") else "L"))
+    if picture.mode == "P" and gray.min() > 0:
+        colors = np.asarray(picture)
+        return np.asarray(colors != np.bincount(colors.ravel()).argmax())
+    return np.asarray(gray > (127 if picture.format == "JPEG" and gray.max() > 1 else 0))

@@ -21,7 +21,7 @@ from app.ct.reading.order import ordered, tie
 from app.ct.reading.passes import OnePass, one_pass
 from app.ct.reading.pictures import MAX_PIXELS
 from app.ct.reading.pixels import Picture, damages_of, decode_all
-from app.ct.reading.series import choose
+from app.ct.reading.series import choose, narrow
 from app.ct.reading.syntaxes import DECODERS, refuse_unsupported
 from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
@@ -80,6 +80,7 @@ def read_dicom(
             *chosen.warnings,
             *of_copies,
             *taken.warnings,
+            *narrow(series.headers),
             *series.warnings,
             *of_values,
             *_of_tags(series.headers),

@@ -64,8 +64,11 @@ def read_images(
     kept, turned = _alike(ranked, [(gray.shape[1], gray.shape[0]) for gray in pictures], total)
     ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
     kept = without_same_files(ranked, pictures)
-    copies = copies_left_out(len(ranked) - len(kept))
-    ranked, pictures = [ranked[place] for place in kept], [pictures[place] for place in kept]
+    if copies := copies_left_out(len(ranked) - len(kept)):
+        shown = {ranked[place].number: pictures[place] for place in kept}
+        # Names that repeated may do so no more.
+        order, ranked = _ordered([ranked[place] for place in kept])
+        pictures = [shown[file.number] for file in ranked]
     inverted = are_inverted(pictures)
     if inverted:
         pictures = [255 - gray for gray in pictures]

@@ -40,8 +40,9 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 # Of a slice as DICOM, if it has any of its own; some name files by identifiers, which end in digits after a point.
-_DICOM_SUFFIX = re.compile(r"|\.(dcm|dicom|dic|dc3|ima|img|acr|ct|\d+)", re.IGNORECASE)
-_SLICE_SUFFIX = re.compile(r"\.(dcm|dicom|dic|dc3|ima|jpe?g|png|nii|gz|mha)", re.IGNORECASE)
+_DICOM_NAMED = r"dcm|dicom|dic|dc3|ima|img|acr|ct"
+_DICOM_SUFFIX = re.compile(rf"|\.({_DICOM_NAMED}|\d+)", re.IGNORECASE)
+_SLICE_SUFFIX = re.compile(rf"\.({_DICOM_NAMED}|jpe?g|png|nii|gz|mha)", re.IGNORECASE)
 # What macOS and file servers put beside a file.
 _COMPANION = b"\x00\x05\x16\x07"
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
@@ -102,7 +103,8 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     kinds = {k.kind for k in known}
     junk = sum(k.kind is Kind.JUNK for k in known)
     if Kind.DICOM in kinds:
-        slices = tuple(k for k in known if _is_of_dicom(k))
+        suffixes = frozenset(_path_of(k.file.name).suffix for k in known if k.kind is Kind.DICOM)
+        slices = tuple(k for k in known if _is_of_dicom(k, suffixes))
         junk = sum(k.kind not in _BESIDE_DICOM for k in known) - sum(k.kind not in _BESIDE_DICOM for k in slices)
         return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
     if junk == len(known):
@@ -122,16 +124,19 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
 
-def _is_of_dicom(file: KnownFile) -> bool:
-    """Whether a file beside DICOM files is one, or a damaged one by its name, which must not go missing."""
-    name = _path_of(file.file.name).suffix
+def _is_of_dicom(file: KnownFile, suffixes: frozenset[str]) -> bool:
+    """Whether a file beside DICOM files, which have those ``suffixes``, is one, or a damaged one by its name, which must not go
+    missing.
+    """
+    suffix = _path_of(file.file.name).suffix
+    may_be = bool(_DICOM_SUFFIX.fullmatch(suffix)) or suffix in suffixes
     match file.kind:
         case Kind.DICOM | Kind.EMPTY:
             return True
         case Kind.UNKNOWN:
-            return bool(_DICOM_SUFFIX.fullmatch(name))
+            return may_be
         case Kind.FOREIGN:
-            return bool(name and _DICOM_SUFFIX.fullmatch(name))
+            return may_be and suffix != ""
         case _:
             return False
 

@@ -85,7 +85,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     choice = SeriesChoice(best, _ASKED if asked else _why([why_not[o] for o in ranked[1:]]), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
-    return Chosen(tuple(usable[best]), choice, (*copies_left_out(copies), *missed, *_narrow(usable[best])))
+    return Chosen(tuple(usable[best]), choice, (*copies_left_out(copies), *missed))
 
 
 def _left_out(label: Sentence, group: Sequence[Header]) -> list[RejectedSeries]:
@@ -109,9 +109,9 @@ def _not_covered(further_mm: float) -> Sentence:
     )
 
 
-def _narrow(best: Sequence[Header]) -> tuple[Sentence, ...]:
-    """What to say where the pictures are too narrow for a body."""
-    field_mm = field_of_view_mm(best)
+def narrow(slices: Sequence[Header]) -> tuple[Sentence, ...]:
+    """What to say where the pictures that are read are too narrow for a body."""
+    field_mm = field_of_view_mm(slices)
     said = sentence(
         "The pictures are {field_mm:.0f} mm wide: of an adult's lungs they show a part alone.", field_mm=field_mm
     )
@@ -132,18 +132,24 @@ def whole_of(groups: Iterable[Sequence[Header]]) -> Whole:
 
 
 def covered_mm(slices: Sequence[Header]) -> float:
-    """How much of the patient slices cover, gaps left out; 0 where it is unknown. All at one place cover one slice."""
-    known = positions(slices)
-    places = len({z for z in known if z is not None})
-    thick = max((h.thickness_mm or 1.0 for h in slices), default=0.0) if None not in known else 0.0
-    return places * (_usual_distance_mm(slices) or thick)
+    """How much of the patient slices cover, gaps left out; 0 where it is unknown."""
+    places = len({z for z in positions(slices) if z is not None})
+    return places * (_usual_distance_mm(slices) or _at_one_place_mm(slices))
+
+
+def _at_one_place_mm(slices: Sequence[Header]) -> float:
+    """The thickness of slices that were all scanned at one place; 0 where their positions were made up, or reset."""
+    made_up = any(h.position is None or not any(h.position) for h in slices)
+    if made_up or len({h.slice_location for h in slices}) > 1:
+        return 0.0
+    return max((h.thickness_mm or 1.0 for h in slices), default=0.0)
 
 
 def field_of_view_mm(slices: Sequence[Header]) -> float:
-    """The shorter side of the narrowest picture; 0 where it is unknown, or no scanner's."""
-    sides = [min(h.rows * h.spacing_mm[0], h.columns * h.spacing_mm[1]) for h in slices if h.spacing_mm]
-    narrowest = min(sides, default=0.0)
-    return narrowest if narrowest >= _LEAST_FIELD_MM else 0.0
+    """The longer side of the widest picture, for they may be cropped to the body; 0 where it is unknown, or no scanner's."""
+    sides = [max(h.rows * h.spacing_mm[0], h.columns * h.spacing_mm[1]) for h in slices if h.spacing_mm]
+    widest = max(sides, default=0.0)
+    return widest if widest >= _LEAST_FIELD_MM else 0.0
 
 
 def _is_whole_enough(slices: Sequence[Header]) -> bool:

@@ -86,6 +86,13 @@ def test_what_viewers_bring_along_refuses_no_exam(name):
     assert (len(exam.slices), exam.warnings) == (4, ("1 file that is not a slice was left out.",))
 
 
+def test_a_damaged_slice_of_a_suffix_that_the_others_have_refuses_its_exam():
+    odd = [(f"{name}.DCM;1", content) for name, content in EXAM]
+
+    with pytest.raises(Unreadable, match="File 5 of 5"):
+        read_exam(sent([*odd, ("IM5.DCM;1", bytes(range(256)) * 4)]))
+
+
 @pytest.mark.parametrize("name", ["IM5", "IM5.dcm", "1.2.840.113619.5", "IM5.IMA"])
 def test_what_may_be_a_damaged_slice_by_its_name_refuses_its_exam(name):
     with pytest.raises(Unreadable, match="File 5 of 5"):

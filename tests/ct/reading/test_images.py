@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app.ct.errors import NoUsableSeries, UnevenExam, UnsupportedEncoding
-from app.ct.exam import InputKind
+from app.ct.exam import InputKind, Order
 from app.ct.reading import NamedFile, read_exam
 from app.ct.windowing import LUNG
 from tests.builders import a_jpeg, a_picture, a_png, files
@@ -149,6 +149,16 @@ def test_pictures_that_were_sent_twice_are_read_once():
 
     assert (len(exam.slices), exam.files) == (8, 14)
     assert "6 files that are copies of other slices were left out." in exam.warnings
+
+
+def test_pictures_sent_twice_by_one_name_are_in_the_order_of_their_names():
+    once = [(f"{k}.png", a_png(a_picture(seed=k))) for k in (1, 10, 11, 2, 3)]
+
+    exam = read_exam([NamedFile(name, content) for name, content in once * 2])
+
+    assert exam.order is Order.FILE_NAME
+    assert [one.file_number for one in exam.slices] == [1, 4, 5, 2, 3]
+    assert not any("repeat" in said for said in exam.warnings)
 
 
 def test_one_picture_on_its_side_beside_ten_is_left_out_too():

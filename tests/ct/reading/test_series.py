@@ -308,11 +308,16 @@ def test_many_series_are_each_weighed_a_few_times(monkeypatch):
     assert many <= 5 * few
 
 
-def a_stack(number: int, *, slices: int, spacing_mm: float, field_mm: float = 400.0, **tags: object) -> list[bytes]:
+def a_stack(
+    number: int, *, slices: int, spacing_mm: float, field_mm: float = 400.0, stored_rows: int = 16, **tags: object
+) -> list[bytes]:
     """A series head first, ``field_mm`` wide."""
     own = {"SeriesInstanceUID": f"1.2.3.1.{number}", "SeriesNumber": number, "SliceThickness": spacing_mm}
-    pixel = [field_mm / 16, field_mm / 12]
-    return a_dicom_exam(slices=slices, spacing_mm=spacing_mm, PixelSpacing=pixel, **own | tags)
+    own |= {"PixelSpacing": [field_mm / 16, field_mm / 12]} | tags
+    return [
+        a_dicom(stored=a_picture(seed=k)[:stored_rows], z_mm=-spacing_mm * k, InstanceNumber=k + 1, **own)
+        for k in range(slices)
+    ]
 
 
 def test_a_series_of_one_lung_alone_is_not_taken_before_one_of_both():
@@ -336,9 +341,39 @@ def test_of_fields_that_all_hold_the_body_the_narrower_may_be_taken():
     assert read_exam(files(*whole, *lung)).series.chosen == "series 2"
 
 
+def test_pictures_cropped_to_the_body_are_wide_enough():
+    cropped = a_stack(1, slices=12, spacing_mm=5, stored_rows=10)
+
+    assert not any("mm wide" in said for said in read_exam(files(*cropped)).warnings)
+
+
+def test_of_a_series_with_both_fields_the_wide_one_is_read_and_nothing_is_said():
+    wide = a_stack(1, slices=30, spacing_mm=5)
+    narrow = a_stack(1, slices=30, spacing_mm=5, field_mm=180)
+    thick = a_stack(2, slices=15, spacing_mm=10)
+
+    exam = read_exam(files(*wide, *narrow, *thick))
+
+    assert (exam.series.chosen, len(exam.slices)) == ("series 1", 30)
+    assert exam.slices[0].pixel_spacing_mm == pytest.approx((25, 400 / 12))
+    assert not any("mm wide" in said for said in exam.warnings)
+
+
+@pytest.mark.parametrize("place", [[0, 0, 0], [-180, -180, 0]])
+def test_a_chest_whose_positions_were_reset_is_no_stub(place):
+    chest = [
+        a_dicom(stored=a_picture(seed=k), ImagePositionPatient=place, SliceLocation=-5.0 * k, InstanceNumber=k)
+        for k in range(60)
+    ]
+    stub = a_dicom_exam(slices=12, **OTHER)
+
+    assert read_exam(files(*chest, *stub)).series.chosen == "series 1"
+
+
 def test_slices_that_wait_for_contrast_are_no_chest():
     chest = a_stack(1, slices=40, spacing_mm=7)
-    waiting = a_stack(2, slices=20, spacing_mm=0, SliceThickness=5, SeriesDescription="Monitoring")
+    place = {"ImagePositionPatient": [-180, -180, -120], "SliceThickness": 5}
+    waiting = a_stack(2, slices=20, spacing_mm=0, **place, SeriesDescription="Monitoring")
 
     exam = read_exam(files(*chest, *waiting))
 
