@@ -156,7 +156,7 @@ def test_a_patient_of_one_slice_is_judged_as_a_single_image(tmp_path: Path, slic
 def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{"file": "exam/1.png", "seed": 0}, {"file": "exam/2.png", "seed": 0}])
     (data / "manifest.csv").write_text("file,label\nexam,1\n")
-    another = a_gray(0)
+    another = a_gray(0).copy()
     another[0, 0] += 1  # No copy.
     Image.fromarray(another).save(data / "exam/2.png")
 
