@@ -22,6 +22,9 @@ from tests.models import the_served_model
 from tests.test_cli import started
 
 START_S = 60
+CADDY = shutil.which("caddy")
+if CADDY is None:
+    pytest.skip("no Caddy on this machine (apt install caddy)", allow_module_level=True)
 
 
 def a_free_port() -> int:
@@ -32,9 +35,6 @@ def a_free_port() -> int:
 @contextmanager
 def the_proxy(folder: Path, *, service: int) -> Iterator[httpx.Client]:
     """A client of Caddy as Compose configures it, but for ports and for not asking this machine to trust its authority."""
-    caddy = shutil.which("caddy")
-    if caddy is None:
-        pytest.skip("no Caddy on this machine (apt install caddy)")
     port, file = a_free_port(), folder / "Caddyfile"
     content = COMPOSE["configs"]["proxy"]["content"]
     for ours, theirs in (
@@ -46,7 +46,7 @@ def the_proxy(folder: Path, *, service: int) -> Iterator[httpx.Client]:
         content = content.replace(ours, theirs)
     file.write_text(content)
     homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder))
-    command = [caddy, "run", "--config", str(file), "--adapter", "caddyfile"]
+    command = [str(CADDY), "run", "--config", str(file), "--adapter", "caddyfile"]
     with subprocess.Popen(command, env=os.environ | homes, stderr=subprocess.DEVNULL) as process:
         try:
             authority = folder / "caddy/pki/authorities/local/root.crt"
