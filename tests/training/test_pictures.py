@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.ct.errors import Unreadable
+from app.ct.errors import UnsupportedType
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
 from training.imaging.looks import LookSettings
@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_read_is_said_to_be_from_another_process_too(studi
     monkeypatch.setattr("training.imaging.pictures._FEW", 1)
     records[1].file.write_bytes(b"no picture")
 
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnsupportedType):
         studio.pictures(list(enumerate(records)))
 
 

@@ -4,7 +4,7 @@ import codecs
 import re
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import PurePosixPath
 
@@ -50,12 +50,13 @@ _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
 
 @carried
 class Kind(Enum):
-    """What a file is."""
+    """What a file is; ``LOST`` is readable text under a slice's name, such as an error page or a pointer to the slice."""
 
     DICOM = auto()
     IMAGE = auto()
     VOLUME = auto()
     JUNK = auto()
+    LOST = auto()
     FOREIGN = auto()
     EMPTY = auto()
     UNKNOWN = auto()
@@ -63,6 +64,7 @@ class Kind(Enum):
 
 # So many pictures beside a volume are previews of it; more may be an exam.
 _MOST_PREVIEWS = 2
+_OF_SLICES = (Kind.DICOM, Kind.IMAGE, Kind.VOLUME)
 _BESIDE_DICOM = (Kind.IMAGE, Kind.VOLUME, Kind.FOREIGN)
 
 
@@ -101,6 +103,9 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     """
     known = [KnownFile(number, file, kind_of(file)) for number, file in enumerate(files, start=1)]
     kinds = {k.kind for k in known}
+    # Among slices a lost one must not go missing; where there are none, it is a file of another kind.
+    lost = Kind.JUNK if kinds.isdisjoint(_OF_SLICES) else Kind.UNKNOWN
+    known = [replace(k, kind=lost) if k.kind is Kind.LOST else k for k in known]
     junk = sum(k.kind is Kind.JUNK for k in known)
     if Kind.DICOM in kinds:
         suffixes = frozenset(_path_of(k.file.name).suffix for k in known if k.kind is Kind.DICOM)
@@ -159,12 +164,11 @@ def kind_told(name: str, head: bytes) -> Kind:
     if is_macos_companion(name):
         return Kind.JUNK
     kind = _kind_of_bytes(head)
-    may_be_slices = kind in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME)
+    may_be_slices = kind in _OF_SLICES
     if _is_junk_name(_path_of(name), head) and not may_be_slices:
         return Kind.JUNK
-    # A slice's name on what is readable is a slice that was lost on its way: an error page, a pointer to it.
     is_lost = kind is Kind.JUNK and _DIRECTORY not in head and not head.startswith(_COMPANION)
-    return Kind.UNKNOWN if is_lost and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix) else kind
+    return Kind.LOST if is_lost and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix) else kind
 
 
 def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:

@@ -70,6 +70,12 @@ def test_a_slice_that_was_lost_on_its_way_is_named_and_never_left_out(content):
             read_exam(sent([*beside, (name, content)]))
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.dcm", "a.jpg"])
+def test_text_alone_is_of_a_kind_that_is_not_read_whatever_its_name(name):
+    with pytest.raises(UnsupportedType, match="is not DICOM, JPEG"):
+        read_exam(sent([(name, LOST[0])]))
+
+
 def test_a_slice_that_was_packed_is_named_and_never_left_out():
     with pytest.raises(Unreadable, match="File 5 of 5"):
         read_exam(sent([*EXAM, ("IM5.dcm", gzip.compress(a_dicom(z_mm=-20)))]))
