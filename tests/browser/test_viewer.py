@@ -180,6 +180,7 @@ def test_the_notice_and_the_scale_do_not_meet_side_by_side(read: Page) -> None:
 def test_the_help_names_the_keys(read: Page) -> None:
     read.keyboard.press("?")
     expect(read.get_by_role("dialog", name="Keys and gestures")).to_be_visible()
+    expect(read.get_by_role("button", name="Close")).to_be_focused()
     assert severe(read) == []
     read.keyboard.press("Escape")
     expect(read.locator("#help")).to_be_hidden()
