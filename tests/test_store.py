@@ -275,12 +275,18 @@ def test_a_list_reads_no_reports(store: Store) -> None:
     assert (listed.id, listed.status) == (exam.id, Status.DONE)
 
 
-def test_at_the_start_no_report_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_the_start_no_report_is_read(store: Store) -> None:
     store.finish(accepted(store).id, "{}")
     asked: list[str] = []
-    sa.event.listen(sa.Engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
 
-    store.drop_orphans()
+    def note(*told: object) -> None:
+        asked.append(str(told[2]))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        store.drop_orphans()
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
     assert asked
     assert not any("report" in statement for statement in asked)

@@ -321,6 +321,19 @@ def test_masks_of_pictures_are_measured_whatever_a_case_is(tmp_path: Path, by: B
     assert (found["n"], found["groups"], found["pointing_game"]["value"]) == (4, 2, 1.0)
 
 
+def test_the_mask_of_an_exam_of_several_slices_is_told_not_to_be_used(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"file": "exam/1.png"}, {"file": "exam/2.png"}])
+    Image.new("L", (64, 48), 255).save(data / "mask.png")
+    (data / "manifest.csv").write_text("file,label,mask\nexam,1,mask.png\n")
+
+    report = run(data, tmp_path / "out", By.EXAM)
+
+    assert report["masks_not_used"] == [
+        {"file": "exam", "why": "The record holds several slices, and its mask is of one."}
+    ]
+    assert "1 masks are not used" in (tmp_path / "out/report.md").read_text()
+
+
 def test_of_scored_slices_no_maps_are_held(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{"dataset": "medseg48", "label": 1, "mask": "mask.png"}])
     Image.fromarray(np.where(a_gray(0) > 160, 255, 0).astype(np.uint8)).save(data / "mask.png")

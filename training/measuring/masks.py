@@ -43,7 +43,7 @@ class Located:
         record: that the slice is of.
         problem: why the mask is not used; empty where it is.
         has_lung: whether the lungs were found.
-        heat, evidence: as ``figures_of``; empty where the mask shows no lesion.
+        heat, evidence: as ``figures_of``; None where the mask shows no lesion, or is not used.
     """
 
     record: Record
@@ -51,6 +51,14 @@ class Located:
     has_lung: bool = False
     heat: Mapping[str, float] | None = None
     evidence: Mapping[str, float] | None = None
+
+
+_OF_SEVERAL = "The record holds several slices, and its mask is of one."
+
+
+def not_located(record: Record) -> Located:
+    """Of a record that has a mask but holds several slices."""
+    return Located(record, problem=_OF_SEVERAL)
 
 
 def locate(record: Record, maps: SliceMap) -> Located:

@@ -18,7 +18,7 @@ from app.ct.preprocessing import make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from app.ct.spread import end_to_end
-from training.measuring.masks import Located, SliceMap, locate
+from training.measuring.masks import Located, SliceMap, locate, not_located
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -138,7 +138,10 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     refused = refused or _unlike(scores.distance)
     judged = _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
     strongest = int(np.argmax(scores.logits))
-    located = _located(record, scores, 0, exam.slices[0], manifest=scorer.manifest) if len(exam.slices) == 1 else ()
+    if len(exam.slices) == 1:
+        located = _located(record, scores, 0, exam.slices[0], manifest=scorer.manifest)
+    else:
+        located = (not_located(record),) if record.mask else ()
     shown = _shown(record, scores, strongest, index=scores.indices[strongest])
     return replace(judged, located=located, shown=shown)
 

@@ -167,8 +167,8 @@ def kind_told(name: str, head: bytes) -> Kind:
     may_be_slices = kind in _OF_SLICES
     if _is_junk_name(_path_of(name), head) and not may_be_slices:
         return Kind.JUNK
-    is_lost = kind is Kind.JUNK and _DIRECTORY not in head and not head.startswith(_COMPANION)
-    return Kind.LOST if is_lost and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix) else kind
+    is_lost = kind is Kind.JUNK and _is_text(head[:_TOLD_BYTES]) and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix)
+    return Kind.LOST if is_lost else kind
 
 
 def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:
