@@ -19,6 +19,7 @@ from app.ct.phantom.files import jpeg_files
 from app.keys import keys_in
 from tests.images.test_compose import COMPOSE, KEYED
 from tests.models import the_served_model
+from tests.soak.service import free_port
 from tests.test_cli import started
 
 START_S = 60
@@ -27,15 +28,10 @@ if CADDY is None:
     pytest.skip("no Caddy on this machine (apt install caddy)", allow_module_level=True)
 
 
-def a_free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        return int(taken.getsockname()[1])
-
-
 @contextmanager
 def the_proxy(folder: Path, *, service: int) -> Iterator[httpx.Client]:
     """A client of Caddy as Compose configures it, but for ports and for not asking this machine to trust its authority."""
-    port, file = a_free_port(), folder / "Caddyfile"
+    port, file = free_port(), folder / "Caddyfile"
     content = COMPOSE["configs"]["proxy"]["content"]
     for ours, theirs in (
         ("https://localhost:8443 {", f"https://localhost:{port} {{"),
@@ -74,7 +70,7 @@ def until(found: Callable[[], bool]) -> None:
 
 def test_behind_the_proxy_one_signs_in_sends_an_exam_and_is_told_how_it_goes(tmp_path: Path) -> None:
     the_served_model()
-    port = a_free_port()
+    port = free_port()
     with keys_in(tmp_path / "data") as keys:
         _, secret = keys.add("ward", now=datetime.now(UTC))
     behind = {k: str(v) for k, v in KEYED["environment"].items()}

@@ -38,7 +38,7 @@ class Service:
         """Nothing runs before ``start``; ``settings`` are those of the service, such as ``queue_size=4``."""
         self.data, self.temporary, self.log = room / "data", room / "tmp", room / "log"
         self.temporary.mkdir()
-        self._port = _free_port()
+        self._port = free_port()
         self.address = f"http://127.0.0.1:{self._port}"
         self._set = {f"COVIDCT_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
@@ -111,7 +111,7 @@ class Service:
         raise SoakFailed("The service did not get ready.")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

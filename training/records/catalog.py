@@ -4,9 +4,6 @@
 """
 
 import csv
-import lzma
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +13,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
-from app.ct.errors import CovidCTError, Unreadable
+from app.ct.errors import CovidCTError
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
-from app.ct.reading.kinds import VOLUME_SUFFIX, is_folder
-from app.ct.words import sentence
+from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume, members
 from training.records.labels import label_given
+from training.records.tables import as_written, filled_rows
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -29,11 +26,6 @@ COLUMNS = ("file", "dataset", "label", "patient", "group", "split", "flags", "ma
 
 # Data that is there to try and to measure on: whole exams and the masks that heat maps are measured against.
 MEASURE_ONLY = frozenset({"exams", "medseg48"})
-
-HEADER_SUFFIX, DATA_SUFFIXES = ".mhd", (".raw", ".zraw")
-"""Of a volume (MetaImage) whose header is a file of its own, and of its pixels."""
-_LARGEST_EXAM = 4 * 2**30
-"""Bytes: a ZIP that says it holds more is not opened."""
 
 
 class CatalogError(CovidCTError):
@@ -132,7 +124,7 @@ class Record:
             ExamError: it cannot be read.
         """
         if is_archive(self.file):
-            return read_exam(_members(self.file))
+            return read_exam(members(self.file))
         paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.file.is_dir() else [self.file]
         if self.file.suffix.lower() == HEADER_SUFFIX and self.file.is_file():
             paths += [p for p in sorted(self.file.parent.iterdir()) if is_data_of(p, self.file)]
@@ -238,21 +230,6 @@ class Catalog:
         return fulfils
 
 
-def is_archive(path: Path) -> bool:
-    """Whether a file is a ZIP by its name."""
-    return path.suffix.lower() == ".zip" and path.is_file()
-
-
-def is_volume(path: Path) -> bool:
-    """Whether a file holds many slices, itself or beside it, by its name."""
-    return bool(VOLUME_SUFFIX.search(path.name) or path.suffix.lower() == HEADER_SUFFIX) and path.is_file()
-
-
-def is_data_of(path: Path, header: Path) -> bool:
-    """Whether a file holds, by its name, the pixels of the volume whose header lies beside it."""
-    return path.stem == header.stem and path.suffix.lower() in DATA_SUFFIXES
-
-
 @contextmanager
 def as_csv(name: str) -> Iterator[None]:
     """A file ``name`` is read as CSV within.
@@ -317,26 +294,6 @@ def _named(source: _Source, sources: Sequence[_Source]) -> Iterator[Record]:
         yield replace(record, dataset=name, group=f"{name}/{record.group}")
 
 
-def _members(path: Path) -> list[NamedFile]:
-    """The files in a ZIP, in the order of their names."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted((m for m in archive.infolist() if not is_folder(m)), key=lambda m: m.filename)
-            if sum(m.file_size for m in members) > _LARGEST_EXAM:
-                raise Unreadable(sentence("The archive holds more than an exam."))
-            return [NamedFile(m.filename, archive.read(m)) for m in members if not m.filename.startswith("__MACOSX")]
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        OSError,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-    ) as error:
-        raise Unreadable(sentence("The archive cannot be opened.")) from error
-
-
 def _read(path: Path) -> _Source:
     """One data set."""
     for candidate in [path] if path.is_file() else [path / CATALOG, path / MANIFEST]:
@@ -361,19 +318,6 @@ def _read_csv(path: Path) -> _Source:
     lines = {record.file: f"Line {k} of {path.name}" for k, record in records.items()}
     has_names = any(row.get("dataset") for row in found.values())
     return _Source(path.resolve().parent, tuple(records.values()), lines, has_names=has_names)
-
-
-def filled_rows(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table that hold anything, without blanks around it, each with its line; spreadsheets add empty ones."""
-    for row in rows:
-        held = {k: (v or "").strip() for k, v in row.items() if k is not None}
-        if any(held.values()):
-            yield rows.line_num, held
-
-
-def as_written(name: str, folder: Path) -> Path:
-    """A path in a table, in Windows' writing too."""
-    return Path(name.replace("\\", "/") if "\\" in name and not (folder / name).exists() else name)
 
 
 def _record(row: dict[str, str], *, folder: Path, line: int, name: str) -> Record:

@@ -10,19 +10,10 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from training.records.catalog import (
-    HEADER_SUFFIX,
-    PART_NAMES,
-    CatalogError,
-    Record,
-    as_csv,
-    as_written,
-    filled_rows,
-    is_archive,
-    is_data_of,
-    is_volume,
-)
+from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv
+from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume
 from training.records.labels import label_given, label_of
+from training.records.tables import as_written, filled_rows
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})

@@ -1,0 +1,18 @@
+"""Rows and paths of tables as people and spreadsheets write them."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def filled_rows(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table that hold anything, without blanks around it, each with its line; spreadsheets add empty ones."""
+    for row in rows:
+        held = {k: (v or "").strip() for k, v in row.items() if k is not None}
+        if any(held.values()):
+            yield rows.line_num, held
+
+
+def as_written(name: str, folder: Path) -> Path:
+    """A path in a table, in Windows' writing too."""
+    return Path(name.replace("\\", "/") if "\\" in name and not (folder / name).exists() else name)
