@@ -9,15 +9,17 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from app.ct.errors import NoWorkers, ServiceError
 from app.ct.processors import cpus
 from app.ct.workers import ON_THE_SPOT, Broken, ClosableWorkers, Item, Result
+from app.ct.workers.fair import FairThreads, Line
 from app.ct.workers.plain import Unbelievable
 from app.ct.workers.sandbox import hide_memory
 from app.ct.workers.wire import answered, ask, lending
@@ -126,7 +128,7 @@ class _Child:
 
 
 class WorkerPool:
-    """Does work in processes; to be closed, or used with ``with``."""
+    """Does work in processes, of all who call ``map`` a message in turn; to be closed, or used with ``with``."""
 
     def __init__(
         self, count: int | None = None, *, cpu_s: float = CPU_S, wall_s: float = WALL_S, start_s: float = START_S
@@ -144,7 +146,7 @@ class WorkerPool:
         self._own = threading.local()
         self._alive: dict[int, _Child] = {}
         self._guard = threading.Lock()
-        self._threads = ThreadPoolExecutor(self.count, thread_name_prefix="worker")
+        self._threads = FairThreads(self.count, name="worker")
         self._closed = False
         hide_memory()
         _allow_descriptors()
@@ -152,7 +154,7 @@ class WorkerPool:
     def start(self) -> None:
         """Start the processes in the background, ahead of the first work."""
         for _ in range(self.count):
-            self._threads.submit(self._child)
+            self._threads.submit(self._child, Line())
 
     def __enter__(self) -> Self:
         """The pool, started."""
@@ -170,7 +172,7 @@ class WorkerPool:
             children = list(self._alive.values())
         for child in children:
             child.process.kill()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
         for child in self._alive.values():
             child.end()
         self._alive.clear()
@@ -178,7 +180,7 @@ class WorkerPool:
     def check(self) -> None:
         """See ``ClosableWorkers``."""
         try:
-            self._threads.submit(self._child).result()
+            self._threads.submit(self._child, Line()).result()
         except (EOFError, OSError, Unbelievable) as error:
             raise NoWorkers from error
 
@@ -213,10 +215,11 @@ class WorkerPool:
     ) -> Iterator[Result | Exception]:
         """See ``Workers``."""
         parts = (items[k : k + at_once] for k in range(0, len(items), at_once))
+        line = Line()
         begun: deque[Future[list[Any]]] = deque()
         try:
             for part in parts:
-                begun.append(self._threads.submit(self._done, work, part))
+                begun.append(self._threads.submit(partial(self._done, work, part), line))
                 if len(begun) >= _AHEAD * self.count:
                     yield from begun.popleft().result()
             while begun:

@@ -70,6 +70,12 @@ def waiting(file: NamedFile) -> str:
     return file.read().decode()
 
 
+def released_at(file: NamedFile) -> float:
+    """When something was written into the file, by the system's clock."""
+    waiting(file)
+    return time.monotonic()
+
+
 def reading(path: str) -> bytes:
     return Path(path).read_bytes()
 

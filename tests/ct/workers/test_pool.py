@@ -198,6 +198,21 @@ def test_answers_that_nobody_waits_for_are_not_worked_on(pool: WorkerPool) -> No
     assert len(answers(pool, tasks.doubled, range(3))) == 3
 
 
+def test_who_comes_with_little_does_not_wait_behind_much(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    item = NamedFile("", gate)
+    with WorkerPool(1) as own, ThreadPoolExecutor(2) as threads:
+        own.check()
+        much = threads.submit(answers, own, tasks.released_at, [item] * 4)
+        little = threads.submit(answers, own, tasks.released_at, [item])
+        while own._threads.waiting < 4:
+            time.sleep(0.01)
+        gate.write_text("open", encoding="utf-8")
+
+    assert little.result()[0] < much.result()[2]
+
+
 def test_a_closed_pool_leaves_no_process_behind() -> None:
     pool = WorkerPool(2)
     pool.start()
