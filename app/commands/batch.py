@@ -13,7 +13,7 @@ from app.commands import Misuse
 from app.commands.given import Given, GivenExam
 from app.commands.predict import Outcome, Refusal, outcome_of
 from app.commands.progress import progress_on
-from app.commands.results import Sink, csv_file, csv_lines, folders, json_of, text_of
+from app.commands.results import Sink, csv_file, csv_lines, folders, folders_of, json_of, text_of
 from app.ct.errors import StorageFull, StorageUnavailable
 from app.ct.workers import ON_THE_SPOT, Workers
 from app.exam_folder import Wish
@@ -100,23 +100,24 @@ def run(
     written = list(places.written(given, classifier))
     printed = places.printed(given, classifier)
 
-    def is_done(number: int, exam: GivenExam) -> bool:
+    def is_done(number: int, exam: GivenExam, folder: str) -> bool:
         # In a function of its own: a diagnosed exam leaves memory before the next one is read.
         title = "" if given.is_one else f"exam {number} of {len(given.exams)}: {exam.name}"
         with show(title) as on_progress:
             outcome = outcome_of(exam, service, wish=wish, on_progress=on_progress)
         # All of them first: where one place fails, the others are still written to.
-        kept = [_is_written(write, exam, outcome) for write in written]
-        printed(exam, outcome)
+        kept = [_is_written(write, exam, outcome, folder) for write in written]
+        printed(exam, outcome, folder)
         return all(kept) and not isinstance(outcome, Refusal)
 
-    return sum(not is_done(number, exam) for number, exam in enumerate(given.exams, start=1))
+    of_each = zip(given.exams, folders_of(given, places.folder), strict=True)
+    return sum(not is_done(number, exam, folder) for number, (exam, folder) in enumerate(of_each, start=1))
 
 
-def _is_written(write: Sink, exam: GivenExam, outcome: Outcome) -> bool:
+def _is_written(write: Sink, exam: GivenExam, outcome: Outcome, folder: str) -> bool:
     """Whether ``write`` could write; if not, that is told on stderr, and the exams after this one go on."""
     try:
-        write(exam, outcome)
+        write(exam, outcome, folder)
     except (OSError, StorageFull, StorageUnavailable, Misuse) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)

@@ -1,7 +1,6 @@
 """Which exams the paths on a command line are, and which files each of them holds."""
 
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,30 +159,6 @@ def exam_files(paths: Sequence[Path]) -> list[NamedFile]:
     if closed:
         raise Unreadable(sentence("{files}: cannot be opened.", files=named(closed, len(files))))
     return files
-
-
-def folder_names(exams: Sequence[GivenExam]) -> list[str]:
-    """A folder's name for each exam, all different, also where case makes no difference."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for exam in exams:
-        name = base = _folder_name(exam)
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
-
-
-def _folder_name(exam: GivenExam) -> str:
-    if len(exam.paths) > 1:
-        return "slices"
-    path = exam.paths[0]
-    # The name as given: a link's target may have a name that is not meant to be seen, such as a patient's.
-    name = path.resolve().name if path.name in ("", "..") else path.name
-    return (name if path.is_dir() else VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", name, flags=re.I))) or "exam"
 
 
 def _is_exam(path: Path) -> bool:

@@ -7,35 +7,47 @@ from functools import partial
 from pathlib import Path
 
 from app.commands import Misuse
-from app.commands.given import Given, GivenExam, folder_names, shown
+from app.commands.given import Given, GivenExam, shown
+from app.commands.naming import folder_names
 from app.commands.predict import Outcome, Refusal
 from app.commands.table import header, row
 from app.commands.writing import write_whole
 from app.ct.errors import StorageFull, StorageUnavailable
 from app.service import SliceClassifier
 
-Sink = Callable[[GivenExam, Outcome], None]
-"""Takes the exams' outcomes, in the order the exams were given."""
+Sink = Callable[[GivenExam, Outcome, str], None]
+"""Takes the exams' outcomes, in the order the exams were given, and of each the folder of its results (see ``folders_of``)."""
 Print = Callable[[str], None]
+
+
+def folders_of(given: Given, folder: Path | None) -> list[str]:
+    """Where in ``folder`` the results of each exam lie: ``.`` of a single one; empty where no folder is wanted."""
+    if folder is None:
+        return [""] * len(given.exams)
+    return ["."] if given.is_one else folder_names(given.exams)
 
 
 def text_of(given: Given, print_line: Print) -> Sink:
     """A few lines per exam; of several each begins with its name and ends with an empty line."""
 
-    def take(exam: GivenExam, outcome: Outcome) -> None:
+    def take(exam: GivenExam, outcome: Outcome, _: str) -> None:
         print_line(outcome.text() if given.is_one else f"{exam.name}\n{outcome.text()}\n")
 
     return take
 
 
 def json_of(given: Given, print_line: Print, *, with_pictures: bool) -> Sink:
-    """One object for one exam; for several one object a line (JSON Lines), with the exam's name under ``exam``."""
+    """One object for one exam.
 
-    def take(exam: GivenExam, outcome: Outcome) -> None:
+    For several one object a line (JSON Lines), under ``exam`` the exam's name and under ``folder`` where its results lie.
+    """
+
+    def take(exam: GivenExam, outcome: Outcome, folder: str) -> None:
         text = outcome.json() if isinstance(outcome, Refusal) else outcome.json(with_pictures=with_pictures)
         # Written anew in ASCII: whatever the encoding of stdout, it stays JSON and nothing of it is replaced.
         found = json.loads(text)
-        print_line(json.dumps(found, indent=2) if given.is_one else json.dumps({"exam": exam.name, **found}))
+        whose = {"exam": exam.name} | ({"folder": shown(Path(folder))} if folder else {})
+        print_line(json.dumps(found, indent=2) if given.is_one else json.dumps(whose | found))
 
     return take
 
@@ -43,7 +55,7 @@ def json_of(given: Given, print_line: Print, *, with_pictures: bool) -> Sink:
 def csv_lines(classifier: SliceClassifier, print_line: Print) -> Sink:
     """A header at once, then a row per exam."""
     print_line(header().removesuffix("\r\n"))
-    return lambda exam, outcome: print_line(row(exam.name, outcome, classifier).removesuffix("\r\n"))
+    return lambda exam, outcome, folder: print_line(_row(exam, outcome, folder, classifier).removesuffix("\r\n"))
 
 
 def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
@@ -66,17 +78,23 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
             raise Misuse(f"{shown(path)} is not a file; --csv - writes to stdout.")
         write_whole(place, "".join(lines).encode())
 
-    def take(exam: GivenExam, outcome: Outcome) -> None:
-        lines.append(row(exam.name, outcome, classifier))
+    def take(exam: GivenExam, outcome: Outcome, folder: str) -> None:
+        lines.append(_row(exam, outcome, folder, classifier))
         write()
 
     _now_or_never(begin, path)
     return take
 
 
+def _row(exam: GivenExam, outcome: Outcome, folder: str, classifier: SliceClassifier) -> str:
+    return row(exam.name, outcome, classifier, folder=shown(Path(folder)) if folder else "")
+
+
 def _is_table(path: Path) -> bool:
+    # Tables of before the last column was added are tables too.
+    start = header().rpartition(",")[0].encode()
     with path.open("rb") as file:
-        return file.read(len(header())) in (b"", header().encode())
+        return file.read(len(start)) in (b"", start)
 
 
 def folders(given: Given, folder: Path) -> Sink:
@@ -85,7 +103,7 @@ def folders(given: Given, folder: Path) -> Sink:
     Raises:
         Misuse: a folder would be read as part of an exam, or cannot be made and written into.
     """
-    places = [folder] if given.is_one else [folder / name for name in folder_names(given.exams)]
+    places = [folder / name for name in folders_of(given, folder)]
     if read := given.would_read(places):
         raise Misuse(
             f"Results in {shown(read[0])} would be taken for slices the next time; "
@@ -93,8 +111,7 @@ def folders(given: Given, folder: Path) -> Sink:
         )
     for place in places:
         _now_or_never(partial(_try_out, place), place)
-    following = iter(places)
-    return lambda _, outcome: outcome.write(next(following))
+    return lambda _, outcome, name: outcome.write(folder / name)
 
 
 def _try_out(folder: Path) -> None:

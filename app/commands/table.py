@@ -28,6 +28,7 @@ COLUMNS = (
     "model_sha256",
     "version",
     "notice",
+    "folder",
 )
 # What a spreadsheet takes for the start of a formula (OWASP, CSV injection), the full-width forms too.
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
@@ -38,12 +39,20 @@ def header() -> str:
     return _line(dict(zip(COLUMNS, COLUMNS, strict=True)))
 
 
-def row(name: str, outcome: Outcome, classifier: SliceClassifier) -> str:
-    """The line of one exam; an exam that was refused has its code and no verdict."""
+def row(name: str, outcome: Outcome, classifier: SliceClassifier, *, folder: str = "") -> str:
+    """The line of one exam; an exam that was refused has its code and no verdict.
+
+    Args:
+        name: the exam's.
+        outcome: of its diagnosis.
+        classifier: what it was diagnosed with.
+        folder: where its report and overlays are; empty where there are none.
+    """
     model = classifier.manifest
-    always = {"exam": name, "model": model.name, "model_sha256": model.sha256, "version": __version__, "notice": NOTICE}
+    whose = {"exam": name, "folder": folder}
+    by = {"model": model.name, "model_sha256": model.sha256, "version": __version__, "notice": NOTICE}
     found = _found(outcome) if isinstance(outcome, Prediction) else {"refused": outcome.problem.code}
-    return _line(always | found)
+    return _line(whose | by | found)
 
 
 def _found(prediction: Prediction) -> dict[str, str | float]:

@@ -15,6 +15,7 @@ import pytest
 from app.commands import Misuse
 from app.commands.batch import Form, Places, run
 from app.commands.given import Given, GivenExam
+from app.commands.table import COLUMNS
 from app.ct.exam import Exam
 from app.exam_folder import Wish
 from app.storage import room
@@ -140,6 +141,46 @@ def test_each_exam_has_a_folder_of_its_own(three, tmp_path):
     assert set(reports) == {"a", "b", "c"}
     assert reports["b"]["code"] == "unreadable"
     assert (tmp_path / "out" / "c" / reports["c"]["heatmap"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_call_leaves_every_folder_to_its_exam_and_rows_say_which_it_is(tmp_path, capsys):
+    # Each of another number of slices, so that a report says whose it is.
+    exams = given(*(a_folder(tmp_path / name / "exam", slices=n) for name, n in (("a", 3), ("b", 4), ("c", 5))))
+    ran(exams, Places(folder=tmp_path / "out"))
+    capsys.readouterr()
+
+    ran([exams[0], exams[2]], Places(Form.JSON, folder=tmp_path / "out", table=tmp_path / "table.csv"))
+
+    def slices(folder: str) -> int:
+        return json.loads((tmp_path / "out" / folder / "report.json").read_text())["input"]["slices"]
+
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    listed = rows((tmp_path / "table.csv").read_text())
+    assert {path.name: slices(path.name) for path in (tmp_path / "out").iterdir()} == {
+        "a_exam": 3,
+        "b_exam": 4,
+        "c_exam": 5,
+    }
+    assert [slices(one["folder"]) for one in told] == [one["input"]["slices"] for one in told] == [3, 5]
+    assert [slices(one["folder"]) for one in listed] == [int(one["slices"]) for one in listed] == [3, 5]
+
+
+def test_a_row_names_no_folder_where_there_is_none(three, tmp_path, capsys):
+    ran(three, Places(Form.JSON, table=tmp_path / "table.csv"))
+    ran(three[:1], Places(Form.CSV, folder=tmp_path / "out"))
+
+    *told, _, alone = capsys.readouterr().out.splitlines()
+    assert not any("folder" in json.loads(line) for line in told)
+    assert {one["folder"] for one in rows((tmp_path / "table.csv").read_text())} == {""}
+    assert alone.endswith(",.")
+
+
+def test_a_table_of_before_its_last_column_is_replaced(three, tmp_path):
+    (tmp_path / "table.csv").write_text(",".join(COLUMNS[:-1]) + "\r\n")
+
+    ran(three[:1], Places(table=tmp_path / "table.csv"))
+
+    assert len(rows((tmp_path / "table.csv").read_text())) == 1
 
 
 def test_a_single_exam_has_the_folder_for_itself(three, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import Misuse
-from app.commands.given import Given, GivenExam, exam_files, exams_inside, folder_names, given_exams
+from app.commands.given import Given, GivenExam, exam_files, exams_inside, given_exams
 from app.ct.errors import Unreadable
 from app.ct.reading import read_exam
 from app.ct.workers.pool import WorkerPool
@@ -198,31 +198,6 @@ def test_what_is_neither_file_nor_folder_is_no_slice(tmp_path):
     os.mkfifo(exam / "pipe")
 
     assert len(exam_files([exam])) == 2
-
-
-def test_results_of_exams_of_one_name_do_not_meet(tmp_path):
-    exams = given(*(a_folder(tmp_path / name, slices=1) for name in ("a/exam", "b/Exam", "c/exam-2")))
-    exams += given(a_zip_file(tmp_path / "exam.ZIP"), a_file(tmp_path / "exam.nii.gz"))
-
-    assert folder_names(exams) == ["exam", "Exam-2", "exam-2-2", "exam-3", "exam-4"]
-
-
-def test_the_folder_one_stands_in_has_its_own_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(a_folder(tmp_path / "study" / "inner", slices=1))
-
-    assert folder_names(given(Path(), Path(".."))) == ["inner", "study"]
-
-
-def test_a_link_keeps_its_name(tmp_path):
-    (tmp_path / "study-7").symlink_to(a_folder(tmp_path / "DOE_JANE", slices=1))
-
-    assert folder_names(given(tmp_path / "study-7")) == ["study-7"]
-
-
-def test_loose_slices_have_a_folder_without_their_names(tmp_path):
-    assert folder_names([GivenExam.of([a_file(tmp_path / "DOE_JANE_1"), a_file(tmp_path / "DOE_JANE_2")])]) == [
-        "slices"
-    ]
 
 
 def test_a_name_cannot_steer_the_terminal(tmp_path):
