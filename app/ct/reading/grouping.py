@@ -1,4 +1,4 @@
-"""Studies and series of an upload, where identifiers may be missing, empty or made up."""
+"""Patients, studies and series of an upload, where identifiers may be missing, empty or made up."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -32,6 +32,24 @@ def grouped(headers: Sequence[Header]) -> dict[Sentence, list[Header]]:
     return {sentence("series {number}", number=n): group for n, (_, group) in enumerate(ordered, start=1)}
 
 
+def check_one_patient(series: Iterable[Sequence[Header]]) -> None:
+    """Refuse slices of several patients, whose studies and series may have no identifiers, or the same.
+
+    What is empty counts for nothing; of identifiers that were made anew for every file of a series, one counts.
+
+    Args:
+        series: slices alone, as for ``check_one_study``.
+
+    Raises:
+        SeveralStudies.
+    """
+    patients: set[str] = set()
+    for group in series:
+        patients |= _one_if_renamed({h.patient for h in group if h.patient}, group)
+    if len(patients) > 1:
+        raise SeveralStudies(sentence("The upload holds slices of more than one patient."))
+
+
 def check_one_study(series: Iterable[Sequence[Header]]) -> None:
     """Refuse slices of several studies.
 
@@ -48,9 +66,7 @@ def check_one_study(series: Iterable[Sequence[Header]]) -> None:
     for group in series:
         named = {h.study for h in group if any(map(str.isdigit, h.study))}
         told = {study for study in named if _VALID.fullmatch(study)} or named
-        if _is_renamed(len(told), len({h.number for h in group})):
-            told = {min(told)}
-        studies |= told
+        studies |= _one_if_renamed(told, group)
     if len(studies) > 1:
         raise SeveralStudies(sentence("The upload holds slices of more than one study."))
 
@@ -65,6 +81,11 @@ def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:
         if _is_renamed(len({of_files[n] for n in files} - {""}), len(files)):
             of_files |= dict.fromkeys(files, "")
     return of_files
+
+
+def _one_if_renamed(told: set[str], group: Sequence[Header]) -> set[str]:
+    """The identifiers of a group's slices; one of them where each of its files has its own."""
+    return {min(told)} if _is_renamed(len(told), len({h.number for h in group})) else told
 
 
 def _is_renamed(names: int, files: int) -> bool:

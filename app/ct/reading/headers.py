@@ -1,4 +1,4 @@
-"""What a DICOM file says of its slice, without its pixels and without the patient."""
+"""What a DICOM file says of its slice, without its pixels and with nothing of the patient but identifiers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +27,7 @@ _TAGS = [
     "ImageType",
     "SOPClassUID",
     "SOPInstanceUID",
+    "PatientID",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
@@ -77,6 +78,7 @@ class Header(KnownFile):
     """The tags of one DICOM picture that choosing, ordering and orienting need; they never leave ``reading``.
 
     Attributes:
+        patient: PatientID, which only tells one patient from another.
         frames: how many pictures its file holds.
         orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
@@ -92,6 +94,7 @@ class Header(KnownFile):
 
     sop_class: str
     sop_instance: str
+    patient: str
     study: str
     series: str
     series_number: int | None
@@ -213,6 +216,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         file.kind,
         sop_class=text_of(dataset, "SOPClassUID") or text_of(dataset.file_meta, "MediaStorageSOPClassUID"),
         sop_instance=text_of(dataset, "SOPInstanceUID"),
+        patient=text_of(dataset, "PatientID"),
         study=text_of(dataset, "StudyInstanceUID"),
         series=text_of(dataset, "SeriesInstanceUID"),
         series_number=whole_of(dataset, "SeriesNumber"),

@@ -14,7 +14,7 @@ from app.ct.exam import RejectedSeries, SeriesChoice
 from app.ct.reading.axial import is_ct, is_reformat, why_no_slice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import copies_left_out, without_copies
-from app.ct.reading.grouping import check_one_study, grouped
+from app.ct.reading.grouping import check_one_patient, check_one_study, grouped
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
 from app.ct.words import Sentence, counted, listed, sentence
@@ -58,7 +58,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
 
     Raises:
         WrongModality: nothing CT.
-        SeveralStudies: slices of two studies.
+        SeveralStudies: slices of two studies, or of two patients.
         NoUsableSeries: no axial CT series, or not the one asked for.
     """
     if not any(is_ct(h) for h in headers):
@@ -66,6 +66,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     unique = without_copies(headers)
     series = grouped(unique)
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
+    check_one_patient(usable.values())
     check_one_study(usable.values())
     whole = whole_of(usable.values())
     # Once for each series: an upload may hold thousands.

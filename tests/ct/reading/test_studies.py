@@ -1,10 +1,10 @@
-"""What names a study of its own beside an exam, or within it."""
+"""What names a study or a patient of its own beside an exam, or within it."""
 
 import pytest
 
 from app.ct.errors import SeveralStudies
 from app.ct.reading import read_exam
-from tests.builders import a_dicom, a_dicom_exam, a_picture, files
+from tests.builders import a_dicom, a_dicom_exam, a_picture, an_enhanced_dicom, files
 
 
 def test_a_report_of_another_study_is_left_out():
@@ -30,3 +30,81 @@ def test_few_studies_that_share_a_series_are_refused():
 
     with pytest.raises(SeveralStudies):
         read_exam(files(*parts))
+
+
+def a_patient(name: str, *, seed: int, **tags: object) -> list[bytes]:
+    """Twelve slices of someone."""
+    return [
+        a_dicom(stored=a_picture(seed=seed + i), z_mm=-5.0 * i, PatientID=name, InstanceNumber=i + 1, **tags)
+        for i in range(12)
+    ]
+
+
+UNNAMED = {"StudyInstanceUID": "", "SeriesInstanceUID": ""}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (UNNAMED, UNNAMED),
+        (UNNAMED | {"AcquisitionTime": "080000"}, UNNAMED | {"AcquisitionTime": "093000"}),
+        (
+            {"StudyInstanceUID": "ANON", "SeriesInstanceUID": "A"},
+            {"StudyInstanceUID": "ANON", "SeriesInstanceUID": "B"},
+        ),
+    ],
+)
+def test_slices_of_two_patients_are_refused_where_nothing_else_tells_them_apart(first, second):
+    sent = [*a_patient("CANARY-A", seed=0, **first), *a_patient("CANARY-B", seed=50, **second)]
+
+    with pytest.raises(SeveralStudies, match="more than one patient") as refusal:
+        read_exam(files(*sent))
+    assert "CANARY" not in refusal.value.message
+
+
+def test_two_patients_whose_files_each_have_a_series_of_their_own_are_refused():
+    sent = [
+        a_dicom(
+            stored=a_picture(seed=i),
+            z_mm=-5.0 * (i % 12),
+            PatientID="AB"[i // 12],
+            StudyInstanceUID="",
+            SeriesInstanceUID=f"1.2.8.{i}",
+        )
+        for i in range(24)
+    ]
+
+    with pytest.raises(SeveralStudies, match="more than one patient"):
+        read_exam(files(*sent))
+
+
+def test_two_patients_in_files_of_several_pictures_are_refused():
+    sent = [an_enhanced_dicom(z_mm=[-5.0 * i - start for i in range(4)], PatientID=f"P{start}") for start in (0, 20)]
+
+    with pytest.raises(SeveralStudies, match="more than one patient"):
+        read_exam(files(*sent))
+
+
+def test_a_patient_whom_some_slices_do_not_name_is_no_second_one():
+    sent = a_patient("A", seed=0)
+    sent[3] = a_dicom(stored=a_picture(seed=3), z_mm=-15.0, PatientID="", InstanceNumber=4)
+
+    assert len(read_exam(files(*sent)).slices) == 12
+
+
+def test_slices_of_which_every_one_was_given_a_patient_of_its_own_are_one_exam():
+    sent = [a_dicom(stored=a_picture(seed=i), z_mm=-5.0 * i, PatientID=f"P{i}") for i in range(12)]
+
+    assert len(read_exam(files(*sent)).slices) == 12
+
+
+def test_a_report_of_another_patient_is_left_out():
+    report = a_dicom(
+        without=["PixelData", "Rows", "Columns"],
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67",
+        Modality="SR",
+        PatientID="B",
+        SeriesInstanceUID="1.2.3.2.1",
+    )
+
+    assert len(read_exam(files(*a_patient("A", seed=0), report)).slices) == 12
