@@ -1,6 +1,7 @@
 """Exams diagnosed without a server, one after the other with one classifier: files on disk in, results out."""
 
 import hashlib
+import json
 import re
 import tempfile
 import time
@@ -8,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import NOTICE
 from app.commands.given import GivenExam
 from app.commands.writing import write_whole
 from app.ct.errors import CovidCTError
@@ -153,6 +155,17 @@ def _input_sha256(files: Sequence[NamedFile]) -> str:
         with file.open() as opened:
             digests += hashlib.file_digest(opened, "sha256").digest()  # type: ignore[arg-type]  # it has readinto
     return hashlib.sha256(digests).hexdigest()
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is what ``write`` of a prediction or a refusal leaves."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and (
+        found.get("notice") == NOTICE or str(found.get("type")).startswith("urn:covidct:problem:")
+    )
 
 
 def _overlay_name(index: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.commands import Misuse
 from app.commands.given import Given, GivenExam, shown
 from app.commands.naming import folder_names
-from app.commands.predict import Outcome, Refusal
+from app.commands.predict import REPORT, Outcome, Refusal, is_report
 from app.commands.table import header, row
 from app.commands.writing import write_whole
 from app.ct.errors import StorageFull, StorageUnavailable
@@ -101,7 +101,7 @@ def folders(given: Given, folder: Path) -> Sink:
     """``report.json`` and overlays: of one exam in ``folder``, of several each in a folder of its own inside.
 
     Raises:
-        Misuse: a folder would be read as part of an exam, or cannot be made and written into.
+        Misuse: a folder would be read as part of an exam, cannot be made and written into, or holds another's ``report.json``.
     """
     places = [folder / name for name in folders_of(given, folder)]
     if read := given.would_read(places):
@@ -117,6 +117,8 @@ def folders(given: Given, folder: Path) -> Sink:
 def _try_out(folder: Path) -> None:
     """Make ``folder`` and write into it; what is written goes at once."""
     folder.mkdir(parents=True, exist_ok=True)
+    if (report := folder / REPORT).is_file() and not is_report(report):
+        raise Misuse(f"{shown(report)} is there and no report of covidct; give -o another folder.")
     with tempfile.TemporaryFile(dir=folder):
         pass
 

@@ -395,6 +395,20 @@ def test_a_table_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsy
     assert len(rows((tmp_path / "table.csv").read_text())) == 1
 
 
+@pytest.mark.parametrize("content", ["", "{}", '{"notice": "pay at once"}', '["report"]', "no JSON", "\xff", "[" * 10**5])
+def test_a_report_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsys, content):
+    (tmp_path / "out" / "c").mkdir(parents=True)
+    foreign = tmp_path / "out" / "c" / "report.json"
+    foreign.write_text(content, encoding="latin-1")
+
+    with pytest.raises(Misuse, match=r"report\.json is there and no report of covidct"):
+        ran([three[0], three[2]], Places(folder=tmp_path / "out"))
+
+    assert capsys.readouterr().out == ""
+    assert foreign.read_text(encoding="latin-1") == content
+    assert [path.name for path in (tmp_path / "out").rglob("*.*")] == ["report.json"]
+
+
 def test_no_report_of_another_exam_stands_beside_pictures_whatever_breaks_off(three, tmp_path, monkeypatch):
     ran(three[:1], Places(folder=tmp_path / "out"))
     monkeypatch.setattr("app.commands.predict.write_whole", refuse(errno.ENOSPC, path_has="report.json"))
