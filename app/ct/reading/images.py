@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from app.ct.exam import Exam, InputKind, Order, Slice
 from app.ct.reading.copies import copies_left_out, without_same_files
 from app.ct.reading.files import NOWHERE, Damaged, Damages, attempt, attempted, named, natural_key, refuse
 from app.ct.reading.first import First, OnFirst
-from app.ct.reading.kinds import KnownFile
+from app.ct.reading.kinds import KnownFile, path_of
 from app.ct.reading.pictures import Decode, Sized, check, meaning_for, measure
 from app.ct.reading.polarity import are_for_soft_tissue, are_in_two_windows, are_inverted
 from app.ct.words import Sentence, sentence
@@ -69,6 +70,7 @@ def read_images(
         # Names that repeated may do so no more.
         order, ranked = _ordered([ranked[place] for place in kept])
         pictures = [shown[file.number] for file in ranked]
+    folders = _folders_of_one_exam(ranked)
     inverted = are_inverted(pictures)
     if inverted:
         pictures = [255 - gray for gray in pictures]
@@ -86,7 +88,7 @@ def read_images(
         kind=InputKind.IMAGES,
         order=order,
         files=total,
-        warnings=(*odd, *turned, *copies, *(said for said, holds in noted if holds and said)),
+        warnings=(*odd, *turned, *copies, *folders, *(said for said, holds in noted if holds and said)),
     )
 
 
@@ -119,6 +121,37 @@ def _alike(
         "{files}: left out, because all other pictures are of another size.", files=named(others, total)
     )
     return kept, (left_out,)
+
+
+def _folders_of_one_exam(files: Sequence[Sized]) -> tuple[Sentence, ...]:
+    """What to say where the pictures lie in several folders, which are never named.
+
+    Args:
+        files: pictures of which none is a copy of another.
+
+    Raises:
+        UnevenExam: a name repeats between folders, as those of two patients or two series do. What suffix it has, and how
+            many zeros its number begins with, is no difference.
+    """
+    places: dict[tuple[tuple[int, int, str], ...], set[PurePosixPath]] = {}
+    for file in files:
+        path = path_of(file.file.name)
+        places.setdefault(natural_key(path.stem), set()).add(path.parent)
+    folders = len(set().union(*places.values()))
+    if any(len(folders_of_name) > 1 for folders_of_name in places.values()):
+        raise UnevenExam(
+            sentence(
+                "The pictures come from {folders} folders, and file names repeat between them, as those of several"
+                " patients or series do: send the pictures of one series of one patient.",
+                folders=folders,
+            )
+        )
+    said = sentence(
+        "The pictures come from {folders} folders and were read as one exam: all of them must be of one series of one"
+        " patient.",
+        folders=folders,
+    )
+    return (said,) if folders > 1 else ()
 
 
 def _measured(files: Sequence[KnownFile], workers: Workers) -> tuple[list[Sized], Damages]:

@@ -108,7 +108,7 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     known = [replace(k, kind=lost) if k.kind is Kind.LOST else k for k in known]
     junk = sum(k.kind is Kind.JUNK for k in known)
     if Kind.DICOM in kinds:
-        suffixes = frozenset(_path_of(k.file.name).suffix for k in known if k.kind is Kind.DICOM)
+        suffixes = frozenset(path_of(k.file.name).suffix for k in known if k.kind is Kind.DICOM)
         slices = tuple(k for k in known if _is_of_dicom(k, suffixes))
         junk = sum(k.kind not in _BESIDE_DICOM for k in known) - sum(k.kind not in _BESIDE_DICOM for k in slices)
         return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
@@ -133,7 +133,7 @@ def _is_of_dicom(file: KnownFile, suffixes: frozenset[str]) -> bool:
     """Whether a file beside DICOM files, which have those ``suffixes``, is one, or a damaged one by its name, which must not go
     missing.
     """
-    suffix = _path_of(file.file.name).suffix
+    suffix = path_of(file.file.name).suffix
     may_be = bool(_DICOM_SUFFIX.fullmatch(suffix)) or suffix in suffixes
     match file.kind:
         case Kind.DICOM | Kind.EMPTY:
@@ -165,9 +165,9 @@ def kind_told(name: str, head: bytes) -> Kind:
         return Kind.JUNK
     kind = _kind_of_bytes(head)
     may_be_slices = kind in _OF_SLICES
-    if _is_junk_name(_path_of(name), head) and not may_be_slices:
+    if _is_junk_name(path_of(name), head) and not may_be_slices:
         return Kind.JUNK
-    is_lost = kind is Kind.JUNK and _is_text(head[:_TOLD_BYTES]) and _SLICE_SUFFIX.fullmatch(_path_of(name).suffix)
+    is_lost = kind is Kind.JUNK and _is_text(head[:_TOLD_BYTES]) and _SLICE_SUFFIX.fullmatch(path_of(name).suffix)
     return Kind.LOST if is_lost else kind
 
 
@@ -186,11 +186,12 @@ def is_folder(member: zipfile.ZipInfo) -> bool:
 
 def is_macos_companion(name: str) -> bool:
     """Whether a file is what macOS puts beside another one (``__MACOSX/``, ``._name``); it never holds a slice."""
-    path = _path_of(name)
+    path = path_of(name)
     return "__MACOSX" in path.parts or path.name.startswith("._")
 
 
-def _path_of(name: str) -> PurePosixPath:
+def path_of(name: str) -> PurePosixPath:
+    """A file's name as a path, also as Windows writes it."""
     return PurePosixPath(name.replace("\\", "/"))
 
 
@@ -230,7 +231,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _refuse_junk(files: Sequence[NamedFile]) -> None:
-    if all(is_macos_companion(f.name) or _path_of(f.name).name.casefold() in _SYSTEM_FILES for f in files):
+    if all(is_macos_companion(f.name) or path_of(f.name).name.casefold() in _SYSTEM_FILES for f in files):
         raise NoFiles(sentence("The upload holds no slices."))
     if any(_is_directory(f) for f in files):
         raise NoFiles(

@@ -8,7 +8,8 @@ from app.ct.errors import NoUsableSeries, UnevenExam, UnsupportedEncoding
 from app.ct.exam import InputKind, Order
 from app.ct.reading import NamedFile, read_exam
 from app.ct.windowing import LUNG
-from tests.builders import a_jpeg, a_picture, a_png, files
+from app.uploads import Limits, unpack
+from tests.builders import a_jpeg, a_picture, a_png, a_zip, files
 
 GRAY = a_picture()
 
@@ -182,3 +183,53 @@ def test_a_cmyk_jpeg_is_read_by_its_adobe_marker(transform):
 def test_a_series_cannot_be_asked_of_pictures():
     with pytest.raises(NoUsableSeries):
         read_exam(files(a_jpeg()), series_instance_uid="1.2.3")
+
+
+def of_folders(*folders: str, names: str = "slice{}.jpg", repeating: bool = True) -> list[NamedFile]:
+    """Six pictures in each folder, named alike or counted on."""
+    return [
+        NamedFile(
+            f"{folder}/{names.format(k + 1 + (0 if repeating else 6 * place))}", a_jpeg(a_picture(seed=6 * place + k))
+        )
+        for place, folder in enumerate(folders)
+        for k in range(6)
+    ]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        of_folders("CANARY1", "CANARY2"),
+        of_folders("cd/CANARY/1", "cd/CANARY/2"),
+        of_folders("cd\\CANARY\\1", "cd\\CANARY\\2"),
+        [*of_folders("CANARY1"), *of_folders("", "CANARY2", names="Slice0{}.png")[6:]],
+    ],
+    ids=["side by side", "below others", "on Windows", "with other suffixes and zeros"],
+)
+def test_pictures_of_several_folders_whose_names_repeat_are_refused(parts):
+    with pytest.raises(UnevenExam, match="from 2 folders, and file names repeat") as refusal:
+        read_exam(parts)
+    assert "CANARY" not in refusal.value.message
+
+
+def test_pictures_of_several_folders_in_an_archive_are_refused_too(tmp_path):
+    archive = a_zip([(file.name, file.read()) for file in of_folders("CANARY1", "CANARY2")])
+
+    with pytest.raises(UnevenExam, match="from 2 folders"):
+        read_exam(unpack([NamedFile("exam.zip", archive)], Limits(), spool=tmp_path))
+
+
+def test_pictures_of_several_folders_that_count_on_are_one_exam_and_that_is_said():
+    exam = read_exam(of_folders("cd/CANARY/1", "cd/CANARY/2", "cd/CANARY", repeating=False))
+
+    assert len(exam.slices) == 18
+    (said,) = (warning for warning in exam.warnings if "folders" in warning)
+    assert said.startswith("The pictures come from 3 folders and were read as one exam")
+    assert "CANARY" not in said
+
+
+@pytest.mark.parametrize("folder", ["exam", "cd/patient/series", "."])
+def test_pictures_of_one_folder_are_one_exam_wherever_it_lies(folder):
+    beside = NamedFile("cd/readme/readme.txt", b"hello")
+
+    assert not any("folder" in said for said in read_exam([*of_folders(folder), beside]).warnings)
