@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from app.ct.affected import AffectedSpec
+from app.ct.diagnosis import Verdict
 from app.ct.errors import CovidCTError
 from app.ct.manifest import Decision, ExamRule, FitnessSpec, NetworkSpec, PreprocessingSpec
 
@@ -138,8 +139,18 @@ class Run(_Part):
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
+class Verdicts(_Part):
+    """How often each verdict is given to cases of the positive class and to the others."""
+
+    positives: dict[Verdict, int]
+    negatives: dict[Verdict, int]
+
+
 class Source(BaseModel):
-    """What an evaluation says of one data set: of ``cases`` that were sent ``n`` could be scored."""
+    """What an evaluation says of one data set: of ``cases`` that were sent ``n`` could be scored.
+
+    Older evaluations do not tell ``verdicts``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -150,6 +161,7 @@ class Source(BaseModel):
     cases: int
     refused_share: Figure
     metrics: dict[str, Figure]
+    verdicts: Verdicts | None = None
 
 
 class ModelUsed(_Part):

@@ -13,6 +13,8 @@ from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Decision, Manifest, NetworkSpec, PreprocessingSpec
 from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files, write
+from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from tests.builders import a_dicom_exam, an_enhanced_dicom
 from tests.fakes import a_fitness
@@ -40,6 +42,7 @@ class GrayScorer:
     manifest = MANIFEST
     engine_name = "gray"
     on_gpu = False
+    precision: Precision = "bf16"
 
     def score(self, slices: Sequence[Slice], indices: Sequence[int] | None = None) -> SliceScores:
         maps = np.stack([np.asarray(Image.fromarray(s.gray).resize((6, 5)), dtype=np.float32) / 255 for s in slices])
@@ -151,6 +154,61 @@ def test_a_patient_of_one_slice_is_judged_as_a_single_image(tmp_path: Path, slic
 
     assert case.probability == pytest.approx(0.5)
     assert case.called is called
+
+
+def test_how_often_the_service_is_inconclusive_is_counted_by_class(tmp_path: Path) -> None:
+    # Probabilities .5, .45, .77, .45, .14; the threshold is .4, the band .3 to .5.
+    rows = [{"label": label, "dataset": "ab"[label]} for label in (1, 1, 1, 0, 0)]
+    data = a_data_set(tmp_path / "data", rows)
+    for number, gray in enumerate((128, 126, 140, 126, 110)):
+        Image.new("L", (64, 48), gray).save(data / f"{number:03}.png")
+
+    report = run(data, tmp_path / "out")
+
+    positives = {"COVID_19": 1, "NON_COVID_19": 0, "INCONCLUSIVE": 2}
+    assert report["verdicts"] == {
+        "positives": positives,
+        "negatives": {"COVID_19": 0, "NON_COVID_19": 1, "INCONCLUSIVE": 1},
+    }
+    assert report["per_source"]["b"]["verdicts"]["positives"] == positives  # type: ignore[index]
+    assert [s["verdict"] for s in scores(tmp_path / "out")][:3] == ["INCONCLUSIVE", "INCONCLUSIVE", "COVID_19"]
+    assert "| COVID-19, all scored | 1 | 0 | 2 |" in (tmp_path / "out/report.md").read_text()
+
+
+def an_exam_set(folder: Path, *, missing: range = range(0)) -> Path:
+    """A data set of one phantom of ninety slices 3 mm apart, some of them missing."""
+    drawn = phantom(slices=90, size=96)
+    write([file for number, file in enumerate(dicom_files(drawn)) if number not in missing], folder / "exam")
+    (folder / "manifest.csv").write_text("file,label,dataset\nexam,1,scanner\n")
+    return folder
+
+
+@pytest.mark.parametrize(("missing", "verdict"), [(range(0), "COVID_19"), (range(40, 50), "INCONCLUSIVE")])
+def test_an_exam_with_slices_missing_in_the_lungs_is_inconclusive_as_in_service(
+    tmp_path: Path, missing: range, verdict: str
+) -> None:
+    scorer = GrayScorer()
+    anything = Decision(threshold=0.0, band=(0.0, 0.0))
+    rule = MANIFEST.exam_rule.model_copy(update={"decision": anything})
+    scorer.manifest = MANIFEST.model_copy(update={"exam_rule": rule})
+
+    (case,) = score(Catalog.read(an_exam_set(tmp_path, missing=missing)).records, scorer, by=By.EXAM)
+
+    assert case.called
+    assert case.verdict == verdict
+
+
+def test_as_many_slices_of_an_exam_are_scored_as_the_service_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    data, scorer = an_exam_set(tmp_path / "data"), GrayScorer()
+    scorer.precision = "f32"
+
+    report = evaluate(scorer, [data], tmp_path / "out", by=By.EXAM, draws=50)
+
+    assert (report["slices_at_most"], scores(tmp_path / "out")[0]["slices"]) == (32, "32")
+    assert "at most 32 of those that show lung" in (tmp_path / "out/report.md").read_text()
 
 
 def test_slices_of_a_folder_are_one_exam(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from app.ct.diagnosis import exam_probability
 from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import TopShareMean
 from app.ct.manifest import Manifest
+from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from app.web.basis import recognized
 from tests.fakes import a_manifest
@@ -184,6 +185,7 @@ class GrayScorer:
     manifest: Manifest = a_manifest()
     engine_name = "gray"
     on_gpu = False
+    precision: Precision = "bf16"
 
     def score(self, slices: Sequence[Slice], *, indices: Sequence[int] | None = None) -> SliceScores:
         maps = np.zeros((len(slices), 2, 2), np.float32)

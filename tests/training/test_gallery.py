@@ -77,7 +77,7 @@ def test_the_page_says_whose_pictures_these_are_and_needs_no_other_file(tmp_path
 def test_only_so_many_of_a_kind_are_shown_but_all_are_counted(tmp_path: Path) -> None:
     text = page(tmp_path, cases(tmp_path / "data", SAID), most=1)
 
-    assert "Called COVID-19, but is not: 2, the first 1" in text
+    assert "At or above the threshold, but is not COVID-19: 2, the first 1" in text
     assert text.count("<figure") == 3
 
 

@@ -53,6 +53,20 @@ def test_what_is_written_is_an_evaluation(tmp_path):
     assert told.recipe == "tiny"
 
 
+def test_verdicts_are_counted_where_every_fold_tells_them(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+    for fold, said in zip(folds, (("COVID_19", "NON_COVID_19", ""), ("INCONCLUSIVE",) * 3), strict=True):
+        assert "verdicts" not in pool(folds, tmp_path / "out")
+        lines = (fold / "scores.csv").read_text().splitlines()
+        told = [f"{line},{verdict}" for line, verdict in zip(lines, ("verdict", *said), strict=True)]
+        (fold / "scores.csv").write_text("\n".join(told) + "\n")
+
+    told = pool(folds, tmp_path / "out")["verdicts"]
+
+    assert told["positives"] == {"COVID_19": 1, "NON_COVID_19": 0, "INCONCLUSIVE": 1}
+    assert told["negatives"] == {"COVID_19": 0, "NON_COVID_19": 1, "INCONCLUSIVE": 2}
+
+
 def test_folds_of_different_recipes_are_refused(tmp_path):
     folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
     told = json.loads((folds[1] / "metrics.json").read_text())

@@ -158,6 +158,33 @@ def test_what_the_model_is_worth_is_told_in_plain_words(tmp_path: Path) -> None:
         assert figure == "0.721" or figure not in worth
 
 
+def test_the_card_tells_how_often_the_service_is_inconclusive(tmp_path: Path) -> None:
+    an_evaluation(tmp_path, "blocks")
+    assert "inconclusive 177" not in card(tmp_path)
+    path = tmp_path / "evaluations/blocks/metrics.json"
+    counts = {"COVID_19": 8, "INCONCLUSIVE": 177, "NON_COVID_19": 1}
+    told = {"positives": counts, "negatives": counts | {"INCONCLUSIVE": 100}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdicts": told}))
+
+    text = card(tmp_path)
+
+    said = "COVID-19 8, inconclusive 177, not COVID-19 1"
+    assert f"| What does the service say of the slices with COVID-19? | {said} |" in text
+    assert "| 372 (186) | 6 | 4 | 177 + 100 |" in text
+
+
+def test_a_rate_at_the_threshold_is_not_told_as_what_the_service_says(tmp_path: Path) -> None:
+    an_evaluation(tmp_path, "blocks")
+    path = tmp_path / "evaluations/blocks/metrics.json"
+    figures = {"sensitivity": {"value": 0.9}, "specificity": {"value": 0.8}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"metrics": figures}))
+
+    asked = [line for line in card(tmp_path).splitlines() if line.endswith(" blocks (part=validation) |")]
+
+    assert len(asked) == 2
+    assert all("threshold, inside the inconclusive band too?" in line for line in asked)
+
+
 def test_every_precision_is_told_with_why_it_is_not_allowed(tmp_path: Path) -> None:
     told = card_of(a_measured_run(tmp_path)).partition("## Precision of the CPU engine")[2]
 
@@ -186,7 +213,7 @@ def test_a_figure_that_does_not_exist_is_a_dash(tmp_path: Path) -> None:
     an_evaluation(tmp_path, "soares-blocks")
     row = next(line for line in card(tmp_path).splitlines() if "372 (186)" in line)
 
-    assert row.split(" | ")[6:9] == ["0.812 (0.781 to 0.867)", "-", "-"]
+    assert row.split(" | ")[7:10] == ["0.812 (0.781 to 0.867)", "-", "-"]
 
 
 def test_a_run_reads_back(tmp_path: Path) -> None:

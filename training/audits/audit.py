@@ -24,6 +24,7 @@ from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
 from training.audits.trial import Case, Pair, pairs, try_all
 from training.measuring.evaluate import model_used
+from training.measuring.scoring import slices_at_most
 from training.records.catalog import Record
 
 REPORT, TABLES = "audit.json", "audit.md"
@@ -165,9 +166,14 @@ def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:
         "where": list(plan.where),
         "by": [str(by) for by in plan.levels],
         "records": records,
+        "slices_at_most": slices_at_most(model) or "all",
         "sample_of_each_source_and_label": plan.sample,
         "bootstrap": {"draws": bootstrap.draws, "seed": bootstrap.seed, "unit": "group", "level": 0.95},
     }
+
+
+def _of_an_exam(most: int | str) -> str:
+    return "all slices that show lung" if most == "all" else f"at most {most} slices"
 
 
 def _text(report: dict[str, Any], sections: Sequence[_Section]) -> str:
@@ -175,7 +181,8 @@ def _text(report: dict[str, Any], sections: Sequence[_Section]) -> str:
     what = (
         f"Weights {used['weights_sha256'][:12]}, engine {used['engine']}. {report['records']} records of "
         f"{' and '.join(report['data'])}, {', '.join(report['where']) or 'whatever they are'}"
-        f"{'' if most is None else f', at most {most} of each source and label'}. Intervals are 95 %, bootstrap of groups, "
+        f"{'' if most is None else f', at most {most} of each source and label'}. Of an exam "
+        f"{_of_an_exam(report['slices_at_most'])} are scored. Intervals are 95 %, bootstrap of groups, "
         f"{bootstrap['draws']} draws, seed {bootstrap['seed']}.\n"
     )
     parts = (f"## {section.name}\n\n{section.text}" for section in sections)

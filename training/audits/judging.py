@@ -13,20 +13,18 @@ from app.ct.fitness import is_like_training
 from app.ct.manifest import Manifest
 from app.ct.preprocessing import Prepared
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES
 from training.audits.alterations import Look
-from training.measuring.scoring import slices_to_score
+from training.measuring.scoring import Machine, slices_at_most, slices_to_score
 
 _TOGETHER = 64
 """Pictures that share a pass through the network, at least, so long as there are so many."""
 
 
-class Auditable(Protocol):
+class Auditable(Machine, Protocol):
     """What of ``app.ct.classifier.Classifier`` an audit needs."""
 
     manifest: Manifest
     engine_name: str
-    on_gpu: bool
 
     def prepare(self, ct_slice: Slice) -> Prepared:
         """Make the network's input of a slice."""
@@ -88,11 +86,10 @@ def judge(exams: Iterable[tuple[Exam | ExamError, Look]], model: Auditable) -> I
 def _prepared(exam: Exam | ExamError, look: Look, model: Auditable) -> _Waiting:
     if isinstance(exam, ExamError):
         return _Waiting([], [], 0, exam.code)
-    limit = None if model.on_gpu else CPU_SLICES
-    indices, refused = slices_to_score(exam, limit, model.manifest.fitness)
-    looks = [(index, look(model.prepare(exam.slices[index]))) for index in indices]
+    chosen = slices_to_score(exam, slices_at_most(model), model.manifest.fitness)
+    looks = [(index, look(model.prepare(exam.slices[index]))) for index in chosen.indices]
     kept = [(index, prepared) for index, prepared in looks if prepared is not None]
-    return _Waiting([p for _, p in kept], [i for i, _ in kept], len(exam.slices), refused)
+    return _Waiting([p for _, p in kept], [i for i, _ in kept], len(exam.slices), chosen.refused)
 
 
 def _judged(waiting: Sequence[_Waiting], model: Auditable) -> Iterator[Judged]:

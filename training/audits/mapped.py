@@ -43,8 +43,7 @@ def _pictures(record: Record, model: Auditable) -> Iterator[Picture]:
         exam = record.read()
     except ExamError:
         return
-    indices, _ = slices_to_score(exam, _OF_AN_EXAM, model.manifest.fitness)
-    for index in indices:
+    for index in slices_to_score(exam, _OF_AN_EXAM, model.manifest.fitness).indices:
         prepared = model.prepare(exam.slices[index])
         yield Picture(prepared.image, prepared.box, _lesion(record, exam), record.group)
 

@@ -11,13 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from app import NOTICE
+from app.ct.diagnosis import Verdict
 from app.ct.manifest import Manifest
 from training.measuring.evaluation_report import write_report
 from training.measuring.gallery import GALLERY, write_gallery
 from training.measuring.illustrate import Curves, draw
 from training.measuring.masks import localization
 from training.measuring.operating import OperatingPoint, offered, on_validation, taken_over
-from training.measuring.scoring import By, Scored, Scorer, score
+from training.measuring.scoring import By, Scored, Scorer, score, slices_at_most
 from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record
@@ -81,6 +82,7 @@ def evaluate(
         "where": list(where),
         "parts": dict(Counter(str(record.part or "not said") for record in records)),
         "by": str(by),
+        **({"slices_at_most": slices_at_most(scorer) or "all"} if by is By.EXAM else {}),
         "positive_class": positive,
         "threshold": point.threshold,
         "threshold_chosen": point.chosen,
@@ -174,9 +176,19 @@ def _summary(cases: Sequence[Scored], positive: str, *, draws: int, seed: int) -
         "groups": len({case.record.group for case in scored}),
         "refused": sum(bool(case.refused) for case in cases),
         "cases": len(cases),
+        "verdicts": verdicts([c.record.label == label for c in scored], [str(c.verdict) for c in scored]),
         "refused_share": as_numbers({"": _refused_share(cases, draws=draws, seed=seed)})[""],
         "metrics": as_numbers(measure(_sample(scored).for_positive(label), draws=draws, seed=seed)),
     }
+
+
+def verdicts(positive: Sequence[bool], given: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How often each verdict is given to cases of the positive class and to the others, as ``metrics.json`` holds it."""
+    of_class = {
+        name: Counter(v for p, v in zip(positive, given, strict=True) if p == wanted)
+        for name, wanted in (("positives", True), ("negatives", False))
+    }
+    return {name: {str(v): found[v] for v in Verdict} for name, found in of_class.items()}
 
 
 def _refused_share(cases: Sequence[Scored], *, draws: int, seed: int) -> Interval:
@@ -238,11 +250,13 @@ def _write_scores(path: Path, cases: Sequence[Scored], data: Sequence[Path]) -> 
     """One line a case; a patient's line names its first file. ``refused`` is 1 where serving would refuse it."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("file", "label", "probability", "refused", "why", "dataset", "group", "slices", "logit"))
+        writer.writerow(
+            ("file", "label", "probability", "refused", "why", "dataset", "group", "slices", "logit", "verdict")
+        )
         for case in cases:
             record = case.record
             probability = "" if case.probability is None else f"{case.probability:.6f}"
             logit = f"{case.logits[0]:.6f}" if len(case.logits) == 1 else ""
-            verdict = (probability, int(bool(case.refused)), case.refused)
+            judged = (probability, int(bool(case.refused)), case.refused)
             where = (record.dataset, record.group, len(case.logits), logit)
-            writer.writerow((_name(record, data), record.label, *verdict, *where))
+            writer.writerow((_name(record, data), record.label, *judged, *where, case.verdict or ""))

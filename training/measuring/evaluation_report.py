@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app import NOTICE
+from app.ct.diagnosis import Verdict
 from training.markdown import table
 from training.measuring.figures import words
 from training.measuring.gallery import GALLERY, templates
@@ -91,6 +92,7 @@ def write_report(report: Mapping[str, Any], out: Path) -> None:
 def _sections(report: Mapping[str, Any]) -> Iterator[Section | None]:
     yield _what(report)
     yield _metrics(report)
+    yield _verdicts(report)
     yield _sources(report)
     yield _calibration(report)
     yield _chosen(report)
@@ -115,6 +117,7 @@ def _what(report: Mapping[str, Any]) -> Section:
         f"{report['groups']} groups) and {report['unscored']} could not be read",
         "refused": f"{report['refused']} would be refused by the service, {_words(report['refused_share'])}"
         f"{_ONE_BY_ONE if report['by'] == By.PATIENT else ''}",
+        **({"slices of an exam": _of_an_exam(report["slices_at_most"])} if "slices_at_most" in report else {}),
         "intervals": f"95 %, bootstrap of groups, {report['bootstrap']['draws']} draws, "
         f"seed {report['bootstrap']['seed']}; the fewer groups, the more they are too narrow",
     }
@@ -124,6 +127,11 @@ def _what(report: Mapping[str, Any]) -> Section:
         "Write a manifest with the column group."
     )
     return Section("What was measured", (words,) if alone else (), rows=tuple(facts.items()), columns=("", ""))
+
+
+def _of_an_exam(most: int | str) -> str:
+    told = "all that show lung" if most == "all" else f"at most {most} of those that show lung"
+    return f"{told}, as the service scores on this machine unless asked for others"
 
 
 def _parts(counts: Mapping[str, int]) -> str:
@@ -145,6 +153,22 @@ def _metrics(report: Mapping[str, Any]) -> Section:
     )
     columns = ("", f"all scored ({report['n']})", f"accepted ({accepted['n']})")
     return Section("Figures", (note,), columns, rows, _there(report, ROC, PRECISION_RECALL, PROBABILITIES))
+
+
+def _verdicts(report: Mapping[str, Any]) -> Section:
+    """What is said of a case; a figure at the threshold counts what is inconclusive to one side or the other."""
+    other = next(name for name in ("COVID-19", "non-COVID-19") if name != report["positive_class"])
+    of_class = {"positives": report["positive_class"], "negatives": other}
+    rows = tuple(
+        (f"{name}, {what}", *(str(counts["verdicts"][key][verdict]) for verdict in Verdict))
+        for key, name in of_class.items()
+        for what, counts in (("all scored", report), ("accepted", report["accepted"]))
+    )
+    note = (
+        "By the bands that the model serves with. Sensitivity, specificity and the like are at the threshold, inside the "
+        "inconclusive band too; what the service would refuse it says nothing of."
+    )
+    return Section("What the service says", (note,), ("cases", *Verdict), rows)
 
 
 def _sources(report: Mapping[str, Any]) -> Section:
@@ -216,8 +240,8 @@ def _decision(report: Mapping[str, Any]) -> Section | None:
 def _maps(report: Mapping[str, Any]) -> Section:
     inside, found = report["evidence_in_lung"], report["localization"]
     note = (
-        f"Of the heat of the {inside['n']} cases called COVID-19 whose lungs were found, {_words(inside)} lies inside the "
-        "lungs (mean of their strongest slices)."
+        f"Of the heat of the {inside['n']} cases at or above the threshold whose lungs were found, {_words(inside)} lies "
+        "inside the lungs (mean of their strongest slices)."
     )
     if found is None:
         why = "" if report["by"] == By.SLICE else " of single pictures (a volume's or a folder's are not read)"

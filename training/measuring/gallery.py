@@ -85,8 +85,8 @@ def write_gallery(
         most: cases of a kind.
     """
     sections = {
-        "Called COVID-19, but is not": false_positives(cases),
-        "Is COVID-19, but was not called so": false_negatives(cases),
+        "At or above the threshold, but is not COVID-19": false_positives(cases),
+        "Is COVID-19, but below the threshold": false_negatives(cases),
         "Furthest from the truth, of either kind": most_confident(cases),
     }
     shown = {

@@ -4,19 +4,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from app.ct.diagnosis import diagnose
+from app.ct.diagnosis import HeldBack, Verdict, diagnose
 from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_lung_area, is_like_training
+from app.ct.gaps import coverage_of
 from app.ct.heatmap import enlarged
 from app.ct.manifest import FitnessSpec, Manifest
+from app.ct.precision import Precision
 from app.ct.preprocessing import make_preprocessor
+from app.ct.processors import cpus
 from app.ct.scores import SliceScores
-from app.ct.selection import CPU_SLICES, lung_area, select_slices
+from app.ct.selection import lung_area, select_slices, slices_by_default
 from app.ct.spread import end_to_end
 from training.measuring.masks import Located, SliceMap, locate, not_located
 from training.records.catalog import CatalogError, Record
@@ -24,12 +27,18 @@ from training.records.catalog import CatalogError, Record
 _BATCH = 32
 
 
-class Scorer(Protocol):
+class Machine(Protocol):
+    """What of ``app.ct.classifier.Classifier`` says how much of an exam it scores."""
+
+    on_gpu: bool
+    precision: Precision
+
+
+class Scorer(Machine, Protocol):
     """What of ``app.ct.classifier.Classifier`` is needed to score."""
 
     manifest: Manifest
     engine_name: str
-    on_gpu: bool
 
     def score_chunks(self, exam: Exam, indices: Sequence[int], *, chunk: int = 8) -> Iterator[SliceScores]:
         """Score some slices of an exam, in parts."""
@@ -79,6 +88,8 @@ class Scored:
         logits: of the slices scored; empty where the reader could not read it.
         probability: of COVID-19, by the image's or the exam's rule; None where nothing could be scored.
         called: whether the probability lies at or above the threshold that serving uses for it.
+        verdict: what serving would say, inside the band or with slices missing within the lungs inconclusive; what it would
+            refuse has one all the same. None where nothing could be scored.
         located: what masks say of the maps of its slices, one for each slice that has a mask.
         shown: the slice that argued most; None where nothing could be scored.
     """
@@ -88,6 +99,7 @@ class Scored:
     logits: tuple[float, ...] = ()
     probability: float | None = None
     called: bool = False
+    verdict: Verdict | None = None
     located: tuple[Located, ...] = ()
     shown: Shown | None = None
 
@@ -132,11 +144,16 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         exam = record.read()
     except ExamError as error:
         return Scored((record,), refused=error.code)
-    limit = None if scorer.on_gpu else CPU_SLICES
-    indices, refused = slices_to_score(exam, limit, scorer.manifest.fitness)
-    scores = SliceScores.joined(list(scorer.score_chunks(exam, indices)))
-    refused = refused or _unlike(scores.distance)
-    judged = _judged((record,), refused, logits=scores.logits, exam_slices=len(exam.slices), manifest=scorer.manifest)
+    chosen = slices_to_score(exam, slices_at_most(scorer), scorer.manifest.fitness)
+    scores = SliceScores.joined(list(scorer.score_chunks(exam, chosen.indices)))
+    judged = _judged(
+        (record,),
+        chosen.refused or _unlike(scores.distance),
+        logits=scores.logits,
+        exam_slices=len(exam.slices),
+        manifest=scorer.manifest,
+        held_back=chosen.held_back,
+    )
     strongest = int(np.argmax(scores.logits))
     if len(exam.slices) == 1:
         located = _located(record, scores, 0, exam.slices[0], manifest=scorer.manifest)
@@ -146,16 +163,36 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
     return replace(judged, located=located, shown=shown)
 
 
-def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> tuple[tuple[int, ...], str]:
-    """The slices serving would score; where it would refuse the exam, some that are spread over it, and why."""
+def slices_at_most(machine: Machine) -> int | None:
+    """How many slices of an exam the service would score on this machine unless asked for others; None for all with lung."""
+    return slices_by_default(on_gpu=machine.on_gpu, precision=machine.precision, cpus=cpus())
+
+
+class Chosen(NamedTuple):
+    """What of an exam is scored.
+
+    Attributes:
+        indices: of slices.
+        refused: why serving would refuse the exam without scoring it (an error's code); empty where it would not.
+        held_back: why serving would give no verdict but inconclusive.
+    """
+
+    indices: tuple[int, ...]
+    refused: str = ""
+    held_back: HeldBack | None = None
+
+
+def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> Chosen:
+    """The slices serving would score; where it would refuse the exam, some that are spread over it."""
     try:
         check_body_part(exam)
         area = lung_area(exam)
         check_lung_area(area, fitness.least_lung_area)
-        return select_slices(area, limit), ""
+        gap_mm = coverage_of(exam, area).gap_mm
+        return Chosen(select_slices(area, limit), held_back=None if gap_mm is None else HeldBack.GAP_IN_LUNGS)
     except (NotChest, NoLung) as error:
         count = len(exam.slices)
-        return tuple(map(int, end_to_end(count, count if limit is None else limit))), error.code
+        return Chosen(tuple(map(int, end_to_end(count, count if limit is None else limit))), refused=error.code)
 
 
 def _unlike(distance: np.ndarray) -> str:
@@ -197,7 +234,7 @@ def _read_slice(record: Record, fitness: FitnessSpec, *, number: int) -> tuple[S
         return None, error.code
     if len(exam.slices) > 1:
         raise CatalogError(f"Record {number} is one file of several slices, a whole exam: evaluate it with --by exam.")
-    return exam.slices[0], slices_to_score(exam, None, fitness)[1]
+    return exam.slices[0], slices_to_score(exam, None, fitness).refused
 
 
 def _patients(slices: Sequence[Scored], manifest: Manifest) -> list[Scored]:
@@ -238,9 +275,15 @@ def _judged(
     logits: np.ndarray,
     exam_slices: int,
     manifest: Manifest,
+    held_back: HeldBack | None = None,
 ) -> Scored:
     diagnosis = diagnose(
-        range(len(logits)), logits, exam_slices=exam_slices, rule=manifest.exam_rule, image=manifest.image
+        range(len(logits)),
+        logits,
+        exam_slices=exam_slices,
+        rule=manifest.exam_rule,
+        image=manifest.image,
+        held_back=held_back,
     )
     return Scored(
         records,
@@ -248,6 +291,7 @@ def _judged(
         logits=tuple(float(x) for x in logits),
         probability=diagnosis.probability,
         called=diagnosis.probability >= diagnosis.threshold,
+        verdict=diagnosis.verdict,
     )
 
 

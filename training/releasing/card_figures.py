@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
+from app.ct.diagnosis import Verdict
 from training.markdown import bullets, number, table, with_interval
 from training.run import Evaluation, Figure, Run, Shortcut, Source
 
@@ -33,7 +34,9 @@ def figures(evaluations: Sequence[Evaluation]) -> str:
     return (
         "Where the part is validation: it never trained, but it chose calibration, thresholds, bands, the exam rule and the "
         "recipe's settings, so its figures flatter. Positive class COVID-19 unless said otherwise; 95 % intervals by "
-        "bootstrap of groups. IoU is of labels. Dash: it does not exist there, such as the AUC of one class. Records that the "
+        "bootstrap of groups. SENS and SPE are at the threshold, inside the inconclusive band too; how many of the scored the "
+        "service leaves inconclusive stands beside the threshold. IoU is of labels. Dash: it does not exist there, such as the "
+        "AUC of one class, or was not measured. Records that the "
         "service would refuse are counted as refused, and scored all the same. A patient's slices are read one by one: that they "
         f"differ in size, for which the service would refuse them as one exam, is not counted.\n\n{_evaluated(evaluations)}"
     )
@@ -61,7 +64,16 @@ def crossed(measured: Sequence[Evaluation]) -> str:
 
 
 def _evaluated(evaluations: Sequence[Evaluation]) -> str:
-    columns = ["data", "by", "n (positive)", "groups", "refused", "threshold", *METRICS.values()]
+    columns = [
+        "data",
+        "by",
+        "n (positive)",
+        "groups",
+        "refused",
+        "inconclusive, positive + other",
+        "threshold",
+        *METRICS.values(),
+    ]
     return table(columns, [row for e in evaluations for row in _rows(e)])
 
 
@@ -77,9 +89,16 @@ def _parts(evaluation: Evaluation) -> list[tuple[str, Source]]:
 
 
 def _row(name: str, source: Source, evaluation: Evaluation) -> list[str]:
-    size = [f"{source.n} ({source.positives})", str(source.groups), str(source.refused)]
+    size = [f"{source.n} ({source.positives})", str(source.groups), str(source.refused), _inconclusive(source)]
     cells = [with_interval(source.metrics.get(key)) for key in METRICS]
     return [name, evaluation.by, *size, number(evaluation.threshold), *cells]
+
+
+def _inconclusive(source: Source) -> str:
+    if source.verdicts is None:
+        return "-"
+    of_class = source.verdicts.positives, source.verdicts.negatives
+    return " + ".join(str(counts.get(Verdict.INCONCLUSIVE, 0)) for counts in of_class)
 
 
 def shortcuts(rows: Sequence[Shortcut]) -> str:

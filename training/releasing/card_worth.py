@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from app.ct.diagnosis import Verdict
 from training.markdown import table, with_interval
 from training.releasing.card_figures import title
 from training.releasing.findings import Findings
@@ -9,10 +10,16 @@ from training.run import Evaluation, Figure, Run, Shortcut
 
 _ASKED = {
     "auc": "Of one {case} with COVID-19 and one without, how often has the first the higher probability? (half: a guess)",
-    "sensitivity": "What share of the {case}s with COVID-19 is called so?",
-    "specificity": "What share of those without is not called so?",
+    "sensitivity": "What share of the {case}s with COVID-19 has a probability at or above the threshold, inside the "
+    "inconclusive band too?",
+    "specificity": "What share of those without has a probability below the threshold, inside the inconclusive band too?",
     "calibration_slope": "Are high and low probabilities as far apart as they should be? (one: yes; less: too far)",
 }
+_ANSWERED = {
+    "positives": "What does the service say of the {case}s with COVID-19?",
+    "negatives": "What does it say of those without?",
+}
+_VERDICTS = {Verdict.COVID_19: "COVID-19", Verdict.INCONCLUSIVE: "inconclusive", Verdict.NON_COVID_19: "not COVID-19"}
 _AT_A_SOURCE_LEFT_OUT = (
     "At a source that gave no data: of one {case} with COVID-19 and one without, how often has the first the higher?"
 )
@@ -45,6 +52,18 @@ def _answers(evaluation: Evaluation) -> Iterator[Row]:
         figure = evaluation.metrics.get(metric)
         if figure is not None and figure.value is not None:
             yield question.format(case=evaluation.by), with_interval(figure), title(evaluation)
+    yield from _verdicts(evaluation)
+
+
+def _verdicts(evaluation: Evaluation) -> Iterator[Row]:
+    """How often each answer is given, of which inconclusive; older evaluations do not tell."""
+    if evaluation.verdicts is None:
+        return
+    of_class = {"positives": evaluation.verdicts.positives, "negatives": evaluation.verdicts.negatives}
+    for name, counts in of_class.items():
+        if any(counts.values()):
+            told = ", ".join(f"{words} {counts.get(verdict, 0)}" for verdict, words in _VERDICTS.items())
+            yield _ANSWERED[name].format(case=evaluation.by), told, title(evaluation)
 
 
 def _transfer(evaluation: Evaluation) -> Iterator[Row]:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from app import NOTICE
-from training.measuring.evaluate import SCORES
+from training.measuring.evaluate import SCORES, verdicts
 from training.metrics.evaluation import DRAWS, Sample, as_numbers, measure, share
 from training.run import METRICS, Evaluation, RunError
 
-_COLUMNS = ("file", "label", "probability", "refused", "dataset", "group")
+_COLUMNS = ("file", "label", "probability", "refused", "dataset", "group", "verdict")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,7 @@ class Fold:
         labels: int (cases,), 1 for COVID-19.
         probabilities: float (cases,), of COVID-19; nan where it could not be scored.
         refused: bool (cases,), whether serving would refuse it.
+        verdicts: str (cases,), what serving would say; empty where it could not be scored, and of older evaluations.
     """
 
     told: Evaluation
@@ -41,6 +42,7 @@ class Fold:
     labels: np.ndarray
     probabilities: np.ndarray
     refused: np.ndarray
+    verdicts: np.ndarray
 
     @classmethod
     def read(cls, folder: Path) -> "Fold":
@@ -52,14 +54,15 @@ class Fold:
         try:
             told = Evaluation.model_validate_json((folder / METRICS).read_bytes())
             with (folder / SCORES).open(encoding="utf-8", newline="") as file:
-                rows = [[row[name] for name in _COLUMNS] for row in csv.DictReader(file)]
+                # Older evaluations do not tell the verdict.
+                rows = [[({"verdict": ""} | row)[name] for name in _COLUMNS] for row in csv.DictReader(file)]
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{folder.name} is no evaluation that `evaluate` wrote.") from error
-        files, labels, probabilities, refused, datasets, groups = (
+        files, labels, probabilities, refused, datasets, groups, said = (
             np.array(column) for column in zip(*rows, strict=True)
         )
         scores = np.array([float(p) if p else np.nan for p in probabilities])
-        return cls(told, files, datasets, groups, labels.astype(int), scores, refused == "1")
+        return cls(told, files, datasets, groups, labels.astype(int), scores, refused == "1", said)
 
     @property
     def called(self) -> np.ndarray:
@@ -151,6 +154,7 @@ class _Pooled:
     labels: np.ndarray
     probabilities: np.ndarray
     refused: np.ndarray
+    verdicts: np.ndarray
     called: np.ndarray
 
     @classmethod
@@ -171,6 +175,12 @@ class _Pooled:
             "groups": len(np.unique(sample.groups)),
             "refused": int(self.refused.sum()),
             "cases": len(self.labels),
+            **self._told_verdicts(scored),
             "refused_share": as_numbers({"": share(self.refused, self.groups, draws=draws, seed=seed)})[""],
             "metrics": as_numbers(measure(sample, draws=draws, seed=seed)),
         }
+
+    def _told_verdicts(self, scored: np.ndarray) -> dict[str, Any]:
+        """Where every fold tells them."""
+        given = self.verdicts[scored].tolist()
+        return {"verdicts": verdicts((self.labels[scored] == 1).tolist(), given)} if all(given) else {}

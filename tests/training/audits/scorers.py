@@ -10,6 +10,7 @@ from PIL import Image
 from app.ct.exam import Exam, Slice
 from app.ct.lungs import find_lungs
 from app.ct.phantom import phantom
+from app.ct.precision import Precision
 from app.ct.preprocessing import LungBox, Prepared
 from app.ct.scores import SliceScores
 from app.ct.windowing import LUNG
@@ -33,6 +34,7 @@ class LooksAt:
 
     engine_name = "fake"
     on_gpu = False
+    precision: Precision = "bf16"
 
     def __init__(self, look: Callable[[Prepared], float]) -> None:
         self.manifest = a_manifest(least_lung_area=0.01)

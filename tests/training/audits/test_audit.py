@@ -18,10 +18,11 @@ from tests.models import the_served_model
 from tests.training.audits.scorers import LooksAt, a_chest, chests, lungs, rim
 from tests.training.builders import a_data_set
 from tests.training.test_cli import exit_code
-from training.audits.alterations import Alteration
+from training.audits.alterations import UNALTERED, Alteration
 from training.audits.audit import audit
 from training.audits.blanking import BOX_BLANKED, LUNGS_BLANKED, OUTSIDE_BLANKED
 from training.audits.changes import Bootstrap
+from training.audits.judging import judge
 from training.audits.kinds import Audit
 from training.audits.plan import Plan
 from training.audits.trial import try_all
@@ -145,8 +146,23 @@ def test_one_class_gives_changes_and_no_auc(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "shortcut.png").exists()
 
 
+def test_as_many_slices_of_an_exam_are_judged_as_the_service_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    exam, model = phantom(slices=90, size=96).exam(), LooksAt(lungs)
+    model.precision = "f32"
+
+    (found,) = judge([(exam, UNALTERED.look)], model)
+
+    assert len(found.slices) == 32
+
+
 def test_a_single_exam_is_measured_by_exam_and_by_slice(tmp_path: Path) -> None:
     report = run(lungs, an_exam(tmp_path / "data"), tmp_path / "out", Audit.JPEG, Audit.ROBUSTNESS)
+
+    assert report["slices_at_most"] == 64
+    assert "Of an exam at most 64 slices are scored." in (tmp_path / "out/audit.md").read_text()
 
     quality = "JPEG quality 75"
     of_exam, of_slices = (rows(report, Audit.JPEG, by)[quality] for by in ("exam", "slice"))
