@@ -16,6 +16,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.ct.errors import PartedStore
+from app.ct.words import sentence
 from app.database import Base
 from app.durable import sync
 from app.storage import room
@@ -98,7 +100,12 @@ class AuditLog:
         session.execute(sa.update(_Head).values(bytes=end, sha256=last))
 
     def cut_uncounted(self, head: Head) -> None:
-        """Remove what a killed service had begun to add. Only while nothing is added."""
+        """Remove what a killed service had begun to add. Only while nothing is added.
+
+        Raises:
+            PartedStore: there is more than a kill leaves; nothing is removed.
+        """
+        check_not_ahead(self.path, head)
         with room():
             if self.path.exists() and self.path.stat().st_size > head.bytes:
                 self._write(b"", at=head.bytes)
@@ -125,6 +132,25 @@ def head_of(session: Session) -> Head:
     """What the database knows of the log."""
     row = session.execute(sa.select(_Head.lines, _Head.bytes, _Head.sha256)).one()
     return Head(row.lines, row.bytes, row.sha256)
+
+
+def check_not_ahead(path: Path, head: Head) -> None:
+    """See that the log holds no more uncounted lines than a kill leaves: those of one transaction, the last of them torn.
+
+    One transaction adds one line, or those of a sweep. Whether those are of several sweeps cannot be told; but their exams are
+    in the database still, past their time, and expire again.
+
+    Raises:
+        PartedStore: it holds more, such as where an older database was restored.
+    """
+    before, what = head.sha256, None
+    for number, line in enumerate(_lines(path, start=head.bytes), start=head.lines + 1):
+        is_torn, said = not line.endswith(b"\n"), _parsed(line) or {}
+        follows = said.get("n") == number and said.get("before") == before
+        of_one_sweep = what == "expired" and (is_torn or said.get("what") == "expired")
+        if not ((is_torn or follows) and (what is None or of_one_sweep)):
+            raise PartedStore(sentence("exams.sqlite is older than audit.jsonl: it does not count all of its lines."))
+        before, what = str(said.get("sha256")), str(said.get("what"))
 
 
 def first_break(path: Path, head: Head) -> Break | None:
@@ -168,7 +194,8 @@ def _parsed(line: bytes) -> dict[str, object] | None:
     return said if line == _sealed(body, sha256).encode() + b"\n" else None
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, *, start: int = 0) -> Iterator[bytes]:
     if path.exists():
         with path.open("rb") as opened:
+            opened.seek(start)
             yield from opened

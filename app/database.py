@@ -11,8 +11,9 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.ct.errors import BrokenStore, StorageFull, StorageUnavailable
+from app.ct.errors import BrokenStore, PartedStore, StorageFull, StorageUnavailable
 from app.ct.words import Sentence, sentence
+from app.data_folder import holds_exams
 from app.storage import database_room, sqlite_code
 
 FILE = "exams.sqlite"
@@ -35,7 +36,10 @@ class Database:
 
         Raises:
             BrokenStore: it is damaged, locked, not writable, or of a newer version.
+            PartedStore: it is not there, while exams of it are.
         """
+        if not has_database(path) and holds_exams(path.parent):
+            raise PartedStore(sentence("exams.sqlite is missing beside audit.jsonl or exams/."))
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
         sa.event.listen(self._engine, "connect", _set_pragmas)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
@@ -79,6 +83,11 @@ class Database:
             raise BrokenStore(sentence("exams.sqlite was written by another version of the service.")) from error
         except sa.exc.DatabaseError as error:
             raise BrokenStore(_why(error)) from error
+
+
+def has_database(path: Path) -> bool:
+    """Whether there is a database at ``path``: of an empty file SQLite makes a new one."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

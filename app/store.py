@@ -1,16 +1,16 @@
 """Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
 
-import fcntl
 import os
 from collections.abc import Collection, Iterable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, defer, mapped_column
 
-from app.audit import AuditLog, Break, Entry, first_break, head_of, who
-from app.ct.errors import StoreInUse
+from app.audit import AuditLog, Break, Entry, Head, first_break, head_of, who
+from app.data_folder import AUDIT_FILE, EXAMS, hold
 from app.database import FILE, Base, Database
 from app.durable import sync
 from app.exam_folder import ExamFolder
@@ -18,8 +18,6 @@ from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.keys import Keys
 from app.reviews import Reviews
 from app.said import as_kept, to_keep
-
-AUDIT_FILE = "audit.jsonl"
 
 
 class _Row(Base):
@@ -57,22 +55,24 @@ class Store:
 
         Raises:
             BrokenStore, StoreInUse: it cannot be used.
+            PartedStore: its database is not that of its log and folders; nothing is deleted.
             OSError: the folder cannot be made or written.
         """
-        self._folders = data_dir / "exams"
+        self._folders = data_dir / EXAMS
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
         sync(data_dir)
-        self._lock = _locked(data_dir / "lock")
-        try:
+        self._lock = hold(data_dir)
+        self._audit = AuditLog(data_dir / AUDIT_FILE)
+        with ExitStack() as undone:
+            undone.callback(os.close, self._lock)
             self._database = Database(data_dir / FILE, busy_s=busy_s)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            undone.callback(self._database.close)
+            self._audit.cut_uncounted(self._head())
+            undone.pop_all()
         self._session = self._database.session
         self.reviews = Reviews(self._database)
         self.keys = Keys(self._database)
-        self._audit = AuditLog(data_dir / AUDIT_FILE)
 
     def close(self) -> None:
         """Close every connection, and let another service have the store."""
@@ -204,11 +204,8 @@ class Store:
         self._database.forget()
 
     def check_audit(self) -> Break | None:
-        """The first broken line of the audit log. Only before anything is written: what a kill left half written goes."""
-        with self._session() as session:
-            head = head_of(session)
-        self._audit.cut_uncounted(head)
-        return first_break(self._audit.path, head)
+        """The first broken line of the audit log."""
+        return first_break(self._audit.path, self._head())
 
     def expire(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> list[str]:
         """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
@@ -251,6 +248,10 @@ class Store:
             elif known[path.name].is_final:
                 ExamFolder(path).drop_originals()
 
+    def _head(self) -> Head:
+        with self._database.session() as session:
+            return head_of(session)
+
     def _first(self, condition: sa.ColumnElement[bool]) -> KeptExam | None:
         with self._session() as session:
             row = session.scalars(sa.select(_Row).where(condition)).first()
@@ -282,21 +283,6 @@ _TOMBSTONE = {
     "input_sha256": None,
     "request_sha256": None,
 }
-
-
-def _locked(path: Path) -> int:
-    """A descriptor that holds the store for this process alone, also after a kill no longer than it lives.
-
-    Raises:
-        StoreInUse: another has it.
-    """
-    opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(opened)
-        raise StoreInUse from error
-    return opened
 
 
 def _kept(row: _Row, *, is_whole: bool = True) -> KeptExam:

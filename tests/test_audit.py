@@ -10,9 +10,11 @@ import pytest
 
 from app.audit import Break
 from app.cli import main
-from app.ct.errors import StorageFull
+from app.ct.errors import PartedStore, StorageFull
+from app.data_folder import AUDIT_FILE
+from app.database import FILE
 from app.kept import KeptProblem, Sent, Status, new_id
-from app.store import AUDIT_FILE, Store
+from app.store import Store
 from tests.builders import swept
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,6 +29,18 @@ def a_log(data_dir: Path, *, exams: int = 3) -> Path:
         store.end(exam.id, Status.FAILED, KeptProblem("internal", "CANARY"))
     store.close()
     return data_dir / AUDIT_FILE
+
+
+def the_database(data_dir: Path) -> bytes:
+    return (data_dir / FILE).read_bytes()
+
+
+def put_back(data_dir: Path, earlier: bytes | None) -> None:
+    """The database as it was copied earlier, or none at all."""
+    for path in data_dir.glob(f"{FILE}*"):
+        path.unlink()
+    if earlier is not None:
+        (data_dir / FILE).write_bytes(earlier)
 
 
 def broken(data_dir: Path) -> Break | None:
@@ -128,6 +142,92 @@ def test_what_a_kill_left_half_written_is_cut_off(tmp_path: Path) -> None:
 
     assert broken(tmp_path) is None
     assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("end", [None, -1, -70])
+def test_what_a_kill_left_of_a_line_is_cut_off(tmp_path: Path, end: int | None) -> None:
+    path = a_log(tmp_path)
+    whole, earlier = path.read_bytes(), the_database(tmp_path)
+    a_log(tmp_path, exams=1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:7])[:end])
+    put_back(tmp_path, earlier)
+
+    assert broken(tmp_path) is None
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("end", [None, -70])
+def test_what_a_kill_left_of_a_sweep_is_cut_off(tmp_path: Path, end: int | None) -> None:
+    path = a_log(tmp_path)
+    whole, earlier = path.read_bytes(), the_database(tmp_path)
+    store = Store(tmp_path)
+    assert swept(store, NOW + HOUR, tombstone=HOUR) == 3
+    store.close()
+    path.write_bytes(path.read_bytes()[:end])
+    put_back(tmp_path, earlier)
+
+    assert broken(tmp_path) is None
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("torn", [0, 70])
+@pytest.mark.parametrize("exams", [1, 5])
+def test_beside_a_log_that_is_newer_nothing_is_cut_nor_deleted(tmp_path: Path, exams: int, torn: int) -> None:
+    path = a_log(tmp_path)
+    earlier = the_database(tmp_path)
+    a_log(tmp_path, exams=exams)
+    kept = tmp_path / "exams" / new_id()
+    kept.mkdir()
+    path.write_bytes(path.read_bytes()[: -torn or None])
+    put_back(tmp_path, earlier)
+    whole = path.read_bytes()
+
+    with pytest.raises(PartedStore, match="older"):
+        Store(tmp_path)
+    assert path.read_bytes() == whole
+    assert kept.is_dir()
+
+
+def test_lines_that_do_not_follow_are_not_what_a_kill_left(tmp_path: Path) -> None:
+    path = a_log(tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:1], *lines]))
+    whole = path.read_bytes()
+
+    with pytest.raises(PartedStore):
+        Store(tmp_path)
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("there", [AUDIT_FILE, "exams"])
+@pytest.mark.parametrize("emptied", [True, False])
+def test_without_a_database_nothing_is_cut_nor_deleted(tmp_path: Path, there: str, emptied: bool) -> None:
+    path = a_log(tmp_path, exams=1)
+    kept = tmp_path / "exams" / new_id()
+    whole = path.read_bytes()
+    put_back(tmp_path, b"" if emptied else None)
+    if there == "exams":
+        path.unlink()
+        kept.mkdir()
+
+    with pytest.raises(PartedStore, match="missing"):
+        Store(tmp_path)
+    assert kept.is_dir() if there == "exams" else path.read_bytes() == whole
+
+
+def test_the_service_says_what_to_do_about_a_database_that_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, model = tmp_path / "data", tmp_path / "model"
+    a_log(data)
+    put_back(data, None)
+    model.mkdir()
+
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--port", "0", "--model-dir", str(model), "--data-dir", str(data)])
+
+    assert ended.value.code == 1
+    assert "move audit.jsonl and exams/ aside" in capsys.readouterr().err
 
 
 def test_what_could_not_be_logged_was_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from app.audit import Break, Head, first_break
 from app.commands import Misuse
+from app.data_folder import AUDIT_FILE
 from app.database import FILE
-from app.store import AUDIT_FILE
 
 _TRIES, _WAIT_S = 5, 0.2
 """A line is written before it is counted: what is broken just now may only be on its way."""

@@ -26,6 +26,7 @@
     │   └── NoWorkers              no-workers
     ├── StoreError                 the operator can fix it; refuses to start
     │   ├── BrokenStore            broken-store
+    │   │   └── PartedStore        parted-store
     │   └── StoreInUse             store-in-use
     └── ServiceError               nobody's fault, try again
         ├── Busy                   busy
@@ -270,7 +271,16 @@ class BrokenStore(StoreError):
 
     code = "broken-store"
     title = sentence("The database of exams cannot be used")
-    advice = sentence("Restore exams.sqlite in the data folder, or set --data-dir to another folder.")
+    advice = sentence(
+        "Restore exams.sqlite, audit.jsonl and exams/ of one time in the data folder, or set --data-dir to another folder."
+    )
+
+
+class PartedStore(BrokenStore):
+    """A database that is missing or older than the log and the folders beside it: what it does not know would be deleted."""
+
+    code = "parted-store"
+    advice = sentence("Restore exams.sqlite, audit.jsonl and exams/ of one time, or move audit.jsonl and exams/ aside.")
 
 
 class StoreInUse(StoreError):

@@ -1,0 +1,34 @@
+"""The data folder: what lies in it under which name, and who holds it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from app.ct.errors import StoreInUse
+
+EXAMS = "exams"
+"""The folder of the exams' folders."""
+AUDIT_FILE = "audit.jsonl"
+_LOCK = "lock"
+
+
+def hold(data_dir: Path) -> int:
+    """A descriptor that holds the folder for this process alone, also after a kill no longer than it lives.
+
+    Raises:
+        StoreInUse: another has it.
+    """
+    opened = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(opened)
+        raise StoreInUse from error
+    return opened
+
+
+def holds_exams(data_dir: Path) -> bool:
+    """Whether there are folders of exams, or lines of their audit log."""
+    log, folders = data_dir / AUDIT_FILE, data_dir / EXAMS
+    has_lines = log.exists() and log.stat().st_size > 0
+    return has_lines or (folders.is_dir() and any(path.is_dir() for path in folders.iterdir()))
