@@ -134,6 +134,8 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
     """
     if file.kind is Kind.EMPTY:
         raise Damaged(sentence("empty"))
+    if file.kind in (Kind.IMAGE, Kind.VOLUME, Kind.FOREIGN):
+        raise Damaged(sentence("of another kind than its name says"))
     if file.kind is not Kind.DICOM:
         raise Damaged(sentence("damaged, or of no known kind"))
     with open_plain(file) as opened:

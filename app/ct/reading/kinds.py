@@ -20,7 +20,9 @@ HEAD_BYTES = 4096
 _TOLD_BYTES = 512
 _FOREIGN = re.compile(
     rb"NRRD|%PDF|GIF8|BM|II\*\0|MM\0\*|PK\x03\x04|PK\x05\x06|PK\x07\x08|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!|MZ|\x7fELF|RIFF|\xd0\xcf\x11\xe0"
-    rb"|ID3|OggS|\x89HDF|\x93NUMPY|....ftyp|SQLite format 3|\xca\xfe\xba\xbe|\x1a\x45\xdf\xa3",
+    rb"|ID3|OggS|\x89HDF|\x93NUMPY|....ftyp|SQLite format 3|\xca\xfe\xba\xbe|\x1a\x45\xdf\xa3"
+    # Programs of macOS; key stores and modules of Java.
+    rb"|\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe|\xfe\xed\xfe\xed|\xce\xce\xce\xce|\xca\xfe\xda\xda|\xda\xda\xfe\xca",
     re.DOTALL,
 )
 # The class of a DICOMDIR in its own meta group: Media Storage Directory Storage (PS3.4 annex I).
@@ -41,8 +43,15 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 # Of a slice as DICOM, if it has any of its own; some name files by identifiers, which end in digits after a point.
 _DICOM_NAMED = r"dcm|dicom|dic|dc3|ima|img|acr|ct"
-_DICOM_SUFFIX = re.compile(rf"|\.({_DICOM_NAMED}|\d+)", re.IGNORECASE)
+_DICOM_SUFFIX = re.compile(rf"\.({_DICOM_NAMED})", re.IGNORECASE)
+_UNTOLD_SUFFIX = re.compile(r"|\.\d+")
+# A program's version has fewer numbers.
+_IDENTIFIER = re.compile(r"[0-9]+(\.[0-9]+){3,}")
+# What packs a slice adds to its name.
+_PACKED = re.compile(r"\.(gz|bz2|xz|zip|7z|rar)$", re.IGNORECASE)
 _SLICE_SUFFIX = re.compile(rf"\.({_DICOM_NAMED}|jpe?g|png|nii|gz|mha)", re.IGNORECASE)
+# Text in another coding than UTF-8 holds blanks and digits at least, and none of the control characters of pixels.
+_CONTROLS, _PLAIN, _LEAST_PLAIN = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]"), re.compile(rb"[\t\n\r -~]"), 0.1
 # What macOS and file servers put beside a file.
 _COMPANION = b"\x00\x05\x16\x07"
 _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
@@ -108,8 +117,8 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     known = [replace(k, kind=lost) if k.kind is Kind.LOST else k for k in known]
     junk = sum(k.kind is Kind.JUNK for k in known)
     if Kind.DICOM in kinds:
-        suffixes = frozenset(path_of(k.file.name).suffix for k in known if k.kind is Kind.DICOM)
-        slices = tuple(k for k in known if _is_of_dicom(k, suffixes))
+        names = _NamesOfSlices.of([path_of(k.file.name) for k in known if k.kind is Kind.DICOM])
+        slices = tuple(k for k in known if _is_of_dicom(k, names))
         junk = sum(k.kind not in _BESIDE_DICOM for k in known) - sum(k.kind not in _BESIDE_DICOM for k in slices)
         return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
     if junk == len(known):
@@ -129,19 +138,57 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
 
-def _is_of_dicom(file: KnownFile, suffixes: frozenset[str]) -> bool:
-    """Whether a file beside DICOM files, which have those ``suffixes``, is one, or a damaged one by its name, which must not go
-    missing.
+@dataclass(frozen=True)
+class _NamesOfSlices:
+    """What DICOM files are called, which tells whether another file is one that was lost.
+
+    Attributes:
+        suffixes: those they have, as far as these tell of slices: no pictures' ones, and no numbers.
+        folders: those they lie in and all above these, with their numbers made alike.
     """
-    suffix = path_of(file.file.name).suffix
-    may_be = bool(_DICOM_SUFFIX.fullmatch(suffix)) or suffix in suffixes
+
+    suffixes: frozenset[str]
+    folders: frozenset[str]
+
+    @classmethod
+    def of(cls, paths: Sequence[PurePosixPath]) -> "_NamesOfSlices":
+        """The names of DICOM files at ``paths``."""
+        suffixes = {path.suffix for path in paths}
+        folders = {_numberless(folder) for path in paths for folder in path.parents}
+        told = {s for s in suffixes if not (_UNTOLD_SUFFIX.fullmatch(s) or _SLICE_SUFFIX.fullmatch(s))}
+        return cls(frozenset(told), frozenset(folders))
+
+    def is_one(self, path: PurePosixPath) -> bool:
+        """Whether a name is one that only slices have, packed or not."""
+        bare = PurePosixPath(_PACKED.sub("", str(path)))
+        is_identifier = bool(_IDENTIFIER.fullmatch(bare.name))
+        return is_identifier or bare.suffix in self.suffixes or bool(_DICOM_SUFFIX.fullmatch(bare.suffix))
+
+    def may_be_one(self, path: PurePosixPath) -> bool:
+        """Whether it may be a slice's: by its name, or by its place where the name tells nothing.
+
+        Slices without a suffix lie in folders of slices, or above them; what lies elsewhere belongs to a viewer.
+        """
+        by_place = bool(_UNTOLD_SUFFIX.fullmatch(path.suffix)) and _numberless(path.parent) in self.folders
+        return by_place or self.is_one(path)
+
+
+def _numberless(folder: PurePosixPath) -> str:
+    """A folder's name that it shares with the other ones of a row, such as SE1, SE2."""
+    return re.sub(r"\d+", "0", str(folder))
+
+
+def _is_of_dicom(file: KnownFile, names: _NamesOfSlices) -> bool:
+    """Whether a file beside DICOM files is one, or a damaged or packed one by its name, which must not go missing."""
+    path = path_of(file.file.name)
     match file.kind:
-        case Kind.DICOM | Kind.EMPTY:
+        case Kind.DICOM:
             return True
-        case Kind.UNKNOWN:
-            return may_be
-        case Kind.FOREIGN:
-            return may_be and suffix != ""
+        case Kind.EMPTY | Kind.UNKNOWN:
+            return names.may_be_one(path)
+        case Kind.IMAGE | Kind.VOLUME | Kind.FOREIGN:
+            # Programs and logos may have no suffix either, and lie beside slices.
+            return names.is_one(path)
         case _:
             return False
 
@@ -222,11 +269,11 @@ def _starts_like_a_data_set(head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Readable characters and nothing else."""
+    """Readable characters and nothing else, also in a coding of old Windows."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return False
+        return not _CONTROLS.search(head) and len(_PLAIN.findall(head)) >= _LEAST_PLAIN * len(head)
     return all(c.isprintable() or c in "\r\n\t\ufeff" for c in text)
 
 

@@ -105,6 +105,101 @@ def test_what_may_be_a_damaged_slice_by_its_name_refuses_its_exam(name):
         read_exam(sent([*EXAM, (name, bytes(range(256)) * 4)]))
 
 
+OF_VIEWERS = {
+    "viewer/jre/lib/security/cacerts": b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\x5c" + bytes(range(256)),
+    "viewer/jre/lib/security/blacklisted.certs/store": b"\xce\xce\xce\xce\0\0\0\2" + bytes(range(256)),
+    "viewer/jre/lib/modules": b"\xda\xda\xfe\xca\0\0\1\0" + bytes(range(256)),
+    "viewer/jre/lib/server/classes": b"\xca\xfe\xda\xda\0\1\0\0" + bytes(range(256)),
+    "Viewer.app/Contents/MacOS/Viewer": b"\xcf\xfa\xed\xfe\7\0\0\1" + bytes(range(256)),
+    "Viewer.app/Contents/MacOS/Old": b"\xfe\xed\xfa\xce\0\0\0\x12" + bytes(range(256)),
+    "viewer/lib/libjpeg.so.8": b"\x7fELF\2\1\1\0" + bytes(range(256)),
+    "DICOM/ST1/SE1/libjpeg.so.8": b"\x7fELF\2\1\1\0" + bytes(range(256)),
+    "viewer/lib/libodd.so.8": bytes(range(256)),
+    "viewer/data/cache": bytes(range(256)),
+    "LIESMICH": "F\xfcr die Befundung \xf6ffnen Sie bitte den Betrachter.\r\n".encode("latin-1"),
+    "\u8bf4\u660e": "\u8bf7\u7528 Viewer 2.0 \u6253\u5f00\u672c\u5149\u76d8\u3002\r\n".encode("gbk"),
+    "viewer/lib/__init__.py": b"",
+    "viewer/cache.lock": b"",
+    "viewer/lib/empty": b"",
+}
+
+
+@pytest.mark.parametrize("name", OF_VIEWERS)
+def test_what_a_viewer_on_a_whole_cd_brings_along_is_left_out_and_counted(name):
+    exam = read_exam(sent([*EXAM, (name, OF_VIEWERS[name])]))
+
+    assert len(exam.slices) == 4
+    assert [said.split()[0] for said in exam.warnings] == ["1"]
+    assert "left out" in exam.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["cacerts", "store", "modules", "classes", "Viewer", "Old", "libjpeg.so.8", "LIESMICH"]
+)
+def test_what_a_viewer_brings_along_is_told_by_its_bytes_where_names_come_without_folders(name):
+    (content,) = {content for path, content in OF_VIEWERS.items() if path.split("/")[-1] == name}
+
+    assert len(read_exam(sent([*EXAM, (name, content)])).slices) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (name, content)
+        for content in (b"", bytes(range(256)) * 4)
+        for name in (
+            "DICOM/ST1/SE1/IM9",
+            "DICOM/ST1/SE9/IM1",
+            "DICOM/IM9",
+            "IM9",
+            "odd/1.2.840.113619.9",
+            "odd/IM9.dcm",
+        )
+    ],
+)
+def test_a_slice_that_was_lost_beside_a_viewer_still_refuses_its_exam(name, content):
+    viewer = [(f"viewer/{name}", content) for name, content in VIEWER]
+
+    with pytest.raises(Unreadable, match="File 17 of 17"):
+        read_exam(sent([*EXAM, *viewer, ("viewer/data/cache", bytes(range(256))), (name, content)]))
+
+
+PACKED = gzip.compress(a_dicom(z_mm=-20))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("IM0006.dcm", a_jpeg()),
+        ("IM0006.IMA", a_png()),
+        ("1.2.840.113619.6", a_jpeg()),
+        ("1.2.840.113619.6", PACKED),
+        ("11.dcm.gz", PACKED),
+        ("11.DCM.GZ", PACKED),
+        ("1.2.840.113619.6.gz", PACKED),
+        ("IM6.dcm", b"GIF89a\1\0\1\0\0\0\0;"),
+    ],
+)
+def test_anything_else_under_the_name_of_a_slice_is_named_and_never_left_out(name, content):
+    with pytest.raises(Unreadable, match=r"^File 5 of 5 \(in the order sent\): of another kind than its name says\.$"):
+        read_exam(sent([*EXAM, (name, content)]))
+
+
+def test_what_is_under_a_suffix_of_their_own_that_slices_have_is_named_too():
+    odd = [(f"{name}.scan", content) for name, content in EXAM]
+
+    with pytest.raises(Unreadable, match="File 5 of 5"):
+        read_exam(sent([*odd, ("IM5.scan", a_jpeg())]))
+
+
+@pytest.mark.parametrize("name", ["logo.jpg", "preview.jpg.gz", "odd/logo", "scan.nii.gz"])
+def test_a_picture_under_its_own_name_is_left_out_though_a_slice_has_it_too(name):
+    content = gzip.compress(b"picture") if name.endswith("gz") else a_jpeg()
+    exam = read_exam(sent([("odd.jpg", EXAM[0][1]), ("odd.gz", EXAM[1][1]), *EXAM[2:], (name, content)]))
+
+    assert (len(exam.slices), len(exam.warnings)) == (4, 1)
+
+
 def test_the_same_files_sent_loose_are_the_same_exam(tmp_path):
     exam = read_exam(unpack(sent([*VIEWER, *EXAM, *LOGOS]), Limits(), spool=tmp_path))
 
