@@ -8,6 +8,7 @@ stands for a patient. Whoever may write to both files can make up a whole new lo
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -154,9 +155,12 @@ def check_not_ahead(path: Path, head: Head) -> None:
 
 
 def first_break(path: Path, head: Head) -> Break | None:
-    """The first line that is not as it was written; None where all of them are."""
+    """The first line that is not as it was written; None where all of them are.
+
+    What lies beyond the counted bytes is not looked at: beside a running service, that is where the next lines are written.
+    """
     before, number = FIRST, 0
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(_lines(path, end=head.bytes), start=1):
         if number > head.lines:
             return Break(number, "it is not counted in the database")
         said = _parsed(line)
@@ -194,8 +198,11 @@ def _parsed(line: bytes) -> dict[str, object] | None:
     return said if line == _sealed(body, sha256).encode() + b"\n" else None
 
 
-def _lines(path: Path, *, start: int = 0) -> Iterator[bytes]:
+def _lines(path: Path, *, start: int = 0, end: int = sys.maxsize) -> Iterator[bytes]:
+    """Lines from one offset to another, which may fall into a line."""
     if path.exists():
         with path.open("rb") as opened:
-            opened.seek(start)
-            yield from opened
+            at = opened.seek(start)
+            while line := opened.readline(end - at):
+                at += len(line)
+                yield line

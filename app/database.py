@@ -90,6 +90,17 @@ def has_database(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
 
 
+def uri_to_read(path: Path) -> str:
+    """The address under which SQLite reads a database and writes nothing, nor a file beside it.
+
+    One that nobody has open is told to be immutable: SQLite would make files beside it, which a folder that may only be read
+    does not take. Where a service has it open, those files are there.
+    """
+    log, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    is_open = log.exists() and (log.stat().st_size > 0 or index.exists())
+    return f"{path.resolve().as_uri()}?mode=ro{'' if is_open else '&immutable=1'}"
+
+
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     # WAL lets readers go on while a row is written; FULL has every commit on the disk before it is acknowledged, also if
     # the power fails; secure_delete overwrites what is erased.

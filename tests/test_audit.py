@@ -3,8 +3,12 @@
 import errno
 import json
 import os
+import sqlite3
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +16,7 @@ from app.audit import Break
 from app.cli import main
 from app.ct.errors import PartedStore, StorageFull
 from app.data_folder import AUDIT_FILE
-from app.database import FILE
+from app.database import FILE, uri_to_read
 from app.kept import KeptProblem, Sent, Status, new_id
 from app.store import Store
 from tests.builders import swept
@@ -280,3 +284,85 @@ def test_without_a_store_there_is_nothing_to_verify(tmp_path: Path, capsys: pyte
     assert ended.value.code == 2
     assert "none" in capsys.readouterr().err
     assert not (tmp_path / "none").exists()
+
+
+def verified(data_dir: Path) -> int:
+    """The exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(["verify-audit", "--data-dir", str(data_dir)])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """What happens while the command waits, once each; after that nothing does."""
+    happenings = list[Callable[[], None]]()
+    monkeypatch.setattr(time, "sleep", lambda _: happenings.pop(0)() if happenings else None)
+    return happenings
+
+
+def test_lines_that_are_added_meanwhile_are_no_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = a_log(tmp_path), list[Path]()
+    store, open_a_file, connect = Store(tmp_path), Path.open, sqlite3.connect
+
+    def send() -> None:
+        store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR)
+
+    def opened(file: Path, *how: Any, **options: Any) -> Any:
+        if file == path:
+            read.append(file)
+            send()
+        return open_a_file(file, *how, **options)
+
+    def connected(*where: Any, **options: Any) -> Any:
+        send()
+        return connect(*where, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(sqlite3, "connect", connected)
+
+    assert verified(tmp_path) == 0
+    assert len(read) == 1
+    store.close()
+
+
+def test_a_line_that_is_counted_a_moment_later_is_no_break(tmp_path: Path, naps: list[Callable[[], None]]) -> None:
+    a_log(tmp_path)
+    earlier = the_database(tmp_path)
+    a_log(tmp_path, exams=1)
+    now = the_database(tmp_path)
+    put_back(tmp_path, earlier)
+    naps.append(lambda: put_back(tmp_path, now))
+
+    assert verified(tmp_path) == 0
+
+
+def test_a_line_that_is_never_counted_is_told(
+    tmp_path: Path, naps: list[Callable[[], None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_log(tmp_path)
+    earlier = the_database(tmp_path)
+    a_log(tmp_path, exams=1)
+    put_back(tmp_path, earlier)
+
+    assert verified(tmp_path) == 1
+    assert "line 7: it is not counted" in capsys.readouterr().out
+
+
+def test_verifying_leaves_no_file_behind(tmp_path: Path) -> None:
+    a_log(tmp_path)
+    before = sorted(tmp_path.iterdir())
+
+    assert verified(tmp_path) == 0
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_only_what_nobody_has_open_is_read_as_if_it_never_changed(tmp_path: Path) -> None:
+    a_log(tmp_path)
+    closed = uri_to_read(tmp_path / FILE)
+    store = Store(tmp_path)
+    swept(store, NOW, tombstone=HOUR)
+    emptied = uri_to_read(tmp_path / FILE)
+    store.close()
+
+    assert ("immutable" in closed, "immutable" in emptied) == (True, False)
