@@ -9,7 +9,7 @@ import pytest
 
 from app.ct.manifest import NetworkSpec
 from training.fitting.recipe import Recipe
-from training.fitting.setup import Fitting
+from training.fitting.setup import Fitting, counted
 from training.imaging.pictures import Pictures
 from training.records.catalog import Catalog, Part, Record
 from training.run import RunError
@@ -60,6 +60,20 @@ def test_with_a_data_set_its_relatives_are_left_out():
 
     assert fitting.rows(pictures_of(5), Part.TRAIN).tolist() == [0, 1, 4]
     assert fitting.chances(pictures_of(5))[3] == 0
+
+
+def test_with_a_data_set_its_patients_in_other_data_sets_are_left_out():
+    shared = [replace(record, group="one-patient") for record in (RECORDS[1], a_record(5, "soares", 1, Part.TRAIN))]
+    records = (RECORDS[0], shared[0], *RECORDS[2:], shared[1])
+
+    whole, without = a_fitting(*records), a_fitting(*records, without=frozenset({"soares"}))
+
+    assert whole.rows(pictures_of(6), Part.TRAIN).tolist() == [0, 1, 3, 4, 5]
+    assert without.rows(pictures_of(6), Part.TRAIN).tolist() == [0, 3, 4]
+    assert without.chances(pictures_of(6))[1] == 0
+    told = {(c.dataset, c.label, str(c.part)): (c.records, c.groups) for c in counted(without)}
+    assert ("covid-ct", 0, "train") not in told
+    assert told["covid-ct", 0, "validation"] == (1, 1)
 
 
 @pytest.mark.parametrize("part", [Part.TRAIN, Part.VALIDATION])

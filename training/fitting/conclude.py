@@ -80,7 +80,7 @@ def conclude(
     recipe = fitting.recipe
     decided = decided or _decided(fitting, pictures, logits, logits_of)
     prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
-    data = counted(fitting, work)
+    data = counted(fitting)
     seen = {count.dataset for count in data}
     return Run(
         recipe=recipe.name,

@@ -74,7 +74,7 @@ def fit(
         started_from, weights_from = weights_label(backbone_weights), ""
         _train(fitting, pictures, backbone_weights)
     else:
-        started_from, weights_from = take_weights(weights_of_model, fitting, work)
+        started_from, weights_from = take_weights(weights_of_model, fitting)
     network = _trained(fitting)
     logits = _logits(fitting, pictures, network)
     run = conclude(

@@ -1,8 +1,8 @@
 """What every step of one run needs."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -13,7 +13,7 @@ from training.fitting.recipe import Recipe
 from training.imaging.pictures import Pictures
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import CATALOG, Catalog, Part, Record
-from training.records.prepare import REPORT
+from training.records.prepared import part_counts
 from training.records.split import held_out
 from training.run import PartCount, RunError
 
@@ -39,8 +39,13 @@ class Fitting:
         return [(k, r) for k, r in enumerate(self.catalog.records) if r.part in parts]
 
     def counts(self, record: Record) -> bool:
-        """Whether a record may decide anything: neither its data set nor a relative of it is left out."""
-        return not held_out(record, self.recipe.without)
+        """Whether a record may decide anything: neither its data set, nor a relative of it, nor its patient is left out."""
+        return not held_out(record, self.recipe.without) and record.group not in self._left_out
+
+    @cached_property
+    def _left_out(self) -> frozenset[str]:
+        """Groups with a record of a data set that is left out: `prepare` merges those of one patient over data sets."""
+        return frozenset(r.group for r in self.catalog.records if held_out(r, self.recipe.without))
 
     def rows(self, pictures: Pictures, part: Part) -> np.ndarray:
         """Which pictures come from records of a part that count."""
@@ -75,11 +80,10 @@ class Fitting:
         return np.asarray(weights / weights.sum())
 
 
-def counted(fitting: Fitting, work: Path) -> tuple[PartCount, ...]:
-    """How much of each data set that counts ``prepare`` put into which part, as it wrote it into ``work``."""
-    prepared = json.loads((work / REPORT).read_text(encoding="utf-8"))
-    seen = {r.dataset for r in fitting.catalog.records if fitting.counts(r)}
-    return tuple(PartCount.model_validate(row) for row in prepared["counts"] if row["dataset"] in seen)
+def counted(fitting: Fitting) -> tuple[PartCount, ...]:
+    """How much of each data set counts, part by part."""
+    seen = [r for r in fitting.catalog.records if fitting.counts(r)]
+    return tuple(PartCount.model_validate(row) for row in part_counts(seen))
 
 
 def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Callable[[str], None]) -> Fitting:

@@ -11,14 +11,13 @@ from training.measured import MEASURED
 from training.run import WEIGHTS, Run, RunError
 
 
-def take_weights(model: Path, fitting: Fitting, work: Path) -> tuple[str, str]:
+def take_weights(model: Path, fitting: Fitting) -> tuple[str, str]:
     """Write the model's weights as the run's.
 
     Args:
         model: folder of a released model.
-        fitting: the run; its recipe must have given the weights.
-        work: folder that ``prepare`` wrote; what counts of it must be what the model was trained and judged on, so that no
-            record the weights have seen passes for one they have not.
+        fitting: the run; its recipe must have given the weights, and what counts of its records must be what the model was
+            trained and judged on, so that no record the weights have seen passes for one they have not.
 
     Returns:
         What the backbone started from, and where the weights are from, in words.
@@ -31,7 +30,7 @@ def take_weights(model: Path, fitting: Fitting, work: Path) -> tuple[str, str]:
     manifest, before, recipe = read_manifest(model), Run.read(model / MEASURED), fitting.recipe
     if (before.recipe, manifest.network) != (recipe.name, recipe.network):
         raise RunError(f"The weights of {manifest.name} are not of the recipe {recipe.name}.")
-    if set(before.data) != set(counted(fitting, work)):
+    if set(before.data) != set(counted(fitting)):
         raise RunError(
             f"{manifest.name} was trained on another split or other data sets: prepare the same, leave out the same."
         )

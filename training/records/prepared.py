@@ -39,7 +39,7 @@ def as_numbers(prepared: Prepared) -> dict[str, Any]:
         **prepared.decided,
         "records": len(records),
         "exams": sum(r.is_exam for r in records),
-        "counts": _counts(records),
+        "counts": part_counts(records),
         "dropped": dict(sorted(Counter(d.why for d in prepared.dropped).items())),
         "dropped_records": [_named(d.record) | {"why": d.why} for d in prepared.dropped],
         "leaks": [_pair(a) for a in news if a.leaks],
@@ -51,7 +51,8 @@ def as_numbers(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _counts(records: Sequence[Record]) -> list[dict[str, str | int]]:
+def part_counts(records: Sequence[Record]) -> list[dict[str, str | int]]:
+    """Records and groups of each data set, label and part."""
     rows: dict[tuple[str, int, str], list[Record]] = {}
     for record in records:
         rows.setdefault((record.dataset, record.label, str(record.part)), []).append(record)
