@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.training.compared import a_compared_run, scores
+from tests.training.runs import a_run
 from training.fitting.slice_scores import SliceScores
 from training.metrics.evaluation import Sample
 from training.metrics.pairwise import compare_two
@@ -95,7 +96,18 @@ def test_runs_that_differ_in_their_seed_alone_are_told_together(tmp_path):
 
     text = compare(runs, tmp_path / "out", draws=1000).read_text()
 
-    assert "| tiny | none | 64 | 3 |" in text
+    assert "| tiny | none | 64 pixels, lung-box | 3 | 3 |" in text
+
+
+def test_runs_of_one_seed_or_of_other_pictures_are_not_told_as_chance(tmp_path):
+    shown = a_run().preprocessing.model_copy(update={"fingerprint": "another"})
+    runs = [a_compared_run(tmp_path / name, noise=k + 1.0) for k, name in enumerate("ab")]
+    runs.append(a_compared_run(tmp_path / "c", seed=8, preprocessing=shown))
+
+    assert "## Seeds" not in compare(runs, tmp_path / "out", draws=1000).read_text()
+
+    runs.append(a_compared_run(tmp_path / "d", seed=8))
+    assert "| tiny | none | 64 pixels, lung-box | 2 | 3 |" in compare(runs, tmp_path / "out", draws=1000).read_text()
 
 
 def test_without_a_test_part_the_rest_is_told(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
-from training.metrics.calibration import calibration_lines
+from training.metrics.calibration import calibration_lines, calibrations_in_the_large, logits_of
 from training.metrics.evaluation import (
     Interval,
     Sample,
@@ -68,6 +68,37 @@ def test_calibration_is_the_logistic_regression_on_the_logits() -> None:
 
     assert found["calibration_slope"] == pytest.approx(model.coef_[0, 0], rel=1e-3)
     assert found["calibration_intercept"] == pytest.approx(model.intercept_[0], rel=1e-3, abs=1e-4)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1), st.integers(0, 3)), min_size=2, max_size=30),
+)
+def test_calibration_in_the_large_makes_as_many_positives_as_there_are(cases: list[tuple[int, float, int]]) -> None:
+    labels, probabilities, weights = (np.array(column) for column in zip(*cases, strict=True))
+
+    (shift,) = calibrations_in_the_large(probabilities, labels, weights[None].astype(float))
+
+    positives = float(weights @ labels)
+    if positives in (0, weights.sum()):
+        assert np.isnan(shift)
+    else:
+        given_now = 1 / (1 + np.exp(-(logits_of(probabilities) + shift)))
+        assert weights @ given_now == pytest.approx(positives, abs=1e-5)
+
+
+def test_probabilities_that_are_too_high_have_a_calibration_in_the_large_below_0() -> None:
+    sample = a_sample(groups=200)
+    high = 1 / (1 + np.exp(-(logits_of(sample.probabilities) + 1)))
+    before, found = (
+        measure(Sample.of(sample.labels, p, threshold=0.5, groups=sample.groups), draws=500)["calibration_in_the_large"]
+        for p in (sample.probabilities, high)
+    )
+
+    assert before.value is not None
+    assert found.value == pytest.approx(before.value - 1, abs=1e-3)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high < 0
 
 
 def test_a_confusion_matrix_by_hand() -> None:
@@ -223,6 +254,16 @@ def test_an_interval_that_draws_without_an_error_leave_open_is_not_given() -> No
     assert found["calibration_slope"].value is not None
     assert found["calibration_slope"].low is found["calibration_slope"].high is None
     assert found["auc"].low is not None
+
+
+def test_a_figure_that_no_draw_changes_is_not_told_as_certain() -> None:
+    everything = Sample.of([0, 1] * 10, [0.9] * 20, threshold=0.5, groups=[f"{k}" for k in range(20)])
+
+    found = measure(everything, draws=500)
+
+    assert found["balanced_accuracy"] == Interval(0.5)
+    assert found["sensitivity"].low is not None
+    assert found["sensitivity"].low < 1
 
 
 @pytest.mark.parametrize(("labels", "sign"), [([0, 0, 1, 1], 1), ([1, 1, 0, 0], -1)])

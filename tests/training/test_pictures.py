@@ -1,3 +1,4 @@
+import inspect
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,12 @@ from PIL import Image
 from app.ct.errors import UnsupportedType
 from app.ct.phantom import phantom
 from app.ct.preprocessing import LungBox
-from training.imaging.looks import LookSettings
-from training.imaging.pictures import Studio
+from app.ct.reading import read_exam
+from app.ct.windowing import Window
+from training.imaging.looks import LookSettings, looks_of
+from training.imaging.pictures import CODE, Studio
 from training.records.catalog import Part, Record
+from training.records.masks import read_mask
 
 
 @pytest.fixture
@@ -83,6 +87,13 @@ def test_a_file_with_other_bytes_is_another_slice(studio, records):
     Image.open(records[1].file).save(records[0].file)
 
     assert not np.array_equal(studio.pictures([(0, records[0])]).images[0], before.images[0])
+
+
+def test_looks_depend_on_what_reads_files_and_masks():
+    read_by = {Path(inspect.getfile(of)) for of in (read_exam, read_mask, looks_of, Window)}
+
+    assert read_by <= set(CODE)
+    assert len([path for path in CODE if path.parent.name == "reading"]) > 5
 
 
 def test_what_another_run_is_just_writing_is_left_alone(studio, records):

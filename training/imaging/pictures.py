@@ -14,16 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
+from app.ct import reading, windowing
 from app.ct.preprocessing import Preprocessor, spec_of
 from app.ct.processors import cpus
 from training.imaging import augmentation, drawing, looks, other_disease, synthesis
 from training.imaging.looks import Look, LookSettings, coverage_on_grid, looks_of
 from training.keys import file_key, key_of
+from training.records import masks
 from training.records.catalog import Record
 
 _TELL_EVERY = 250
 _FEW, _CHUNK = 32, 16
 """Looks of so many records are made before another process would have begun."""
+
+_MODULES = (looks, drawing, synthesis, other_disease, augmentation, masks, windowing)
+CODE = (
+    *(Path(str(module.__file__)) for module in _MODULES),
+    *sorted(Path(str(reading.__file__)).parent.rglob("*.py")),
+)
+"""What makes looks, and what reads the files and masks they are made of; the preprocessing has a fingerprint of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +100,8 @@ class Studio:
         return Pictures(**{k: np.concatenate([one[k] for one in found]) for k in found[0]}, records=places)
 
     def _code(self) -> str:
-        """Digest of what every look depends on: the code that makes them, the preprocessing, the seed."""
-        modules = (looks, drawing, synthesis, other_disease, augmentation)
-        sources = [file_key(Path(str(module.__file__))) for module in modules]
-        return key_of(sources, spec_of(self.preprocessing, self.preprocessor.size), self.seed)
+        """Digest of what every look depends on: the code that reads files and masks and makes looks, preprocessing, seed."""
+        return key_of([file_key(path) for path in CODE], spec_of(self.preprocessing, self.preprocessor.size), self.seed)
 
     def _paths(self, records: Sequence[Record]) -> Iterator[Path]:
         """Files of the records' looks, in order; made by all processors where there are many."""

@@ -40,7 +40,8 @@ _METRICS = {
     "f1": "F1",
     "brier": "Brier score",
     "calibration_slope": "calibration slope (1 is perfect)",
-    "calibration_intercept": "calibration intercept (0 is perfect)",
+    "calibration_intercept": "intercept of that line",
+    "calibration_in_the_large": "calibration in the large (0 is perfect; below 0, probabilities are too high)",
     "calibration_error": "expected calibration error (ten equal bins)",
 }
 _BY_SOURCE = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity", "accuracy": "accuracy"}

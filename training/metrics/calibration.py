@@ -8,6 +8,8 @@ import numpy as np
 BINS = 10
 _EPSILON = 1e-6
 _NEWTON_STEPS = 50
+# No shift of logits is as large: neither a logit (``_EPSILON``) nor that of a share of records is.
+_FARTHEST = 40.0
 # A slope beyond this means that a line separates the labels: the fit has no finite answer.
 _LARGEST_SLOPE = 100.0
 
@@ -47,6 +49,37 @@ def calibration_lines(
     endless = ~converged
     slope[endless], intercept[endless] = _separated(x, y, weights[endless])
     return slope, intercept
+
+
+def calibrations_in_the_large(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What must be added to the logits for as many positives as there are, for each row of weights; 0 is perfect.
+
+    The intercept of the logistic regression of the labels with the logits as offset, that is with slope 1: whether
+    probabilities are too high (below 0) or too low on the whole, which the intercept of ``calibration_lines`` is not.
+
+    Args:
+        probabilities: float (records,), 0..1.
+        labels: int (records,), 0 or 1.
+        weights: float (draws, records), at least 0.
+
+    Returns:
+        float64 (draws,); nan where the labels are all alike.
+
+    Source: Van Calster et al., "Calibration: the Achilles heel of predictive analytics", BMC Medicine 2019.
+    """
+    x, positives = logits_of(probabilities), weights @ labels
+    has_both = (positives > 0) & (positives < weights.sum(axis=1))
+    low, shift, high = (np.full(len(weights), end) for end in (-_FARTHEST, 0.0, _FARTHEST))
+    for _ in range(_NEWTON_STEPS):
+        q = 1 / (1 + np.exp(-(x + shift[:, None])))
+        lacking, curvature = positives - (weights * q).sum(axis=1), (weights * q * (1 - q)).sum(axis=1)
+        low, high = np.where(lacking > 0, shift, low), np.where(lacking > 0, high, shift)
+        step = np.divide(lacking, curvature, out=np.full(len(weights), np.inf), where=curvature > 1e-12)
+        # Newton's step, unless it leaves what the shift is known to lie in.
+        before, shift = shift, np.where((low < shift + step) & (shift + step < high), shift + step, (low + high) / 2)
+        if (np.abs(shift - before) < 1e-8)[has_both].all():
+            break
+    return np.asarray(np.where(has_both, shift, np.nan))
 
 
 def _separated(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

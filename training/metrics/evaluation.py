@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from training.metrics.calibration import calibration_errors, calibration_lines
+from training.metrics.calibration import calibration_errors, calibration_lines, calibrations_in_the_large
 from training.metrics.ranking import areas, by_score, ratio
 
 DRAWS = 2000
@@ -77,8 +77,8 @@ def measure(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, I
 
     Returns:
         auc, average_precision, accuracy, balanced_accuracy, sensitivity, specificity, ppv and npv (at the sample's own
-        prevalence), iou, f1, brier, calibration_slope, calibration_intercept, calibration_error; intervals as
-        ``interval`` gives them, None with fewer than two groups.
+        prevalence), iou, f1, brier, calibration_slope and calibration_intercept (of one line), calibration_in_the_large,
+        calibration_error; intervals as ``interval`` gives them, None with fewer than two groups.
     """
     values = _values(sample, np.ones((1, len(sample.labels))))
     count = len(set(sample.groups.tolist()))
@@ -131,7 +131,7 @@ def _groups_behind(sample: Sample) -> dict[str, int]:
     positive, negative = groups(sample.labels == 1), groups(sample.labels == 0)
     of_positives = dict.fromkeys(("sensitivity", "iou", "f1"), positive)
     both = ("auc", "average_precision", "balanced_accuracy", "calibration_slope", "calibration_intercept")
-    of_both = dict.fromkeys(both, min(positive, negative))
+    of_both = dict.fromkeys((*both, "calibration_in_the_large"), min(positive, negative))
     called = {"ppv": groups(sample.predicted), "npv": groups(~sample.predicted)}
     return of_positives | of_both | called | {"specificity": negative}
 
@@ -196,11 +196,14 @@ def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     """The interval of a share: as ``percentiles`` gives it, but never certain.
 
     Where nothing went wrong (or all did), resampling cannot imagine that anything could: 16 hits of 16 would be "1.000 to
-    1.000". There the exact binomial interval is given, with groups as trials.
+    1.000". There the exact binomial interval is given, with groups as trials. Any other figure that no sample changes, such as
+    the balanced accuracy of calling everything positive, has none: its error is not known.
     """
     found = percentiles(value, resampled, groups=groups)
-    if found.low is None or found.low != found.high or value not in (0.0, 1.0):
+    if found.low is None or found.low != found.high:
         return found
+    if value not in (0.0, 1.0):
+        return Interval(found.value)
     certain = float(0.025 ** (1 / groups))
     return replace(found, low=certain) if value else replace(found, high=1 - certain)
 
@@ -246,6 +249,7 @@ def _values(sample: Sample, weights: np.ndarray) -> dict[str, np.ndarray]:
         "brier": ratio(weights @ (sample.probabilities - sample.labels) ** 2, weights.sum(axis=1)),
         "calibration_slope": slope,
         "calibration_intercept": intercept,
+        "calibration_in_the_large": calibrations_in_the_large(sample.probabilities, sample.labels, weights),
         "calibration_error": calibration_errors(sample.probabilities, sample.labels, weights),
     }
 

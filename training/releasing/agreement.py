@@ -25,8 +25,8 @@ class Rule:
             what the self-test wants of a map.
         most_auc_loss: half a hundredth is a quarter of what a new model must gain to be worth releasing; also, the loss
             must not be significant at 5 %.
-        most_gate_changes: share of slices on the other side of what is like training; the limit itself was set to leave
-            out this share of validation.
+        most_gate_changes: share of slices on the other side of what is like training; a quarter of the share of training and
+            validation that the limits are set to leave out (``training.fitting.likeness.FitnessSettings.refused_share``).
     """
 
     most_opposite: int = 0

@@ -16,7 +16,8 @@ METRICS = {
     "iou": "IoU",
     "brier": "Brier",
     "calibration_slope": "calibration slope",
-    "calibration_intercept": "calibration intercept",
+    "calibration_intercept": "intercept of that line",
+    "calibration_in_the_large": "calibration in the large",
 }
 _MAP_FIGURES = {
     "pointing_game": "pointing game",
@@ -48,7 +49,8 @@ def transfers(measured: Sequence[Evaluation]) -> str:
         return "Not measured.\n"
     return (
         "Not these weights: for each row the same recipe was trained again without the data set it is measured on, its "
-        f"thresholds chosen on the other sets. This is what to expect at a hospital that gave no data.\n\n{_evaluated(measured)}"
+        f"thresholds chosen on the other sets. This is the nearest there is to a hospital that gave no data. The recipe itself "
+        f"was chosen on some of these data.\n\n{_evaluated(measured)}"
     )
 
 

@@ -70,18 +70,26 @@ def _part(part: str, lines: Sequence["Line"]) -> str:
 
 def _seeds(candidates: Sequence["Candidate"], lines: Sequence["Line"]) -> str:
     """What chance alone changes: runs that differ in their seed and nothing else."""
-    alike = defaultdict(list)
+    alike: dict[tuple[str, str, int, tuple[str, str]], list[tuple[int, float]]] = defaultdict(list)
     area = {line.title: line.figures[_AUC].value for line in lines if (line.part, line.source) == ("test", "all")}
     for c in candidates:
         if (value := area.get(c.title)) is not None:
-            alike[c.run.recipe, c.run.backbone_weights, c.run.network.size].append(value)
+            shown = c.run.preprocessing.name, c.run.preprocessing.fingerprint
+            alike[c.run.recipe, c.run.backbone_weights, c.run.network.size, shown].append((c.run.seed, value))
     rows = [
-        [recipe, start, str(size), str(len(v)), number(float(np.mean(v))), f"{number(min(v))} to {number(max(v))}"]
-        for (recipe, start, size), v in alike.items()
-        if len(v) > 1
+        [recipe, start, f"{size} pixels, {shown[0]}", *_spread(found)]
+        for (recipe, start, size, shown), found in alike.items()
+        if len({seed for seed, _ in found}) > 1
     ]
-    heading = ("recipe", "start weights", "pixels", "seeds", "mean AUC", "from, to")
+    heading = ("recipe", "start weights", "pictures", "seeds", "runs", "mean AUC", "from, to")
     return "## Seeds\n\nAUC on test of runs alike but for the seed.\n\n" + table(heading, rows) if rows else ""
+
+
+def _spread(found: Sequence[tuple[int, float]]) -> list[str]:
+    """How many seeds and runs, their mean AUC and its range, from seeds and AUC."""
+    areas = [area for _, area in found]
+    counts = [str(len({seed for seed, _ in found})), str(len(found))]
+    return [*counts, number(float(np.mean(areas))), f"{number(min(areas))} to {number(max(areas))}"]
 
 
 def _tests(pairs: Sequence["Comparison"]) -> str:
