@@ -1,7 +1,8 @@
-"""The data folder: what lies in it under which name, and who holds it."""
+"""The data folder: what lies in it under which name, who holds it, and that nobody else reads it."""
 
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 from app.ct.errors import StoreInUse
@@ -18,6 +19,7 @@ def hold(data_dir: Path) -> int:
     Raises:
         StoreInUse: another has it.
     """
+    keep_private(data_dir / _LOCK)
     opened = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,6 +27,16 @@ def hold(data_dir: Path) -> int:
         os.close(opened)
         raise StoreInUse from error
     return opened
+
+
+def keep_private(path: Path) -> None:
+    """Take the rights of everybody but its owner from what is at ``path``, if anything is.
+
+    Raises:
+        OSError: it cannot be done, such as by another than its owner.
+    """
+    if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+        path.chmod(mode & 0o700)
 
 
 def holds_exams(data_dir: Path) -> bool:

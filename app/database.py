@@ -1,5 +1,6 @@
 """The SQLite file under the data folder: its schema, brought up to date, and sessions on it."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from app.ct.errors import BrokenStore, PartedStore, StorageFull, StorageUnavailable
 from app.ct.words import Sentence, sentence
-from app.data_folder import holds_exams
+from app.data_folder import holds_exams, keep_private
 from app.storage import database_room, sqlite_code
 
 FILE = "exams.sqlite"
@@ -40,6 +41,7 @@ class Database:
         """
         if not has_database(path) and holds_exams(path.parent):
             raise PartedStore(sentence("exams.sqlite is missing beside audit.jsonl or exams/."))
+        _make_private(path)
         self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
         sa.event.listen(self._engine, "connect", _set_pragmas)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
@@ -96,9 +98,26 @@ def uri_to_read(path: Path) -> str:
     One that nobody has open is told to be immutable: SQLite would make files beside it, which a folder that may only be read
     does not take. Where a service has it open, those files are there.
     """
-    log, index = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    log, index = _beside(path)
     is_open = log.exists() and (log.stat().st_size > 0 or index.exists())
     return f"{path.resolve().as_uri()}?mode=ro{'' if is_open else '&immutable=1'}"
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """SQLite's write-ahead log and the index of it; they are there while the database is open, or after a kill."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
+
+
+def _make_private(path: Path) -> None:
+    """Have the file, and what is beside it, belong to its owner alone; SQLite makes what it adds like the file itself."""
+    try:
+        # Never opened where it is there: closing it would also end the locks that this process has on it by SQLite.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        for kept in (path, *_beside(path)):
+            keep_private(kept)
+    except OSError as error:
+        raise BrokenStore(sentence("exams.sqlite cannot be written.")) from error
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, defer, mapped_column
 
 from app.audit import AuditLog, Break, Entry, Head, first_break, head_of, who
-from app.data_folder import AUDIT_FILE, EXAMS, hold
+from app.data_folder import AUDIT_FILE, EXAMS, hold, keep_private
 from app.database import FILE, Base, Database
 from app.durable import sync
 from app.exam_folder import ExamFolder
@@ -61,6 +61,8 @@ class Store:
         self._folders = data_dir / EXAMS
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folders.mkdir(mode=0o700, exist_ok=True)
+        for kept in (self._folders, data_dir / AUDIT_FILE):
+            keep_private(kept)
         sync(data_dir)
         self._lock = hold(data_dir)
         self._audit = AuditLog(data_dir / AUDIT_FILE)

@@ -1,5 +1,6 @@
 """What is accepted stays: on the disk before it is acknowledged, in one service's hands, and gone when it is erased."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -225,3 +226,54 @@ def test_nobody_else_reads_the_store(store: Store, tmp_path: Path) -> None:
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "audit.jsonl").stat().st_mode) == 0o600
     shutil.rmtree(data)
+
+
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.parametrize("before", ["nothing", "files", "files left open"])
+def test_nobody_else_reads_what_lies_in_a_folder_that_was_there(tmp_path: Path, before: str, usual_umask: None) -> None:
+    data, others = tmp_path / "data", []
+    data.mkdir(mode=0o755)
+    if before != "nothing":
+        others.append(Store(data))
+        accepted(others[0])
+        others[0].folder(new_id()).create()
+        if before == "files":
+            others.pop().close()
+        else:  # As a kill leaves them.
+            os.close(others[0]._lock)
+            others[0]._lock = -1
+        for path in data.iterdir():
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+    store = Store(data)
+    accepted(store)
+
+    assert (data / "exams.sqlite-wal").exists()
+    assert {path.name for path in data.iterdir() if path.stat().st_mode & 0o077} == set()
+    for one in (store, *others):
+        one.close()
+
+
+def test_a_database_that_cannot_be_made_is_a_broken_store(tmp_path: Path) -> None:
+    (tmp_path / "exams.sqlite").mkdir()
+
+    with pytest.raises(BrokenStore, match="cannot be written"):
+        Store(tmp_path)
+
+
+def test_a_database_that_is_anothers_is_a_broken_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **_how: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    Store(tmp_path).close()
+    (tmp_path / "exams.sqlite").chmod(0o664)
+    monkeypatch.setattr(Path, "chmod", refuse)
+
+    with pytest.raises(BrokenStore, match="cannot be written"):
+        Store(tmp_path)
