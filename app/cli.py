@@ -1,9 +1,10 @@
 """``covidct``: arguments only. Results on stdout, progress on stderr, exit code 0 only when the thing is done."""
 
 import ipaddress
+import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
@@ -39,11 +40,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
         commands(arguments)
     except CovidCTError as error:
         said = error.title if error.message == error.title else f"{error.title}: {error.message}"
-        typer.echo(f"{said}\n{error.advice}", err=True)
+        _tell(f"{said}\n{error.advice}")
         sys.exit(1)
     except Misuse as error:
-        typer.echo(str(error), err=True)
+        _tell(str(error))
         sys.exit(2)
+    finally:
+        _drop_what_was_not_taken()
+
+
+def _drop_what_was_not_taken() -> None:
+    """It is told by then; the interpreter would try once more at its end, and end with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            try:
+                stream.flush()
+            except OSError:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
+
+
+def _print(text: str) -> None:
+    """A line on stdout.
+
+    Raises:
+        Misuse: stdout takes nothing.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:  # Who read it has left, and is told nothing more.
+        raise
+    except OSError as error:
+        raise Misuse(f"stdout cannot be written ({error.strerror}).") from error
+
+
+def _tell(text: str) -> None:
+    """A line on stderr; one that takes nothing stops nothing."""
+    with suppress(OSError):
+        typer.echo(text, err=True)
 
 
 def _settings(**given: object) -> Settings:
@@ -183,10 +218,6 @@ def _how_many(slices: str | None) -> SlicesAsked | None:
         raise Misuse(f"--slices takes a number from 1 to 100000, or `all`; not {slices}.") from error
 
 
-def _tell(text: str) -> None:
-    typer.echo(text, err=True)
-
-
 @commands.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write into.")] = Path("demo"),
@@ -202,14 +233,14 @@ def demo(
     from app.ct.phantom import phantom
     from app.ct.phantom.files import dicom_files, jpeg_files, write
 
-    typer.echo("drawing a synthetic chest", err=True)
+    _tell("drawing a synthetic chest")
     chest = phantom(slices=slices, lesions=lesions)
     for kind, files in (("dicom", dicom_files(chest)), ("jpeg", jpeg_files(chest))):
         try:
             written = write(files, out / kind)
         except OSError as error:
             raise Misuse(f"{out / kind} cannot be written ({error.strerror}); give -o another folder.") from error
-        typer.echo(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
+        _print(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
 
 
 @commands.command()
@@ -219,7 +250,7 @@ def doctor(model_dir: ModelDir = None, data_dir: DataDir = None, engine: EngineO
 
     all_ok = True
     for check in check_machine(_settings(model_dir=model_dir, data_dir=data_dir, engine=engine)):
-        typer.echo(f"{'ok  ' if check.is_ok else 'FIX '} {check.name}: {check.says}")
+        _print(f"{'ok  ' if check.is_ok else 'FIX '} {check.name}: {check.says}")
         all_ok = all_ok and check.is_ok
     raise typer.Exit(0 if all_ok else 1)
 
@@ -235,7 +266,7 @@ def add_key(name: Annotated[str, typer.Argument(help="Whose it is, for your list
 
     key, secret = add(_settings(data_dir=data_dir).data_dir, name)
     _tell(f"key {key.id}, {key.name}; shown this once:")
-    typer.echo(secret)
+    _print(secret)
 
 
 @keys.command("list")
@@ -244,7 +275,7 @@ def list_keys(data_dir: DataDir = None) -> None:
     from app.commands.key import lines
 
     for line in lines(_settings(data_dir=data_dir).data_dir):
-        typer.echo(line)
+        _print(line)
 
 
 @keys.command("revoke")
@@ -267,10 +298,10 @@ def verify_audit(data_dir: DataDir = None) -> None:
     """
     from app.commands.verify_audit import verify
 
-    typer.echo(verify(_settings(data_dir=data_dir).data_dir))
+    _print(verify(_settings(data_dir=data_dir).data_dir))
 
 
 @commands.command()
 def version() -> None:
     """Print the version."""
-    typer.echo(__version__)
+    _print(__version__)

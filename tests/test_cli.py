@@ -9,6 +9,7 @@ import time
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import pytest
 
@@ -197,12 +198,23 @@ def test_a_single_exam_found_with_each_is_one_of_several(
     assert err.splitlines()[-1] == "1 exam: 1 diagnosed, 0 refused or failed"
 
 
-def started(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
+def started(
+    *arguments: object,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+    **environment: str,
+) -> subprocess.Popen[bytes]:
     # Under nohup, which may have begun the tests, a hang-up is ignored, and rightly.
     heeding = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from app.cli import main; main()"
     command = [sys.executable, "-c", heeding, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, env=os.environ | environment, stdout=pipe, stderr=pipe)
+    return subprocess.Popen(command, env=os.environ | environment, stdout=stdout, stderr=stderr)
+
+
+def ended(*arguments: object, stdout: IO[bytes], **environment: str) -> tuple[int, str]:
+    """The exit code of a command, and what it told."""
+    with started(*arguments, stdout=stdout, **environment) as process:
+        _, err = process.communicate(timeout=60)
+    return process.returncode, err.decode()
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -233,6 +245,42 @@ def test_a_name_that_stdout_has_no_letters_for_stops_nothing(tmp_path: Path) -> 
     assert process.returncode == 0
     assert out.count(b"Research use only") == 2
     assert rb"\u60a3\u8005" in out
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_stdout_that_is_full_costs_no_result_that_goes_elsewhere(tmp_path: Path, unbuffered: str) -> None:
+    the_served_model()
+    for name in ("a", "b"):
+        write(jpeg_files(phantom(slices=3, size=128)), tmp_path / "exams" / name)
+    options = ["--each", tmp_path / "exams", "--slices", 1, "--json", "-o", tmp_path / "out"]
+
+    with Path("/dev/full").open("wb") as full:
+        code, err = ended("predict", *options, stdout=full, PYTHONUNBUFFERED=unbuffered)
+
+    assert code == 1
+    assert err.count("could not be written: No space left on device") == 2
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
+    assert len(list((tmp_path / "out").glob("*/report.json"))) == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_a_full_stdout_does_not_take_is_told_in_a_line(unbuffered: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        code, err = ended("version", stdout=full, PYTHONUNBUFFERED=unbuffered)
+
+    assert (code, err) == (2, "stdout cannot be written (No space left on device).\n")
+
+
+def test_a_stderr_that_is_full_costs_no_result(tmp_path: Path) -> None:
+    the_served_model()
+    write(jpeg_files(phantom(slices=3, size=128)), tmp_path / "exam")
+
+    with Path("/dev/full").open("wb") as full, started("predict", tmp_path / "exam", stderr=full) as process:
+        out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert b"Research use only" in out
 
 
 @pytest.mark.parametrize("option", [["--port", "99999"], ["--port", "-1"]])

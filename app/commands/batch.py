@@ -1,6 +1,7 @@
 """Several exams, one classifier, and every place their results go to."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -99,6 +100,8 @@ def run(
     show = progress_on(Console(stderr=True))
     written = list(places.written(given, classifier))
     printed = places.printed(given, classifier)
+    # Who stops reading stdout, such as `head`, ends a call whose results go nowhere else.
+    ending = () if written else (BrokenPipeError,)
 
     def is_done(number: int, exam: GivenExam, folder: str) -> bool:
         # In a function of its own: a diagnosed exam leaves memory before the next one is read.
@@ -107,20 +110,29 @@ def run(
             outcome = outcome_of(exam, service, wish=wish, on_progress=on_progress)
         # All of them first: where one place fails, the others are still written to.
         kept = [_is_written(write, exam, outcome, folder) for write in written]
-        printed(exam, outcome, folder)
+        kept.append(_is_written(printed, exam, outcome, folder, ending=ending))
         return all(kept) and not isinstance(outcome, Refusal)
 
     of_each = zip(given.exams, folders_of(given, places.folder), strict=True)
     return sum(not is_done(number, exam, folder) for number, (exam, folder) in enumerate(of_each, start=1))
 
 
-def _is_written(write: Sink, exam: GivenExam, outcome: Outcome, folder: str) -> bool:
-    """Whether ``write`` could write; if not, that is told on stderr, and the exams after this one go on."""
+def _is_written(
+    write: Sink, exam: GivenExam, outcome: Outcome, folder: str, *, ending: tuple[type[OSError], ...] = ()
+) -> bool:
+    """Whether ``write`` could write; if not, that is told on stderr, and the exams after this one go on.
+
+    Raises:
+        OSError: of the kinds of ``ending``.
+    """
     try:
         write(exam, outcome, folder)
+    except ending:
+        raise
     except (OSError, StorageFull, StorageUnavailable, Misuse) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)
-        typer.echo("See that there is room and that its place can be written to, then diagnose it again.", err=True)
+        with suppress(OSError):  # stderr may be full too, or gone.
+            typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)
+            typer.echo("See that there is room and that its place can be written to, then diagnose it again.", err=True)
         return False
     return True

@@ -1,7 +1,7 @@
 """How far the exam at hand has come, on stderr: a bar on a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 
 from rich.console import Console
@@ -21,8 +21,9 @@ def progress_on(console: Console) -> ShowProgress:
 @contextmanager
 def _lines(console: Console, title: str) -> Iterator[OnProgress]:
     def tell(text: str) -> None:
-        console.file.write(f"{text}\n")
-        console.file.flush()
+        with suppress(OSError):  # Progress that nobody can read stops no diagnosis.
+            console.file.write(f"{text}\n")
+            console.file.flush()
 
     def on_progress(happened: Reading | Scoring) -> None:
         match happened:

@@ -53,8 +53,12 @@ def json_of(given: Given, print_line: Print, *, with_pictures: bool) -> Sink:
 
 
 def csv_lines(classifier: SliceClassifier, print_line: Print) -> Sink:
-    """A header at once, then a row per exam."""
-    print_line(header().removesuffix("\r\n"))
+    """A header at once, then a row per exam.
+
+    Raises:
+        Misuse: nothing can be printed.
+    """
+    _now_or_never(lambda: print_line(header().removesuffix("\r\n")), "stdout")
     return lambda exam, outcome, folder: print_line(_row(exam, outcome, folder, classifier).removesuffix("\r\n"))
 
 
@@ -82,7 +86,7 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
         lines.append(_row(exam, outcome, folder, classifier))
         write()
 
-    _now_or_never(begin, path)
+    _now_or_never(begin, shown(path))
     return take
 
 
@@ -110,7 +114,7 @@ def folders(given: Given, folder: Path) -> Sink:
             "give -o a folder outside of what is diagnosed."
         )
     for place in places:
-        _now_or_never(partial(_try_out, place), place)
+        _now_or_never(partial(_try_out, place), shown(place))
     return lambda _, outcome, name: outcome.write(folder / name)
 
 
@@ -123,10 +127,10 @@ def _try_out(folder: Path) -> None:
         pass
 
 
-def _now_or_never(write: Callable[[], None], path: Path) -> None:
+def _now_or_never(write: Callable[[], None], place: str) -> None:
     """Fail before the first exam is diagnosed rather than after."""
     try:
         write()
     except (OSError, StorageFull, StorageUnavailable) as error:
         cause = error if isinstance(error, OSError) else error.__cause__
-        raise Misuse(f"{shown(path)} cannot be written ({getattr(cause, 'strerror', error)}).") from error
+        raise Misuse(f"{place} cannot be written ({getattr(cause, 'strerror', error)}).") from error

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import sys
 import weakref
 from collections.abc import Sequence
 from io import StringIO
@@ -235,6 +236,52 @@ def test_a_table_that_can_no_longer_be_written_does_not_stop_the_others(three, t
     assert capsys.readouterr().out.count("Research use only") == 2
 
 
+class Stdout(StringIO):
+    """Takes nothing, for this reason."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+    def write(self, *_: object) -> int:
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EPIPE])
+def test_where_stdout_takes_nothing_the_others_have_their_results(three, tmp_path, capsys, monkeypatch, number):
+    monkeypatch.setattr(sys, "stdout", Stdout(number))
+    places = Places(Form.JSON, folder=tmp_path / "out", table=tmp_path / "table.csv")
+
+    assert ran([three[0], three[2]], places) == 2
+
+    assert capsys.readouterr().err.count(f"could not be written: {os.strerror(number)}") == 2
+    assert len(rows((tmp_path / "table.csv").read_text())) == 2
+    assert {path.parent.name for path in tmp_path.rglob("report.json")} == {"a", "c"}
+
+
+def test_who_stops_reading_stdout_ends_a_call_whose_results_go_nowhere_else(three, monkeypatch):
+    diagnosed = []
+
+    class Counting(FakeClassifier):
+        def score_chunks(self, exam: Exam, indices: Sequence[int], **how: Any):
+            diagnosed.append(exam)
+            return super().score_chunks(exam, indices, **how)
+
+    monkeypatch.setattr(sys, "stdout", Stdout(errno.EPIPE))
+
+    with pytest.raises(BrokenPipeError):
+        ran([three[0], three[2]], classifier=Counting())
+
+    assert len(diagnosed) == 1
+
+
+def test_a_table_that_stdout_does_not_take_stops_the_call_before_the_work(three, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Stdout(errno.ENOSPC))
+
+    with pytest.raises(Misuse, match=r"stdout cannot be written \(No space left on device\)"):
+        ran(three, Places(Form.CSV), classifier=FakeClassifier(fault=AssertionError("diagnosed")))
+
+
 def test_overlays_of_an_earlier_run_go_and_nothing_else_does(three, tmp_path):
     ran(three[:1], Places(folder=tmp_path / "out"))
     for name in ("slice-0099-overlay.png", "slice-0099-overlay.png.txt", "my-slice-0001-overlay.png"):
@@ -395,7 +442,9 @@ def test_a_table_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsy
     assert len(rows((tmp_path / "table.csv").read_text())) == 1
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"notice": "pay at once"}', '["report"]', "no JSON", "\xff", "[" * 10**5])
+@pytest.mark.parametrize(
+    "content", ["", "{}", '{"notice": "pay at once"}', '["report"]', "no JSON", "\xff", "[" * 10**5]
+)
 def test_a_report_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsys, content):
     (tmp_path / "out" / "c").mkdir(parents=True)
     foreign = tmp_path / "out" / "c" / "report.json"
