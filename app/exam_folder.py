@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, Self
 
@@ -49,9 +49,14 @@ class ExamFolder:
     ``originals/`` holds the uploaded files by number and, beside them, their names and the wish. It lives only until
     the exam is diagnosed. ``gray/`` holds one uint8 (height, width) array per slice, ``values/`` its Hounsfield units
     where they are kept, ``maps.npz`` the heat of the scored ones.
+
+    Attributes:
+        path: of the folder.
+        on_left: told the path of what could not be deleted.
     """
 
     path: Path
+    on_left: Callable[[Path], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def originals(self) -> Path:
@@ -98,9 +103,9 @@ class ExamFolder:
             spool.mkdir(mode=0o700)
         return spool
 
-    def drop_originals(self) -> None:
-        """Delete what was uploaded."""
-        shutil.rmtree(self.originals, ignore_errors=True)
+    def drop_originals(self) -> bool:
+        """Delete what was uploaded; whether it is gone."""
+        return self._delete(self.originals)
 
     def keep(self, exam: Exam, scores: SliceScores) -> None:
         """Write every slice's picture and every scored slice's map; take over the files of Hounsfield units."""
@@ -151,6 +156,24 @@ class ExamFolder:
         """Heat float32 (rows, columns) and its box in slice pixels; None where the slice was not scored."""
         return self.maps().get(index)
 
-    def erase(self) -> None:
-        """Delete everything."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def erase(self) -> bool:
+        """Delete everything; whether it is gone."""
+        return self._delete(self.path)
+
+    def _delete(self, path: Path) -> bool:
+        is_gone = deleted(path)
+        if not is_gone:
+            self.on_left(path)
+        return is_gone
+
+
+def deleted(path: Path) -> bool:
+    """Delete a folder as far as the disk lets it; whether it is gone."""
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # Whoever cannot look does not know.
+        return False
+    return False

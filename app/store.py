@@ -13,9 +13,10 @@ from app.audit import AuditLog, Break, Entry, Head, first_break, head_of, who
 from app.data_folder import AUDIT_FILE, EXAMS, hold, keep_private
 from app.database import FILE, Base, Database
 from app.durable import sync
-from app.exam_folder import ExamFolder
+from app.exam_folder import ExamFolder, deleted
 from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.keys import Keys
+from app.logs import complain
 from app.reviews import Reviews
 from app.said import as_kept, to_keep
 
@@ -64,6 +65,7 @@ class Store:
         for kept in (self._folders, data_dir / AUDIT_FILE):
             keep_private(kept)
         sync(data_dir)
+        self._left = set[Path]()
         self._lock = hold(data_dir)
         self._audit = AuditLog(data_dir / AUDIT_FILE)
         with ExitStack() as undone:
@@ -85,7 +87,7 @@ class Store:
 
     def folder(self, exam_id: str) -> ExamFolder:
         """The files of an exam. ``exam_id`` must come from this store, never from a request."""
-        return ExamFolder(self._folders / exam_id)
+        return ExamFolder(self._folders / exam_id, self._keep_left)
 
     def accept(
         self,
@@ -232,7 +234,13 @@ class Store:
         return ids
 
     def erase_folders(self, ids: Iterable[str]) -> None:
-        """Delete the files of exams that have expired, which may take a while; a kill meanwhile leaves them to the next start."""
+        """Delete the files of exams that have expired, and what could not be deleted before, of whatever exam.
+
+        This may take a while; a kill meanwhile leaves them to the next start.
+        """
+        for path in list(self._left):
+            if deleted(path):
+                self._left.discard(path)
         for exam_id in ids:
             self.folder(exam_id).erase()
         self._database.forget()
@@ -245,10 +253,16 @@ class Store:
             living = session.execute(sa.select(_Row.id, _Row.status).where(_Row.status != Status.EXPIRED))
             known = {exam_id: Status(status) for exam_id, status in living}
         for path in self._folders.iterdir():
-            if path.name not in known:
-                ExamFolder(path).erase()
-            elif known[path.name].is_final:
-                ExamFolder(path).drop_originals()
+            if path.name in known and known[path.name].is_final:
+                self.folder(path.name).drop_originals()
+            elif path.name not in known and path.is_dir():
+                self.folder(path.name).erase()
+
+    def _keep_left(self, path: Path) -> None:
+        """Complain of what could not be deleted, once, and keep it for the next sweep."""
+        if path not in self._left:
+            complain("not erased", exam_id=path.relative_to(self._folders).parts[0])
+        self._left.add(path)
 
     def _head(self) -> Head:
         with self._database.session() as session:

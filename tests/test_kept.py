@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from structlog.testing import capture_logs
 
 from app.ct.errors import BrokenStore, StorageUnavailable, StoreInUse
 from app.database import MIGRATIONS, Database
@@ -277,3 +278,61 @@ def test_a_database_that_is_anothers_is_a_broken_store(tmp_path: Path, monkeypat
 
     with pytest.raises(BrokenStore, match="cannot be written"):
         Store(tmp_path)
+
+
+@pytest.fixture
+def refusing_once(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What was asked to be deleted, in order; the disk refuses the first."""
+    asked, remove = list[Path](), shutil.rmtree
+
+    def rmtree(path: Path, **how: bool) -> None:
+        asked.append(path)
+        if len(asked) > 1:
+            remove(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    return asked
+
+
+@pytest.mark.parametrize("how", ["erased", "expired", "cut off", "orphan", "diagnosed"])
+def test_what_cannot_be_deleted_is_told_and_goes_with_the_next_sweep(
+    store: Store, refusing_once: list[Path], how: str
+) -> None:
+    exam = accepted(store)
+    folder = store.folder(exam.id)
+    folder.create()
+    with capture_logs() as told:
+        match how:
+            case "erased":
+                store.erase(exam.id)
+            case "expired":
+                swept(store, NOW + 2 * HOUR, tombstone=HOUR)
+            case "orphan":
+                store.expire(NOW + 2 * HOUR, tombstone=HOUR)
+                store.drop_orphans()
+            case "cut off":
+                assert not folder.erase()
+            case _:
+                assert not folder.drop_originals()
+    left = folder.originals.exists()
+
+    swept(store, NOW, tombstone=HOUR)
+    asked = len(refusing_once)
+    swept(store, NOW, tombstone=HOUR)
+
+    assert [(line["event"], line["exam_id"]) for line in told] == [("not erased", exam.id)]
+    assert left
+    assert not folder.originals.exists()
+    assert folder.path.exists() == (how == "diagnosed")
+    assert len(refusing_once) == asked == 2
+
+
+def test_what_is_gone_is_told_to_nobody(store: Store) -> None:
+    exam = accepted(store)
+    store.folder(exam.id).create()
+
+    with capture_logs() as told:
+        store.erase(exam.id)
+        gone = store.folder(exam.id).erase()
+
+    assert (told, gone) == ([], True)
