@@ -98,7 +98,7 @@ def test_scores_name_files_as_the_manifest_does(tmp_path: Path) -> None:
 def test_no_folder_of_the_user_is_named_where_the_catalog_lies_elsewhere(tmp_path: Path) -> None:
     rows = [{"dataset": "ab", "file": f"{folder}/{k}.png"} for k, folder in enumerate(("ab", "ab/more", "other"))]
     data = a_data_set(tmp_path / "data", rows)
-    (data / "ab/0.png").write_bytes(b"\x89PNG broken")
+    (data / "ab/0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     (tmp_path / "work").mkdir()
     Catalog.read(data).write(tmp_path / "work/catalog.csv")
 
@@ -124,7 +124,7 @@ def test_what_serving_would_refuse_is_scored_all_the_same(tmp_path: Path) -> Non
 
 def test_what_cannot_be_read_is_counted_and_listed(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{}, {}, {}])
-    (data / "001.png").write_bytes(b"\x89PNG broken")
+    (data / "001.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
     report = run(data, tmp_path / "out")
 
@@ -487,6 +487,29 @@ def test_records_that_may_have_trained_are_said_to_flatter(tmp_path: Path) -> No
     assert "flatter" not in (tmp_path / "out/report.md").read_text()
 
 
+def test_of_records_without_a_part_nobody_says_whether_they_trained(tmp_path: Path) -> None:
+    scorer = GrayScorer()
+    scorer.manifest = MANIFEST.model_copy(update={"trained_with": {"data": "luna, soares"}})
+    data = a_data_set(tmp_path / "data", [{"dataset": name} for name in ("strange", "soares", "soares")])
+
+    report = evaluate(scorer, [data], tmp_path / "out", draws=50)
+
+    text = (tmp_path / "out/report.md").read_text()
+    assert report["parts"] == {"not said": 3}
+    assert "Nobody says whether the 3 not said trained this model: it learned from luna, soares" in text
+    assert "soares is a data set of a name that it learned from" in text
+    evaluate(scorer, [data], tmp_path / "out", where=["dataset=strange"], draws=50)
+    text = (tmp_path / "out/report.md").read_text()
+    assert "Figures on pictures that it learned from flatter" in text
+    assert "a name that it learned from" not in text
+
+
+def test_records_that_prepare_has_parted_raise_no_doubt(tmp_path: Path) -> None:
+    run(a_data_set(tmp_path / "data", [{"part": "validation"}] * 2), tmp_path / "out")
+
+    assert "Nobody says" not in (tmp_path / "out/report.md").read_text()
+
+
 def test_recalibration_is_fitted_on_validation_only(tmp_path: Path) -> None:
     rows = [{"label": i % 2, "part": "validation" if i < 12 else "test"} for i in range(24)]
     data = a_data_set(tmp_path / "data", rows)
@@ -532,7 +555,7 @@ def test_one_class_of_one_group_gives_its_rate_and_no_error(tmp_path: Path, labe
 def test_a_set_of_which_nothing_can_be_read_is_counted_and_no_error(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{}, {}])
     for path in data.glob("*.png"):
-        path.write_bytes(b"\x89PNG broken")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
     report = run(data, tmp_path / "out")
 

@@ -37,6 +37,8 @@ def test_rows_say_what_trained_and_columns_what_was_measured(tmp_path: Path) -> 
     assert "| model \\ measured on | soares (part=validation, by slice) |" in text
     assert "| m, trained on all | 0.900 (0.869 to 0.955) * |" in text
     assert "| m, trained without soares | 0.750 (0.719 to 0.805) |" in text
+    assert "Without a star no data set of that name trained it; the same pictures under another name" in text
+    assert "perhaps with these where it does not" in text
     assert [(r["dataset_trained"], r["auc"]) for r in rows(tmp_path / "out")] == [("yes", "0.9000"), ("no", "0.7500")]
     assert (tmp_path / "out/matrix.png").is_file()
 

@@ -13,7 +13,7 @@ import numpy as np
 from app import NOTICE
 from app.ct.diagnosis import Verdict
 from app.ct.manifest import Manifest
-from training.measuring.evaluation_report import write_report
+from training.measuring.evaluation_report import NOT_SAID, write_report
 from training.measuring.gallery import GALLERY, write_gallery
 from training.measuring.illustrate import Curves, draw
 from training.measuring.masks import localization
@@ -80,7 +80,7 @@ def evaluate(
         "trained_with": dict(scorer.manifest.trained_with),
         "data": [path.resolve().name for path in data],
         "where": list(where),
-        "parts": dict(Counter(str(record.part or "not said") for record in records)),
+        "parts": dict(Counter(str(record.part or NOT_SAID) for record in records)),
         "by": str(by),
         **({"slices_at_most": slices_at_most(scorer) or "all"} if by is By.EXAM else {}),
         "positive_class": positive,

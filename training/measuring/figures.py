@@ -163,7 +163,7 @@ def draw_matrix(grid: Mapping[str, Mapping[str, Interval]], seen: set[tuple[str,
 
     Args:
         grid: by row, then by column; what was not measured is left out.
-        seen: rows and columns to be marked: other records of the data set trained the model.
+        seen: rows and columns to be marked: a data set of that name trained the model.
         path: to write.
         x: what the figure is, 0..1.
     """
@@ -180,5 +180,5 @@ def draw_matrix(grid: Mapping[str, Mapping[str, Interval]], seen: set[tuple[str,
             axes.text(place, k, text, ha="center", va="center", fontsize=8, color="black" if bright else "white")
     axes.set_xticks(range(len(columns)), [c.replace(" (", "\n(").replace(", ", "\n") for c in columns], fontsize=8)
     axes.set_yticks(range(len(grid)), [name.replace(", ", "\n", 1) for name in grid], fontsize=8)
-    axes.set_title("* other records of this data set trained the model", fontsize=9)
+    axes.set_title("* a data set of that name trained the model", fontsize=9)
     save(figure, path)

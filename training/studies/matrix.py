@@ -62,7 +62,7 @@ class Cell:
 
     @property
     def trained(self) -> str:
-        """Whether other records of the data set trained the model: yes, no, or not known."""
+        """Whether a data set of this name trained the model: yes, no, or not known."""
         if self.row.trained_on is None:
             return "not known"
         return "yes" if self.dataset in self.row.trained_on else "no"
@@ -170,7 +170,7 @@ def _titles(cells: Sequence[Cell]) -> dict[Row, str]:
 
 
 def _seen(cells: Sequence[Cell]) -> set[tuple[str, str]]:
-    """Rows and columns whose data set trained the model, with other records."""
+    """Rows and columns where a data set of that name trained the model."""
     titles = _titles(cells)
     return {(titles[cell.row], cell.column) for cell in cells if cell.trained == "yes"}
 
@@ -210,8 +210,9 @@ def _markdown(cells: Sequence[Cell]) -> str:
 
 
 _LEGEND = (
-    "AUC with its 95 % interval by group. * : other records of this data set trained the model. Without a star it never saw "
-    "the data set. ? : it is not said what trained it. Empty: not measured."
+    "AUC with its 95 % interval by group. * : a data set of that name trained the model: with other records where the column "
+    "says part=validation or part=test, perhaps with these where it does not. Without a star no data set of that name trained "
+    "it; the same pictures under another name are not noticed here. ? : it is not said what trained it. Empty: not measured."
 )
 
 

@@ -182,7 +182,7 @@ def test_only_the_level_asked_for_is_given(tmp_path: Path) -> None:
 def test_slices_without_lungs_and_files_that_cannot_be_read_are_no_error(tmp_path: Path) -> None:
     data = a_data_set(tmp_path / "data", [{}, {}])
     Image.new("L", (64, 48), 255).save(data / "000.png")
-    (data / "001.png").write_bytes(b"\x89PNG broken")
+    (data / "001.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
     report = run(lungs, data, tmp_path / "out", *set(Audit) - {Audit.RANDOMIZED})
 

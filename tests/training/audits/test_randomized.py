@@ -94,7 +94,7 @@ def test_pictures_with_drawn_lesions_come_first_then_those_of_the_disease(tmp_pa
 
 def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     records = masked(tmp_path / "data").records
-    (tmp_path / "data/0.png").write_bytes(b"\x89PNG broken")
+    (tmp_path / "data/0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
     assert len(pictures_of(records, LooksAt(lungs), seed=0)) == 2
 
