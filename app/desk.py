@@ -218,10 +218,10 @@ class Desk:
 
     def sweep(self) -> int:
         """Erase what has expired, and note the end of exams that were abandoned; returns how many were erased."""
-        tombstone = timedelta(hours=self._settings.tombstone_h)
+        keep, tombstone = (timedelta(hours=h) for h in (self._settings.retention_h, self._settings.tombstone_h))
         with self._turn:
             known = set(self._courses)  # Before the store is asked: what ends meanwhile was known.
-            erased = self._store.expire(utc_now(), tombstone=tombstone, at_work=known - self._lines.ids)
+            erased = self._store.expire(utc_now(), keep=keep, tombstone=tombstone, at_work=known - self._lines.ids)
             unfinished = self._store.unfinished()
         self._store.erase_folders(erased)  # Uploads and diagnoses need not wait for it.
         if not self._stopping:  # What is put back for the next start has no course either.

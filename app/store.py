@@ -211,22 +211,27 @@ class Store:
         """The first broken line of the audit log."""
         return first_break(self._audit.path, self._head())
 
-    def expire(self, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> list[str]:
+    def expire(
+        self, now: datetime, *, keep: timedelta, tombstone: timedelta, at_work: Collection[str] = ()
+    ) -> list[str]:
         """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
 
         Args:
             now: the time.
+            keep: how long exams are kept now; those that were promised longer expire with it, none is kept longer than promised.
             tombstone: how long after its end an exam is still known to have expired.
             at_work: exams being diagnosed, which stay for now.
 
         Returns:
             Ids of the exams that were erased but for their folders, which are to be erased by ``erase_folders``.
         """
-        over = sa.and_(_Row.expires_at <= now.timestamp(), _Row.status != Status.EXPIRED, _Row.id.not_in(list(at_work)))
+        past = sa.or_(_Row.expires_at <= now.timestamp(), _Row.created_at <= (now - keep).timestamp())
+        over = sa.and_(past, _Row.status != Status.EXPIRED, _Row.id.not_in(list(at_work)))
+        ended_at = sa.func.min(_Row.expires_at, now.timestamp())
         forgotten = sa.and_(_Row.expires_at <= (now - tombstone).timestamp(), _Row.status == Status.EXPIRED)
         with self._session() as session:
             ids = list(session.scalars(sa.select(_Row.id).where(over)))
-            session.execute(sa.update(_Row).where(over).values(_TOMBSTONE))
+            session.execute(sa.update(_Row).where(over).values(expires_at=ended_at, **_TOMBSTONE))
             self.reviews.anonymize(session, ids)
             session.execute(sa.delete(_Row).where(forgotten))
             if ids:

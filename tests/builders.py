@@ -32,9 +32,16 @@ def shared_data() -> Path:
     return SHARED
 
 
-def swept(store: Store, now: datetime, *, tombstone: timedelta, at_work: Collection[str] = ()) -> int:
+def swept(
+    store: Store,
+    now: datetime,
+    *,
+    tombstone: timedelta,
+    keep: timedelta = timedelta(days=365),
+    at_work: Collection[str] = (),
+) -> int:
     """Have a store erase what has expired, as the desk does; how many exams that were."""
-    ids = store.expire(now, tombstone=tombstone, at_work=at_work)
+    ids = store.expire(now, keep=keep, tombstone=tombstone, at_work=at_work)
     store.erase_folders(ids)
     return len(ids)
 

@@ -280,6 +280,16 @@ def test_sweeping_erases_what_has_expired(chest: list[NamedFile], tmp_path: Path
     running.store.close()
 
 
+def test_a_shorter_retention_takes_effect_with_the_next_sweep(tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), retention_h=1)
+    old = utc_now() - timedelta(hours=48)
+    exam = running.store.accept(new_id(), Sent(1, 0.0), now=old, keep=timedelta(hours=720))
+    running.store.finish(exam.id, "{}")
+
+    assert running.desk.sweep() == 1
+    running.store.close()
+
+
 class Gone(FakeClassifier):
     """Finds the exam's files gone once its gate opens."""
 

@@ -308,7 +308,7 @@ def test_what_cannot_be_deleted_is_told_and_goes_with_the_next_sweep(
             case "expired":
                 swept(store, NOW + 2 * HOUR, tombstone=HOUR)
             case "orphan":
-                store.expire(NOW + 2 * HOUR, tombstone=HOUR)
+                store.expire(NOW + 2 * HOUR, keep=HOUR, tombstone=HOUR)
                 store.drop_orphans()
             case "cut off":
                 assert not folder.erase()

@@ -86,6 +86,28 @@ def test_an_expired_exam_leaves_only_its_id(store: Store) -> None:
     assert store.newest(10) == []
 
 
+def test_a_shorter_retention_holds_for_what_is_kept_already(store: Store) -> None:
+    exam = accepted(store, keep=720 * HOUR)
+
+    assert swept(store, NOW + 48 * HOUR, keep=49 * HOUR, tombstone=HOUR) == 0
+    assert swept(store, NOW + 48 * HOUR, keep=48 * HOUR, tombstone=HOUR) == 1
+    tombstone = store.find(exam.id)
+    swept(store, NOW + 49 * HOUR, keep=HOUR, tombstone=HOUR)
+
+    assert tombstone is not None
+    assert tombstone.expires_at == NOW + 48 * HOUR
+    assert store.find(exam.id) is None
+
+
+def test_a_longer_retention_keeps_nothing_longer_than_was_promised(store: Store) -> None:
+    exam = accepted(store)
+
+    assert swept(store, NOW + 2 * HOUR, keep=720 * HOUR, tombstone=9 * HOUR) == 1
+    tombstone = store.find(exam.id)
+    assert tombstone is not None
+    assert tombstone.expires_at == NOW + HOUR
+
+
 def test_an_id_is_forgotten_in_the_end(store: Store) -> None:
     exam = accepted(store)
     store.end(exam.id, Status.FAILED, KeptProblem("internal", "x"))
