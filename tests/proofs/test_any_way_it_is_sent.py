@@ -131,7 +131,9 @@ def what_must_be_said(sending: Sending, sent: Sequence[Sent], *, left: int, orde
         said.append(f"{SLICES - 1} slices share the identifier of another one though they differ: all were kept.")
     if order in ORDERED_BY:
         by = ORDERED_BY[order]
-        said.append(f"No usable slice positions: the slices are ordered by {by}, and missing slices cannot be noticed.")
+        gaps, head = "missing slices cannot be noticed", "which end is the head is not known"
+        end = f", and {gaps}" if order is Order.SLICE_LOCATION else f"; {gaps}, and {head}"
+        said.append(f"No usable slice positions: the slices are ordered by {by}{end}.")
     elif left > SLICES:
         said.append(
             of_so_many(

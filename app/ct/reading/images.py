@@ -24,7 +24,9 @@ MAX_ODD, MIN_ALIKE = 2, 10
 _SIZES_AT_ONCE = 16
 # 4096 slices of 512 x 512, one byte each.
 MAX_EXAM_PIXELS = 2**30
-_NO_POSITIONS = sentence("Pictures hold no positions: missing slices cannot be noticed.")
+_NO_POSITIONS = sentence(
+    "Pictures hold no positions: missing slices cannot be noticed, and which end is the head is not known."
+)
 _NAME_TWICE = sentence("File names repeat: the pictures are in the order they were sent in.")
 _INVERTED = sentence("The pictures show air white and tissue black: their gray levels were inverted.")
 _SOFT_TISSUE = sentence(
@@ -130,7 +132,7 @@ def _folders_of_one_exam(files: Sequence[Sized]) -> tuple[Sentence, ...]:
         files: pictures of which none is a copy of another.
 
     Raises:
-        UnevenExam: a name repeats between folders, as those of two patients or two series do. What suffix it has, and how
+        UnevenExam: a name repeats between folders, as those of two patients, series or windows do. What suffix it has, and how
             many zeros its number begins with, is no difference.
     """
     places: dict[tuple[tuple[int, int, str], ...], set[PurePosixPath]] = {}
@@ -142,7 +144,7 @@ def _folders_of_one_exam(files: Sequence[Sized]) -> tuple[Sentence, ...]:
         raise UnevenExam(
             sentence(
                 "The pictures come from {folders} folders, and file names repeat between them, as those of several"
-                " patients or series do: send the pictures of one series of one patient.",
+                " patients, series or windows do: send the pictures of one series of one patient, in the lung window.",
                 folders=folders,
             )
         )

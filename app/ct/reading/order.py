@@ -46,12 +46,22 @@ def ordered(headers: Sequence[Header]) -> Ordered:
     order, by_fallback = _fallback(headers)
     if order is not Order.SLICE_LOCATION and _rises(by_fallback):
         by_fallback.reverse()
-    warning = sentence(
-        "No usable slice positions: the slices are ordered by {order}, and missing slices cannot be noticed.",
+    is_head_known = order is Order.SLICE_LOCATION or bool(_places_of_some(headers))
+    warnings = (_without_positions(order, is_head_known=is_head_known),) if len(headers) > 1 else ()
+    return Ordered(tuple(by_fallback), (None,) * len(headers), order, warnings)
+
+
+def _without_positions(order: Order, *, is_head_known: bool) -> Sentence:
+    if is_head_known:
+        return sentence(
+            "No usable slice positions: the slices are ordered by {order}, and missing slices cannot be noticed.",
+            order=_NAMES[order],
+        )
+    return sentence(
+        "No usable slice positions: the slices are ordered by {order}; missing slices cannot be noticed, and which end is"
+        " the head is not known.",
         order=_NAMES[order],
     )
-    warnings = (warning,) if len(headers) > 1 else ()
-    return Ordered(tuple(by_fallback), (None,) * len(headers), order, warnings)
 
 
 def positions(headers: Sequence[Header]) -> tuple[float | None, ...]:
@@ -81,13 +91,18 @@ def _fallback(headers: Sequence[Header]) -> tuple[Order, list[Header]]:
 
 
 def _rises(ranked: Sequence[Header]) -> bool:
-    """Whether the positions of those slices that have one rise towards the end: then the series was scanned feet first.
+    """Whether the positions of those slices that have one rise towards the end: then the series was scanned feet first."""
+    known = _places_of_some(ranked)
+    return bool(known) and float(np.cov(np.array(known).T)[0, 1]) > 0
+
+
+def _places_of_some(ranked: Sequence[Header]) -> list[tuple[int, float]]:
+    """Place and position of the slices that have a position, where some have one and some do not; otherwise of none.
 
     Where every slice has a position and they do not order the slices, they were made up.
     """
     known = [(place, z) for place, z in enumerate(positions(ranked)) if z is not None]
-    is_told = len(known) < len(ranked) and len({z for _, z in known}) > 1
-    return is_told and float(np.cov(np.array(known).T)[0, 1]) > 0
+    return known if len(known) < len(ranked) and len({z for _, z in known}) > 1 else []
 
 
 def _tell_apart(values: Sequence[float | int | None], *, enough: int | None = None) -> bool:

@@ -98,6 +98,17 @@ def test_without_all_positions_those_that_are_known_tell_where_the_head_is(direc
 
     assert [s.instance_number for s in exam.slices] == [1, 2, 3, 4][::-direction]
     assert exam.order is Order.INSTANCE_NUMBER
+    assert exam.warnings[0].endswith("by instance number, and missing slices cannot be noticed.")
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_said"),
+    [([{"SliceLocation": 9}, {"SliceLocation": 1}], False), ([{"InstanceNumber": 1}, {"InstanceNumber": 2}], True)],
+)
+def test_where_nothing_tells_which_end_is_the_head_that_is_said(tags, is_said):
+    parts = [a_dicom(z_mm=None, stored=a_picture(seed=i), **t) for i, t in enumerate(tags)]
+
+    assert ("which end is the head is not known" in read_exam(files(*parts)).warnings[0]) == is_said
 
 
 def test_positions_that_are_not_believed_tell_no_direction():
@@ -139,7 +150,9 @@ def test_pictures_are_in_natural_order():
 
     assert [parts[s.file_number - 1].name for s in exam.slices] == names
     assert exam.order is Order.FILE_NAME
-    assert exam.warnings == ("Pictures hold no positions: missing slices cannot be noticed.",)
+    assert exam.warnings == (
+        "Pictures hold no positions: missing slices cannot be noticed, and which end is the head is not known.",
+    )
 
 
 def test_pictures_whose_names_repeat_stay_as_sent():

@@ -30,7 +30,9 @@ def test_pictures_as_they_should_be_stay_as_they_are(usual):
     exam = read_exam(files(*map(a_png, usual)))
 
     assert all(np.array_equal(s.gray, gray) for s, gray in zip(exam.slices, usual, strict=True))
-    assert exam.warnings == ("Pictures hold no positions: missing slices cannot be noticed.",)
+    assert exam.warnings == (
+        "Pictures hold no positions: missing slices cannot be noticed, and which end is the head is not known.",
+    )
 
 
 def test_an_exam_with_black_and_white_swapped_is_turned_back_and_said(usual):
@@ -64,7 +66,7 @@ def test_pictures_in_another_window_are_warned_of(chest, window):
 
 def test_pictures_in_two_windows_are_warned_of(chest, usual):
     mixed = [*(NamedFile(f"lung/{n}.png", a_png(gray)) for n, gray in enumerate(usual))]
-    mixed += [NamedFile(f"mediastinum/{n}.png", a_png(SOFT_TISSUE.gray(hu))) for n, hu in enumerate(chest.hu)]
+    mixed += [NamedFile(f"mediastinum/{n}.png", a_png(SOFT_TISSUE.gray(hu))) for n, hu in enumerate(chest.hu, start=9)]
     said = read_exam(mixed).warnings
 
     assert any(w.startswith("Some of the pictures are in the lung window and some in a mediastinal") for w in said)
