@@ -79,6 +79,11 @@ def _is_capture(header: Header) -> bool:
     return header.sop_class.startswith(SECONDARY_CAPTURE) or header.samples != 1 or bool(header.image_type & _CAPTURE)
 
 
+def _is_colored(header: Header) -> bool:
+    """Whether its values are colors, or places in a table of colors (PS3.3 C.7.6.3.1.2)."""
+    return bool(header.photometric) and not header.photometric.startswith("MONOCHROME")
+
+
 def _is_dose_sheet(header: Header) -> bool:
     """A page of figures that was sent as CT: it lies nowhere in the patient."""
     return header.position is None and header.orientation is None and bool(_DOSE_WORDS.search(header.description))
@@ -104,6 +109,7 @@ _REASONS: dict[Sentence, Callable[[Header], bool]] = {
     sentence("localizer"): _is_localizer,
     sentence("dose sheet"): _is_dose_sheet,
     sentence("secondary capture"): _is_capture,
+    sentence("colors, not gray"): _is_colored,
     sentence("projection"): lambda h: bool(_words(h) & _PROJECTION),
     sentence("computed map"): lambda h: bool(_words(h) & _MAPS) or h.rescale_type in _NOT_HU,
     sentence("several pictures in one file that are not described one by one"): _holds_several,

@@ -11,11 +11,15 @@ _VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
 # So many slices that lie alike and each have a series of their own are one series: whoever removed the patient's
 # identity renamed every file for itself. Every slice may be there twice, in two codings.
 _MIN_RENAMED, _MOST_TO_EACH = 10, 2
+# A longer number is no scanner's: it may be a date, or a patient's.
+_LARGEST_NUMBER = 99_999
 
 
 def grouped(headers: Sequence[Header]) -> dict[Sentence, list[Header]]:
     """Slices by series, labelled without identity and independent of the order of sending.
 
+    A label is the number its scanner gave a series (SeriesNumber) where each of them has one of its own; else they are
+    counted.
     What names no series joins the only one that is alike in study, number, orientation and size, or forms one by these.
     """
     of_files = _series_of_files(headers)
@@ -29,7 +33,14 @@ def grouped(headers: Sequence[Header]) -> dict[Sentence, list[Header]]:
         key = tuple(candidates) if len(candidates) == 1 else ("", *_alike(h))
         groups.setdefault(key, []).append(h)
     ordered = sorted(groups.items(), key=lambda item: (min(map(_number_of, item[1])), item[0]))
-    return {sentence("series {number}", number=n): group for n, (_, group) in enumerate(ordered, start=1)}
+    return dict(zip(_labels([group for _, group in ordered]), (group for _, group in ordered), strict=True))
+
+
+def _labels(groups: Sequence[Sequence[Header]]) -> list[Sentence]:
+    numbers = [number for group in groups for number in {h.series_number for h in group}]
+    told = [n for n in numbers if n is not None and 0 <= n <= _LARGEST_NUMBER]
+    is_told = len(groups) == len(numbers) == len(set(told))
+    return [sentence("series {number}", number=n) for n in (told if is_told else range(1, len(groups) + 1))]
 
 
 def check_one_patient(series: Iterable[Sequence[Header]]) -> None:

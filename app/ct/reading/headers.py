@@ -37,6 +37,7 @@ _TAGS = [
     "Rows",
     "Columns",
     "SamplesPerPixel",
+    "PhotometricInterpretation",
     "NumberOfFrames",
     "ImageOrientationPatient",
     "ImagePositionPatient",
@@ -56,7 +57,6 @@ _TAGS = [
 ]
 # What reading the pixels needs besides; nothing else of a file is parsed, however much there is.
 _PIXEL_TAGS = [
-    "PhotometricInterpretation",
     "PlanarConfiguration",
     "BitsAllocated",
     "BitsStored",
@@ -79,6 +79,7 @@ class Header(KnownFile):
 
     Attributes:
         patient: PatientID, which only tells one patient from another.
+        photometric: what its values are shown as (PhotometricInterpretation), empty where unknown.
         frames: how many pictures its file holds.
         orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
@@ -105,6 +106,7 @@ class Header(KnownFile):
     rows: int
     columns: int
     samples: int
+    photometric: str
     frames: int
     orientation: tuple[float, ...] | None
     position: tuple[float, ...] | None
@@ -229,13 +231,14 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         rows=max(0, whole_of(dataset, "Rows") or 0),
         columns=max(0, whole_of(dataset, "Columns") or 0),
         samples=whole_of(dataset, "SamplesPerPixel") or 1,
+        photometric=text_of(dataset, "PhotometricInterpretation").upper(),
         frames=whole_of(dataset, "NumberOfFrames") or 1,
         orientation=numbers_of(dataset, "ImageOrientationPatient", 6),
         position=_in_reach(numbers_of(dataset, "ImagePositionPatient", 3)),
         slice_location=number_of(dataset, "SliceLocation"),
         instance_number=whole_of(dataset, "InstanceNumber"),
         thickness_mm=number_of(dataset, "SliceThickness"),
-        spacing_mm=numbers_of(dataset, "PixelSpacing", 2),
+        spacing_mm=_of_pixels(numbers_of(dataset, "PixelSpacing", 2)),
         kernel=text_of(dataset, "ConvolutionKernel").upper(),
         acquisition_number=whole_of(dataset, "AcquisitionNumber"),
         acquired=text_of(dataset, "AcquisitionDateTime") or text_of(dataset, "AcquisitionTime"),
@@ -246,6 +249,11 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         has_pixels=has_pixels,
         syntax=text_of(dataset.file_meta, "TransferSyntaxUID"),
     )
+
+
+def _of_pixels(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """A distance that no pixels have, such as 0, is not known."""
+    return spacing if spacing and min(spacing) > 0 else None
 
 
 def _in_reach(position: tuple[float, ...] | None) -> tuple[float, ...] | None:

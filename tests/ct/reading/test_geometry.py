@@ -3,7 +3,7 @@ import pytest
 
 from app.ct.reading import read_exam
 from app.ct.reading.geometry import is_axial, normal_of
-from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, files
+from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, an_enhanced_dicom, files, rewritten
 
 STORED = a_picture().astype(np.int16) + 300
 UPRIGHT = a_gray(STORED)
@@ -82,3 +82,16 @@ def test_sides_are_known_only_where_every_slice_says_how_it_lies():
 
     assert read_exam(files(*whole)).is_oriented
     assert not read_exam(files(*whole, silent)).is_oriented
+
+
+@pytest.mark.parametrize("spacing", [[0, 0], [-0.7, 0.7], [0.7, 0], [1e400, 0.7], [0.7]])
+def test_a_distance_that_no_pixels_have_is_not_told(spacing):
+    several = rewritten(
+        an_enhanced_dicom(),
+        lambda data_set: setattr(
+            data_set.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0], "PixelSpacing", spacing
+        ),
+    )
+
+    for sent in (a_dicom(PixelSpacing=spacing), several):
+        assert {one.pixel_spacing_mm for one in read_exam(files(sent)).slices} == {None}

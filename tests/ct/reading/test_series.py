@@ -5,7 +5,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 from app.ct.errors import NoUsableSeries, SeveralStudies, WrongModality
 from app.ct.exam import RejectedSeries
 from app.ct.reading import NamedFile, read_exam, series
-from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files
+from tests.builders import SERIES, a_dicom, a_dicom_exam, a_picture, files, rewritten
 
 OTHER = {"SeriesInstanceUID": "1.2.3.1.2", "SeriesNumber": 2}
 LOCALIZER = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
@@ -43,6 +43,43 @@ def test_what_is_no_axial_slice_is_left_out_and_said(tags, why):
     assert len(exam.slices) == 4
     assert exam.series.chosen == "series 1"
     assert exam.series.rejected == (RejectedSeries("series 2", 1, why),)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "samples"), [("PALETTE COLOR", 1), ("palette color", 1), ("RGB", 3), ("YBR_FULL", 3), ("RGB", 1)]
+)
+def test_colors_are_never_read_as_hounsfield_units(photometric, samples):
+    stored = np.zeros((16, 12 * samples), np.uint16)
+    tags = {"PhotometricInterpretation": photometric, "SamplesPerPixel": samples, "Columns": 12, "stored": stored}
+    colored = [a_dicom(z_mm=-5.0 * k, **OTHER, **tags) for k in range(12)]
+    why = "colors, not gray" if samples == 1 else "secondary capture"
+
+    assert read_exam(files(*a_dicom_exam(), *colored)).series.rejected == (RejectedSeries("series 2", 12, why),)
+    with pytest.raises(NoUsableSeries, match=f"12 x {why}"):
+        read_exam(files(*colored))
+
+
+def test_a_slice_that_does_not_say_what_its_values_are_shown_as_is_read():
+    assert len(read_exam(files(*a_dicom_exam(without=["PhotometricInterpretation"]))).slices) == 4
+
+
+def test_a_series_is_called_by_the_number_that_its_scanner_gave_it():
+    numbered = [a_dicom_exam(slices=n, SeriesInstanceUID=f"1.2.3.{n}", SeriesNumber=m) for n, m in ((3, 602), (2, 7))]
+    exam = read_exam(files(*(one for series in numbered for one in series)))
+
+    assert exam.series.chosen == "series 602"
+    assert [one.series for one in exam.series.rejected] == ["series 7"]
+
+
+@pytest.mark.parametrize("other", [602, None, "", 19530712, -3, "CANARY"])
+def test_where_not_every_series_has_a_number_of_its_own_they_are_counted(other):
+    tags = {"SeriesInstanceUID": "1.2.3.9"} | ({} if isinstance(other, str | None) else {"SeriesNumber": other})
+    named = a_dicom_exam(slices=2, **tags)
+    if isinstance(other, str):
+        named = [rewritten(one, lambda data_set: data_set.add_new("SeriesNumber", "LO", other)) for one in named]
+    exam = read_exam(files(*a_dicom_exam(slices=3, SeriesNumber=602), *named))
+
+    assert {exam.series.chosen, *(one.series for one in exam.series.rejected)} == {"series 1", "series 2"}
 
 
 def test_a_localizer_inside_the_series_is_left_out():
