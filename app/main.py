@@ -171,8 +171,9 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
-        if error.status_code == 405 and (methods := _methods_at(request)):
-            headers["Allow"] = ", ".join(methods)
+        if error.status_code == 405:
+            told = headers.get("Allow", "").split(", ")
+            headers["Allow"] = ", ".join(_methods_at(request) or sorted(told))
         return answer(request, error_of_http(error), headers)
 
     @app.exception_handler(RequestValidationError)

@@ -58,8 +58,8 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
             removes it, also after an error.
 
     Returns:
-        ``files`` themselves, or the archive's files without directories and what macOS adds. Hidden files stay: what is
-        a slice, the reader decides by their bytes, and counts what it leaves out.
+        ``files`` themselves, or the archive's files without directories and what macOS adds, and what lay beside the archive.
+        Hidden files stay: what is a slice, the reader decides by their bytes, and counts what it leaves out.
 
     Raises:
         NoFiles: nothing was sent, or an archive without files.
@@ -72,11 +72,12 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
     archives = [n for n, f in enumerate(files, start=1) if is_archive(f) and kind_of(f) is not Kind.JUNK]
     if not archives:
         return list(files)
-    if sum(kind_of(f) is not Kind.JUNK for f in files) > 1:
+    junk = [f for f in files if kind_of(f) is Kind.JUNK]
+    if len(files) - len(junk) > 1:
         raise UnsupportedType(
             sentence("{files} is an archive; send one ZIP alone, or no ZIP.", files=named(archives, len(files)))
         )
-    return _unpacked(files[archives[0] - 1], limits, spool)
+    return [*_unpacked(files[archives[0] - 1], limits, spool), *junk]
 
 
 def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:

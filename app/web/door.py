@@ -64,7 +64,9 @@ class Door:
         caller = await to_thread.run_sync(self._caller, request, limiter=self._threads)
         if caller is None and path not in _FOR_ANYBODY:
             raise Unauthenticated
-        _check_form(request, caller)
+        if path not in _FOR_ANYBODY:
+            # Those forms may be drawn for nobody: a browser that comes from another site leaves its session's cookie out.
+            _check_form(request, caller)
         return caller
 
     def _caller(self, request: Request) -> Caller | None:

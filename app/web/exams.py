@@ -44,6 +44,8 @@ UPLOAD_FORM: dict[str, object] = {
     }
 }
 
+_TAKEN = {"slices", "series_instance_uid", "csrf"}
+"""In the address; the last is the door's."""
 HowMany = Annotated[
     SlicesAsked | None,
     Query(
@@ -85,9 +87,12 @@ async def post_exam(
     prefer: Prefer = None,
 ) -> Response:
     """Diagnose one exam. Waits for the report, unless `Prefer: respond-async` is sent."""
+    if set(request.query_params) - _TAKEN:
+        # A misspelt wish would be diagnosed as if it had not been uttered.
+        raise InvalidRequest(sentence("The address takes `slices` and `series_instance_uid`, and nothing else."))
     wish = Wish.of(series_instance_uid, slices)
     kept, is_new = await take_in(parts, caller, request, wish=wish, idempotency_key=idempotency_key)
-    if "respond-async" in (prefer or "").lower():
+    if "respond-async" in (prefer or "").lower() and not kept.status.is_final:
         return _accepted(parts, kept, {"Retry-After": "1", "Preference-Applied": "respond-async"})
     course = parts.desk.course(kept.id)
     if course is not None:
@@ -148,7 +153,7 @@ async def get_exam(
 
 @router.get("/{exam_id}/events", response_class=EventSourceResponse, summary="Follow an exam")
 async def get_events(kept: FoundExam, parts: Wired, caller: Asking) -> AsyncIterator[ServerSentEvent]:
-    """`received`, `reading`, `scoring` with the running probability, then `done`, `refused` or `failed`.
+    """`received`, `reading`, `scoring` with the running probability, then `done`, `refused`, `failed` or, deleted, `expired`.
 
     The stream ends without one of these where the service stops; the exam goes on when it starts again.
     """

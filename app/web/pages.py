@@ -36,8 +36,11 @@ def is_page(request: Request) -> bool:
 
 def problem_page(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """A problem as a page."""
-    answer = render(request, "problem.html", {"problem": problem}, status_code=problem.status)
-    answer.headers.update(headers or {})
+    sent = headers or {}
+    answer = render(
+        request, "problem.html", {"problem": problem, "again_s": sent.get("Retry-After")}, status_code=problem.status
+    )
+    answer.headers.update(sent)
     return answer
 
 

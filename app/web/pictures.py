@@ -27,7 +27,9 @@ router = APIRouter(prefix="/api/v1/exams/{exam_id}", tags=["pictures"], response
 FORGET = {"Clear-Site-Data": '"cache"'}
 """Tells a browser to drop the pictures that it kept; browsers heed it over TLS and on localhost."""
 
-Index = Annotated[int, Path(ge=0, le=99_999, description="The slice, 0 at the head.")]
+Index = Annotated[
+    int, Path(ge=0, le=99_999, description="The slice, as in the report: 0 at the head where the order is by position.")
+]
 
 
 @router.get("/heatmap.png", summary="The slice with the strongest evidence, map over picture")
@@ -41,13 +43,13 @@ async def get_strongest(kept: FoundExam, parts: Wired) -> Response:
 
 @router.get("/slices/{index}/image.png", summary="A slice in the lung window")
 async def get_image(kept: FoundExam, parts: Wired, index: Index) -> Response:
-    """The slice in gray."""
+    """The slice in gray, the notice along its lower edge; `pixels` is without."""
     return _answer(kept, await run_in_threadpool(_image, _folder(parts, kept), index))
 
 
 @router.get("/slices/{index}/heatmap.png", summary="A slice's map")
 async def get_heatmap(kept: FoundExam, parts: Wired, index: Index) -> Response:
-    """The map as 8-bit gray, enlarged to the slice."""
+    """The map as 8-bit gray, enlarged to the slice, the notice along its lower edge; `maps` is without."""
     return _answer(kept, await run_in_threadpool(_heatmap, _folder(parts, kept), index))
 
 
@@ -101,7 +103,7 @@ async def get_pixels(kept: FoundExam, parts: Wired, index: Index) -> Response:
     },
 )
 async def get_compressed(kept: FoundExam, parts: Wired, index: Index) -> Response:
-    """The slice in gray, as a reader scrolls through it; for anything but looking take the PNG."""
+    """The slice in gray, as a reader scrolls through it; to compute with, take `pixels` and `maps`."""
     jpeg = await run_in_threadpool(_compressed, _folder(parts, kept), index)
     return Response(jpeg, media_type="image/jpeg", headers=_caching(kept))
 

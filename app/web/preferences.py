@@ -12,6 +12,8 @@ from app.web.receiving import small_body
 
 router = APIRouter(include_in_schema=False)
 
+LONGEST = 200
+"""Characters of an address that is led back to."""
 _YEAR_S = 365 * 24 * 3600
 _MOST_BYTES = 1024
 
@@ -41,13 +43,25 @@ def words_of(request: Request) -> Words:
     return words_in(Language(_chosen(request, "language") or language_of(request)))
 
 
+def page_of(request: Request) -> str:
+    """The page to lead back to: the one that was asked for; where a form was sent, the one of its exam, or the first."""
+    path = request.url.path
+    if request.method in ("GET", "HEAD"):
+        whole = f"{path}?{request.url.query}" if request.url.query else path
+        return next((found for found in (whole, path) if len(found) <= LONGEST), "/covid")
+    if path == "/covid/sign-in":
+        return path
+    exam = "/".join(path.split("/")[:4])
+    return exam if path.startswith("/covid/exams/") and len(exam) <= LONGEST else "/covid"
+
+
 def place_of_ours(back: str) -> str:
     """Where to lead back to: a foreign address, or one that a browser would take for one, is not followed."""
     return back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
 
 
 @router.post("/covid/preferences")
-async def post_preferences(request: Request, back: Annotated[str, Query(max_length=200)] = "/covid") -> Response:
+async def post_preferences(request: Request, back: Annotated[str, Query(max_length=LONGEST)] = "/covid") -> Response:
     """Keep a choice, and lead back to the page it was made on."""
     body = await small_body(request, most=_MOST_BYTES)
     fields = parse_qs(body.decode("ascii", "replace"))

@@ -43,7 +43,7 @@ class MethodNotAllowed(ToldError):
 
     code = "method-not-allowed"
     title = sentence("Method not allowed")
-    advice = sentence("See /docs for what each address takes.")
+    advice = sentence("Ask as /docs says, where the operator has it open.")
 
 
 class InvalidRequest(ToldError):
@@ -51,7 +51,9 @@ class InvalidRequest(ToldError):
 
     code = "invalid-request"
     title = sentence("The request is not valid")
-    advice = sentence("See /docs for what this address takes.")
+    advice = sentence(
+        "Correct what is named and send it again; /docs, where the operator has it open, says what is taken."
+    )
 
 
 class TooSlow(ToldError):

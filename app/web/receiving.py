@@ -26,6 +26,8 @@ from app.uploads import MEGABYTE, Limits
 from app.web.problems import InvalidRequest
 
 FIELD = b"files"
+_WISHES = (b"slices", b"series_instance_uid")
+"""What is asked for in the address."""
 BLOCK_BYTES = MEGABYTE
 _LONGEST_BOUNDARY = 70
 """Source: RFC 2046, 5.1.1."""
@@ -109,6 +111,12 @@ class _FormWriter:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"filename")
         if not name:  # a plain field, or the empty file a browser sends for an untouched file input
+            if options.get(b"name") in _WISHES:
+                raise InvalidRequest(
+                    sentence(
+                        "`slices` and `series_instance_uid` belong into the address (`?slices=16`), not into the form."
+                    )
+                )
             self._is_nameless = options.get(b"name") == FIELD
             return
         if options.get(b"name") != FIELD:
@@ -206,7 +214,9 @@ def _boundary(request: Request) -> bytes:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
-        raise UnsupportedType(sentence("The request is not a multipart form."))
+        raise UnsupportedType(
+            sentence("The request is not a form (multipart/form-data) with its files in the field `files`.")
+        )
     return boundary
 
 

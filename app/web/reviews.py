@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 from urllib.parse import parse_qs
@@ -39,8 +40,8 @@ _COLUMNS = (
     "model_sha256",
     "notice",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for the beginning of a formula."""
+_FORMULA = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@])")
+"""What a spreadsheet would take for the beginning of a formula, also one that splits rows at semicolons."""
 
 
 class ReviewGiven(BaseModel):
@@ -126,7 +127,8 @@ async def post_form(request: Request, kept: FoundExam, parts: Wired) -> Response
     """Keep what the page's form says, and lead back to the result."""
     fields = parse_qs((await small_body(request, most=_MOST_BYTES)).decode("utf-8", "replace"))
     try:
-        given = ReviewGiven.model_validate({name: values[0] for name, values in fields.items()})
+        # A form sends two characters for what its box counts as one line break.
+        given = ReviewGiven.model_validate({name: values[0].replace("\r\n", "\n") for name, values in fields.items()})
     except ValidationError as error:
         raise InvalidRequest(_what_is_wrong(error)) from error
     await run_in_threadpool(_keep, parts, kept, given)
@@ -174,7 +176,7 @@ def _row(review: Review) -> list[str]:
         review.exam_id or "",
         review.created_at.isoformat(timespec="seconds"),
         review.opinion,
-        f"'{comment}" if comment.startswith(_FORMULA) else comment,
+        _FORMULA.sub(r"\1\2'", comment),
         judged.verdict,
         f"{judged.probability:.{DIGITS}f}",
         f"{judged.threshold:.{DIGITS}f}",

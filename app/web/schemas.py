@@ -23,7 +23,7 @@ class ShareReport(BaseModel):
 
 
 class SliceReport(BaseModel):
-    """One slice, in order from head to feet."""
+    """One slice, in order from head to feet; where the exam's order is not by position, from the first sent or numbered."""
 
     index: int
     z_mm: float | None = Field(description="Position along the slice normal, growing towards the head.")
@@ -76,7 +76,7 @@ class InputReport(BaseModel):
     """What was read, chosen and left out."""
 
     kind: InputKind
-    files: int
+    files: int = Field(description="After an archive was opened.")
     sha256: str | None = Field(
         default=None,
         description="Of the SHA-256 digests of the files as sent, one after the other in that order; null of reports kept"
@@ -219,7 +219,7 @@ class MapReport(BaseModel):
 
 
 class MapList(BaseModel):
-    """All maps of an exam, head to feet."""
+    """All maps of an exam, in the order of its slices."""
 
     maps: list[MapReport]
     notice: str = NOTICE
@@ -255,7 +255,7 @@ class ExamSummary(BaseModel):
     status: Status
     created_at: datetime
     expires_at: datetime
-    files: int
+    files: int = Field(description="As sent: an archive is one.")
     exam: str
 
 

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from app.web.callers import SESSION
 from app.web.parts import Parts, Wired
 from app.web.pictures import FORGET
-from app.web.preferences import place_of_ours
+from app.web.preferences import LONGEST, page_of, place_of_ours
 from app.web.receiving import small_body
 from app.web.templating import render
 
@@ -20,13 +20,12 @@ router = APIRouter(include_in_schema=False)
 
 _MOST_BYTES = 1024
 
-Back = Annotated[str, Query(max_length=200)]
+Back = Annotated[str, Query(max_length=LONGEST)]
 
 
 def to_sign_in(request: Request) -> Response:
-    """Lead someone without a key to the form, and from there back to the page that was asked for."""
-    query = f"?{request.url.query}" if request.url.query else ""
-    back = place_of_ours(f"{request.url.path}{query}") if request.method == "GET" else "/covid"
+    """Lead someone without a key to the form, and from there back to where they were."""
+    back = place_of_ours(page_of(request))
     return RedirectResponse(f"/covid/sign-in?back={quote(back, safe='/')}", status_code=303)
 
 

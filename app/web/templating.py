@@ -15,7 +15,7 @@ from app import __version__
 from app.ct.words import sentence
 from app.web.callers import caller_of
 from app.web.languages import Language, Words
-from app.web.preferences import theme_of, words_of
+from app.web.preferences import page_of, theme_of, words_of
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -24,15 +24,13 @@ _NOTICE = sentence("Research use only. Not a medical device.")
 
 def _of_reader(request: Request) -> dict[str, object]:
     """How the reader wants the page, and which page it is."""
-    # Of a form that was sent, the query is what it carries.
-    query = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
     words = words_of(request)
     return {
         "theme": theme_of(request),
         "words": words,
         "notice": words.tell(_NOTICE),
         "other_languages": [one for one in Language if one is not words.language],
-        "here": f"{request.url.path}{query}",
+        "here": page_of(request),
         "caller": caller_of(request),
         "has_docs": request.app.state.parts.settings.docs,
     }

@@ -90,9 +90,7 @@ def test_a_refusal_is_read_without_javascript(plain_page: Page, tmp_path: Path) 
     expect(plain_page.get_by_text("Export the exam again")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("limit", "words"), [("max_files", "At most 3 are taken"), ("max_upload_mb", "At most 1.0 MB")]
-)
+@pytest.mark.parametrize(("limit", "words"), [("max_files", "At most 3 are taken"), ("max_upload_mb", "At most 1 MB")])
 def test_what_is_more_than_the_limit_is_said_before_anything_is_sent(
     browser: Browser, tmp_path: Path, scan_folder: Path, limit: str, words: str
 ) -> None:

@@ -16,7 +16,7 @@ def test_an_exam_is_sent_and_its_verdict_read(page: Page, exam_folder: Path) -> 
     diagnose(page, pictures(exam_folder))
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
-    expect(page.locator(".big")).to_have_text(re.compile(r"\d+ %"))
+    expect(page.locator(".big")).to_have_text(re.compile(r"\d %"))
     expect(page.locator("#curve canvas")).to_be_visible()
     expect(page.locator(".thumbs li").first).to_be_visible()
 
@@ -164,6 +164,32 @@ def test_an_example_is_tried(page: Page) -> None:
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     expect(page.get_by_text("A synthetic exam, drawn by the service")).to_be_visible()
+
+
+def test_what_cannot_be_read_leaves_nothing_to_send(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(exam_folder))
+    expect(page.locator("#send")).to_be_enabled()
+    page.evaluate(
+        """() => {
+        const entry = { isFile: true, fullPath: "/a.jpg", file: (taken, failed) => failed(new Error()) };
+        const dropped = new Event("drop", { bubbles: true, cancelable: true });
+        dropped.dataTransfer = { items: [{ webkitGetAsEntry: () => entry }], files: [] };
+        document.getElementById("drop").dispatchEvent(dropped);
+    }"""
+    )
+
+    expect(page.locator("#problem-title")).to_have_text("What was dropped cannot be read.")
+    expect(page.locator("#send")).to_be_disabled()
+    expect(page.locator("#chosen")).to_have_text("")
+
+
+def test_what_is_dropped_beside_the_box_does_not_take_the_page_away(page: Page) -> None:
+    page.goto("/covid")
+
+    assert not page.evaluate(
+        """() => document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true }))"""
+    )
 
 
 def test_a_folder_of_dicom_is_dropped(page: Page, scan_folder: Path) -> None:

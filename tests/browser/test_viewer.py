@@ -227,6 +227,25 @@ def test_fingers_leaf_and_pinch(browser: Browser, address: str, scan_folder: Pat
     context.close()
 
 
+def test_without_what_draws_the_curve_the_page_stays_as_it_was_served(page: Page, exam_folder: Path) -> None:
+    page.route("**/uPlot.iife.min.js", lambda route: route.abort())
+    diagnose(page, pictures(exam_folder))
+
+    expect(page.locator("#plain")).to_be_visible()
+    expect(page.locator("#stage")).to_be_hidden()
+
+
+def test_a_limit_of_the_window_that_is_not_given_changes_nothing(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    before = stage(page, "window")
+    page.locator("#width").fill("")
+    page.locator("#width").press("Enter")
+
+    expect(page.locator("#width")).to_have_value(before.split("/")[1])
+    assert stage(page, "window") == before
+
+
 def touch(page: Page, places: list[list[tuple[int, int]]]) -> None:
     """Fingers on the stage, from place to place."""
     page.evaluate(

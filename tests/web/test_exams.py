@@ -266,6 +266,8 @@ async def test_the_same_idempotency_key_gives_the_same_exam(client: httpx.AsyncC
 
     assert (first.status_code, second.status_code, other.status_code) == (201, 200, 201)
     assert second.content == first.content
+    again = await post(client, upload, Idempotency_Key="k1", Prefer="respond-async")
+    assert (again.status_code, again.content) == (200, first.content)
     assert other.json()["id"] != first.json()["id"]
 
 
@@ -307,6 +309,23 @@ async def test_what_cannot_be_diagnosed_is_refused_with_its_code(
     answer = await post(client, [("files", ("a", content))])
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_wish_in_the_wrong_place_is_not_passed_over(client: httpx.AsyncClient, upload: Upload) -> None:
+    in_form = await client.post("/api/v1/exams", files=upload, data={"series_instance_uid": "1.2.3"})
+    misspelt = await client.post("/api/v1/exams?slice=2", files=upload)
+
+    for answer in (in_form, misspelt):
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        assert "series_instance_uid" in answer.json()["detail"]
+
+
+async def test_a_body_that_is_no_form_is_told_what_is_taken(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/exams", content=a_zip([("a.jpg", a_jpeg())]))
+
+    assert answer.status_code == 415
+    assert "multipart/form-data" in answer.json()["detail"]
+    assert "`files`" in answer.json()["detail"]
 
 
 async def test_a_deleted_exam_is_gone_with_its_files(serve: Serve, upload: Upload, tmp_path: Path) -> None:
@@ -352,9 +371,11 @@ async def test_an_exam_expires_and_says_so(serve: Serve, upload: Upload, tmp_pat
         while answer.status_code == 200:
             await asyncio.sleep(0.02)
             answer = await client.get(place)
+        async with asyncio.timeout(60):  # Folders are erased after the exam is noted as expired.
+            while list((tmp_path / "data" / "exams").iterdir()):
+                await asyncio.sleep(0.02)
 
     assert (answer.status_code, answer.json()["code"]) == (410, "expired")
-    assert not list((tmp_path / "data" / "exams").iterdir())
 
 
 async def test_sweeping_goes_on_after_a_fault(serve: Serve, upload: Upload, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import contextlib
 import errno
+import html
 import json
+import math
 import re
 import sqlite3
 import threading
@@ -109,6 +111,7 @@ async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: 
     async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
         page = await result_page(client, upload)
 
+    assert "inside the inconclusive band too; from a source that gave no data for training, expect much less" in page
     assert "90 % (70 % – 95 %)" in page
     assert "patients-1: 40 patients" in page
     assert "<td>33 % (16 % – 51 %)</td><td>99 % (95 % – 99 %)</td>" in page
@@ -155,7 +158,8 @@ async def test_the_verdict_stands_in_plain_words(serve: Serve, upload: Upload, p
 
 async def test_the_page_and_the_report_say_why_a_verdict_was_held_back(serve: Serve) -> None:
     sparse = [("files", (f.name, f.read())) for f in dicom_files(phantom(slices=9, lesions="few", size=96))]
-    async with serve(load=lambda: FakeClassifier(spread=0.0)) as client:
+    manifest = a_manifest(measured=some_measured(data="patients-1"))
+    async with serve(load=lambda: FakeClassifier(spread=0.0, manifest=manifest)) as client:
         report = (await client.post("/api/v1/exams", files=sparse)).json()
         page = (await client.get(f"/covid/exams/{report['id']}")).text
 
@@ -163,6 +167,20 @@ async def test_the_page_and_the_report_say_why_a_verdict_was_held_back(serve: Se
     assert "Slices are missing within the lungs, so the probability decides nothing." in page
     assert "Neither clearly for COVID-19" not in page
     assert "inside the inconclusive band" not in page
+    assert "worth-title" not in page
+
+
+@pytest.mark.parametrize(
+    ("probability", "told"), [(0.3764, "Probability 37.6 %, below"), (0.99987, "> 99.9 %"), (0.0004, "< 0.1 %")]
+)
+async def test_a_probability_is_told_from_a_limit_nearby_and_never_certain(
+    serve: Serve, upload: Upload, probability: float, told: str
+) -> None:
+    peak = math.log(probability / (1 - probability))
+    async with serve(load=lambda: FakeClassifier(peak=peak, spread=0.0)) as client:
+        page = await result_page(client, upload)
+
+    assert told in html.unescape(page)
 
 
 async def test_the_result_shows_model_input_and_notice(client: httpx.AsyncClient, upload: Upload) -> None:
@@ -218,7 +236,7 @@ async def test_a_result_stays_that_of_the_model_that_made_it(serve: Serve, uploa
         after = (await client.get(f"/covid/exams/{exam_id}")).text
 
     assert after == before
-    assert "slice threshold 50 %" in after
+    assert "slice threshold 50.0 %" in after
 
 
 @pytest.mark.parametrize("report", ["{}", "no JSON", '{"strongest_slice": 1}'])

@@ -49,7 +49,19 @@ async def test_the_table_says_what_the_model_had_said(client: httpx.AsyncClient,
 async def test_a_spreadsheet_runs_no_comment(client: httpx.AsyncClient, place: str) -> None:
     await client.post(f"{place}/reviews", json={"opinion": "agree", "comment": "=HYPERLINK(1)"})
 
-    assert [row["comment"] for row in await table(client)] == ["'=HYPERLINK(1)"]
+    await client.post(f"{place}/reviews", json={"opinion": "agree", "comment": "ok;=HYPERLINK(A1); +1 for it"})
+
+    assert [row["comment"] for row in await table(client)] == ["'=HYPERLINK(1)", "ok;'=HYPERLINK(A1); '+1 for it"]
+
+
+async def test_what_fits_the_forms_box_is_taken(client: httpx.AsyncClient, place: str) -> None:
+    page = place.replace("/api/v1", "/covid")
+    lines = ["x" * 99] * 20
+
+    answer = await client.post(f"{page}/reviews", data={"opinion": "agree", "comment": "\r\n".join(lines)})
+
+    assert answer.status_code == 303
+    assert [row["comment"] for row in await table(client)] == ["\n".join(lines)]
 
 
 async def test_the_form_works_and_leads_back(client: httpx.AsyncClient, place: str) -> None:

@@ -124,10 +124,10 @@ async def test_signing_out_ends_the_session_in_the_service_too(keyed: Keyed) -> 
     assert (await client.get("/covid", headers={"Cookie": f"{SESSION}={token}"})).status_code == 303
 
 
-FORMS = ["/covid", "/covid/example", "/covid/exams/{id}/reviews", "/covid/sign-out", "/covid/preferences"]
+FORMS = ["/covid", "/covid/example", "/covid/exams/{id}/reviews", "/covid/sign-out"]
 
 
-@pytest.mark.parametrize("form", [*FORMS, "/covid/sign-in", "/covid/exams/{id}/delete", "/api/v1/exams"])
+@pytest.mark.parametrize("form", [*FORMS, "/covid/exams/{id}/delete", "/api/v1/exams"])
 @pytest.mark.parametrize("csrf", ["", "0" * 64, "é"])
 async def test_a_form_without_its_token_changes_nothing(keyed: Keyed, upload: Upload, form: str, csrf: str) -> None:
     client, secret = keyed
@@ -164,6 +164,40 @@ async def test_every_form_that_is_shown_carries_the_token(keyed: Keyed, upload: 
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', page)
         assert len(forms) >= 2, place
         assert [form for form in forms if f"csrf={csrf}" not in form] == [], place
+
+
+async def test_who_comes_from_another_site_can_sign_in_though_there_is_a_session(keyed: Keyed) -> None:
+    client, secret = keyed
+    await sign_in(client, secret)
+    # Of a link on another site the browser sends no cookie, so the form is drawn for nobody; when it is sent, it does.
+    drawn = await client.get("/covid/sign-in", headers={"Cookie": ""})
+    answers = [
+        await client.post("/covid/sign-in?back=/covid", data={"key": secret}),
+        await client.post("/covid/preferences?back=/covid", data={"theme": "light"}),
+    ]
+    foreign = await client.post("/covid/sign-in", data={"key": secret}, headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert "csrf=" not in drawn.text
+    assert [(answer.status_code, answer.headers["location"]) for answer in answers] == [(303, "/covid")] * 2
+    assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "back"),
+    [
+        ("POST", f"/covid/exams/{'0' * 32}/reviews", f"/covid/exams/{'0' * 32}"),
+        ("POST", "/covid/example", "/covid"),
+        ("GET", f"/covid?source={'x' * 250}", "/covid"),
+        ("GET", f"/covid/{'x' * 250}", "/covid"),
+    ],
+)
+async def test_whoever_was_signed_out_is_led_back_to_a_page(keyed: Keyed, method: str, asked: str, back: str) -> None:
+    client, _ = keyed
+
+    answer = await client.request(method, asked)
+
+    assert answer.headers["location"] == f"/covid/sign-in?back={back}"
+    assert (await client.get(answer.headers["location"])).status_code == 200
 
 
 async def test_a_refused_form_does_not_pass_its_token_on(keyed: Keyed) -> None:

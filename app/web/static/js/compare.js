@@ -1,6 +1,7 @@
-// Two exams at the same height, from the first slice with lung to the last.
-import { enliven, one, percent } from "./page.js";
+// Two exams at the same height: 0 at the first slice that was scored, 1 at the last, less and more beyond them.
+import { chance, enliven, one } from "./page.js";
 import { examIsGone, jsonAt, untilStarted } from "./service.js";
+import { Leafing } from "./viewer/gestures.js";
 import { Maps } from "./viewer/heat.js";
 import { Losses } from "./viewer/losses.js";
 import { MOVES } from "./viewer/moves.js";
@@ -20,6 +21,7 @@ class Side {
     [this.first, this.last] = [Math.min(...scored), Math.max(...scored)];
     this.pictures = new Pictures(report.slices, { arrived: () => this.draw(), missed: () => this.losses.note() });
     this.losses = new Losses(figure.dataset.exam, this.pictures, { gone: examIsGone, lost: () => {} });
+    this.span = Math.max(1, this.last - this.first);
     this.index = this.first;
     this.map = { ...MAP };
     new ResizeObserver(() => {
@@ -28,13 +30,19 @@ class Side {
     }).observe(this.pane.canvas);
   }
 
+  /** Heights of the exam's own first and last slice. */
+  get ends() {
+    return [-this.first / this.span, (this.report.slices.length - 1 - this.first) / this.span];
+  }
+
   go(height) {
-    this.index = Math.round(this.first + height * (this.last - this.first));
+    const at = Math.round(this.first + height * this.span);
+    this.index = Math.min(this.report.slices.length - 1, Math.max(0, at));
     this.pictures.approach(this.index);
     const slice = this.report.slices[this.index];
     const place = { number: this.index + 1, count: this.report.slices.length };
     this.words.textContent = slice.scored
-      ? sentence("slice {number} of {count}, probability {probability}", { ...place, probability: percent(slice.probability) })
+      ? sentence("slice {number} of {count}, probability {probability}", { ...place, probability: chance(slice.probability) })
       : sentence("slice {number} of {count}", place);
     this.draw();
   }
@@ -58,9 +66,11 @@ async function start() {
   if (!sides.every(Boolean)) return false; // The page stays as the server drew it.
   enliven();
   const slider = one("height");
-  const longest = Math.max(1, ...sides.map((side) => side.last - side.first));
+  const longest = Math.max(...sides.map((side) => side.span));
+  slider.min = 1000 * Math.min(...sides.map((side) => side.ends[0]));
+  slider.max = 1000 * Math.max(...sides.map((side) => side.ends[1]));
   const go = (value) => {
-    slider.value = Math.min(1000, Math.max(0, value));
+    slider.value = Math.min(slider.max, Math.max(slider.min, value));
     for (const side of sides) side.go(Number(slider.value) / 1000);
   };
   // In whole slices of the longer one, so that none is passed over.
@@ -76,11 +86,7 @@ async function start() {
   slider.step = "any";
   slider.addEventListener("input", () => go(Number(slider.value)));
   one("maps").addEventListener("change", (event) => showMaps(event.target.checked));
-  host.addEventListener("wheel", (event) => {
-    if (event.ctrlKey) return;
-    event.preventDefault();
-    step(Math.sign(event.deltaY));
-  }, { passive: false });
+  new Leafing(host, step);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target !== host) return;

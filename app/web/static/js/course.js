@@ -1,5 +1,5 @@
 // How far a diagnosis has come, on the page of an exam and below the form.
-import { one, percent } from "./page.js";
+import { chance, one } from "./page.js";
 import { sentence } from "./words.js";
 
 const STAGES = ["received", "waiting", "reading", "scoring"];
@@ -18,5 +18,5 @@ export function showStage(stage, progress) {
   one("course-label").textContent = sentence("Scored {scored} of {count} slices", { scored, count: all });
   one("course-figures").textContent = probability === null || probability === undefined
     ? ""
-    : sentence("so far {probability}", { probability: percent(probability) });
+    : sentence("so far {probability}", { probability: chance(probability) });
 }

@@ -1,5 +1,5 @@
 // Probability over the slices, clickable. uPlot comes from its own script.
-import { one, percent } from "./page.js";
+import { chance, one } from "./page.js";
 import { sentence } from "./words.js";
 
 /** Colors of the theme. */
@@ -70,7 +70,7 @@ export function drawCurve(host, slices, pick) {
   let here = 0;
   const unscored = sentence("not scored");
   const at = (index) => sentence("{slice}: {probability}", {
-    slice: index + 1, probability: slices[index].scored ? percent(slices[index].probability) : unscored,
+    slice: index + 1, probability: slices[index].scored ? chance(slices[index].probability) : unscored,
   });
   const axis = { stroke: ink.words, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid, width: 1 }, font: "12px system-ui" };
   const marks = (plot) => {

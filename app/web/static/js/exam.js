@@ -14,6 +14,7 @@ const root = one("exam");
 remember(root.dataset.exam.split("/").pop());
 
 async function start() {
+  if (one("curve") && !window.uPlot) return false; // It did not come.
   const [report, maps] = await Promise.all([jsonAt(root.dataset.exam), jsonAt(`${root.dataset.exam}/maps`)]);
   if (!report || !maps) return false; // The page stays as the server drew it.
   enliven();
@@ -41,9 +42,22 @@ async function start() {
       one("viewer").scrollIntoView({ block: "nearest" });
     });
   }
+  keepWhatIsWritten(one("comment"));
   one("print").addEventListener("click", () => window.print());
   viewer.go(Number(root.dataset.start));
   return true;
+}
+
+/** A comment that is not taken, because the session ended or the service was away, is still there when the page is seen again. */
+function keepWhatIsWritten(box) {
+  const name = `covidct-comment-${root.dataset.exam}`;
+  try {
+    if (window.location.hash === "#reviews") sessionStorage.removeItem(name); // Where a comment that was taken leads.
+    box.value ||= sessionStorage.getItem(name) ?? "";
+    box.addEventListener("input", () => sessionStorage.setItem(name, box.value));
+  } catch {
+    // Storage is closed to this page.
+  }
 }
 
 /** The exam may go while it is open: deleted elsewhere, or its time over. */

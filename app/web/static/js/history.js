@@ -1,5 +1,5 @@
 // Exams of this browser: ids alone are remembered, what they came to is asked for anew.
-import { one, percent } from "./page.js";
+import { chance, one } from "./page.js";
 import { ask } from "./service.js";
 import { counted, locale, sentence } from "./words.js";
 
@@ -57,7 +57,7 @@ function row(report) {
   pick.setAttribute("aria-label", sentence("Set beside another"));
   const link = document.createElement("a");
   link.href = `/covid/exams/${report.id}`;
-  link.textContent = report.status === "done" ? sentence("{verdict}, {probability}", { verdict: WORDS[report.verdict], probability: percent(report.probability) }) : STATES[report.status];
+  link.textContent = report.status === "done" ? sentence("{verdict}, {probability}", { verdict: WORDS[report.verdict], probability: chance(report.probability) }) : STATES[report.status];
   const when = document.createElement("span");
   when.className = "when";
   const parts = [new Date(report.created_at).toLocaleString(locale)];
@@ -101,7 +101,9 @@ export async function showHistory() {
   listen();
   const found = await Promise.all(ids.map(exam));
   if (found.includes(undefined)) return; // Asked again when the service is back.
-  keep(ids.filter((_, k) => found[k] !== null));
+  // Others may have been added meanwhile.
+  const gone = new Set(ids.filter((_, k) => found[k] === null));
+  keep(remembered().filter((id) => !gone.has(id)));
   const there = found.filter(Boolean);
   host.hidden = there.length === 0;
   list.replaceChildren(...there.map(row));

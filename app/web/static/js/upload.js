@@ -19,6 +19,19 @@ let chosen = [];
 let key = newKey();
 let cancel = null;
 
+/** What was dropped takes the place of what was chosen before, also where it cannot be read. */
+async function take(transfer) {
+  const listing = (chosen = []);
+  choose(listing);
+  try {
+    const found = await dropped(transfer);
+    if (chosen === listing) choose(found);
+  } catch {
+    if (chosen !== listing) return;
+    showProblem({ title: sentence("What was dropped cannot be read"), advice: sentence("Choose the files or the folder instead.") });
+  }
+}
+
 async function choose(found) {
   const now = (chosen = found);
   key = newKey();
@@ -43,7 +56,7 @@ function overLimit(files, bytes) {
   const advice = sentence("Send one series only.");
   const detail = (most) => sentence("At most {most} are taken.", { most });
   if (files > limit.files) return { title: sentence("Too many files"), detail: detail(limit.files), advice };
-  if (bytes > limit.bytes) return { title: sentence("Too large"), detail: detail(megabytes(limit.bytes)), advice };
+  if (bytes > limit.bytes) return { title: sentence("Too large"), detail: detail(`${form.dataset.maxMb} MB`), advice };
   return null;
 }
 
@@ -171,11 +184,12 @@ for (const name of ["dragenter", "dragover"]) {
   });
 }
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-drop.addEventListener("drop", async (event) => {
-  event.preventDefault();
+drop.addEventListener("drop", (event) => {
   drop.classList.remove("over");
-  choose(await dropped(event.dataTransfer));
+  take(event.dataTransfer);
 });
+// Beside the box as well: the browser would open the file in place of this page.
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (chosen.length && !one("send").disabled && !cancel) send();

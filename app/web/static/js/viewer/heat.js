@@ -11,6 +11,8 @@ const STOPS = [
 ];
 /** Heat from which on the map is as opaque as it gets. */
 const FULL = 0.25;
+/** Maps that are kept enlarged, and colored: an exam may have thousands. */
+const KEPT = 40;
 
 export function colorOf(heat) {
   const place = Math.min(1, Math.max(0, heat)) * (STOPS.length - 1);
@@ -48,7 +50,7 @@ export class Maps {
   draw(slice, opacity, threshold) {
     const key = `${slice} ${opacity} ${threshold}`;
     if (!this.drawn.has(key)) {
-      if (this.drawn.size > 40) this.drawn.clear();
+      if (this.drawn.size >= KEPT) this.drawn.clear();
       this.drawn.set(key, this.colored(slice, opacity, threshold));
     }
     return this.drawn.get(key);
@@ -73,6 +75,7 @@ export class Maps {
   /** The map enlarged to its box, smoothly: red bytes are the heat. */
   heat(slice) {
     if (!this.enlarged.has(slice)) {
+      if (this.enlarged.size >= KEPT) this.enlarged.clear();
       const { box, rows, columns, heat } = this.maps.get(slice);
       const [top, left, bottom, right] = box;
       const small = canvasOf(columns, rows);

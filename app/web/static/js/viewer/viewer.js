@@ -1,5 +1,5 @@
 // The slice viewer: which slice, which window, how large, the map over it; by wheel, pointer, keys and buttons.
-import { one, percent } from "../page.js";
+import { chance, one, percent } from "../page.js";
 import { sentence } from "../words.js";
 import { Gestures } from "./gestures.js";
 import { Losses } from "./losses.js";
@@ -165,7 +165,7 @@ export class Viewer {
   }
 
   figures({ probability, lung_found: found, evidence_in_lung: share }) {
-    const told = { probability: percent(probability), share: percent(share) };
+    const told = { probability: chance(probability), share: percent(share) };
     return found
       ? sentence("probability {probability}, {share} of the evidence in the lungs", told)
       : sentence("probability {probability}, lungs not found", told);
@@ -181,7 +181,11 @@ export class Viewer {
       if (preset) this.setWindow(preset.center, preset.width);
     });
     for (const id of ["center", "width"]) {
-      one(id).addEventListener("change", () => this.setWindow(Number(one("center").value), Number(one("width").value)));
+      one(id).addEventListener("change", () => {
+        const [center, width] = [one("center"), one("width")].map((field) => field.value);
+        if (center === "" || width === "") this.tellState();
+        else this.setWindow(Number(center), Number(width));
+      });
     }
     const acts = {
       "zoom-in": () => this.zoomBy(1.25),
