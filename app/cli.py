@@ -264,8 +264,9 @@ def add_key(name: Annotated[str, typer.Argument(help="Whose it is, for your list
     """Make a key and print it: this once, for only its hash is kept."""
     from app.commands.key import add
 
-    key, secret = add(_settings(data_dir=data_dir).data_dir, name)
-    _tell(f"key {key.id}, {key.name}; shown this once:")
+    folder = _settings(data_dir=data_dir).data_dir
+    key, secret = add(folder, name)
+    _tell(f"key {key.id}, {key.name}, in {folder.resolve()}; shown this once:")
     _print(secret)
 
 

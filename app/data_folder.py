@@ -3,6 +3,8 @@
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.ct.errors import StoreInUse
@@ -18,6 +20,7 @@ def hold(data_dir: Path) -> int:
 
     Raises:
         StoreInUse: another has it.
+        OSError: the folder cannot be written.
     """
     keep_private(data_dir / _LOCK)
     opened = os.open(data_dir / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -27,6 +30,35 @@ def hold(data_dir: Path) -> int:
         os.close(opened)
         raise StoreInUse from error
     return opened
+
+
+@contextmanager
+def held(data_dir: Path) -> Iterator[None]:
+    """Hold the folder for a while.
+
+    Raises:
+        StoreInUse: another has it.
+    """
+    opened = hold(data_dir)
+    try:
+        yield
+    finally:
+        os.close(opened)
+
+
+def is_held(data_dir: Path) -> bool:
+    """Whether another process holds the folder, or this one; nothing is made."""
+    try:
+        opened = os.open(data_dir / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
 
 
 def keep_private(path: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.ct.errors import BrokenStore, PartedStore, StorageFull, StorageUnavailable
+from app.ct.errors import BrokenStore, OldSchema, PartedStore, StorageFull, StorageUnavailable
 from app.ct.words import Sentence, sentence
 from app.data_folder import holds_exams, keep_private
 from app.storage import database_room, sqlite_code
@@ -39,11 +41,7 @@ class Database:
             BrokenStore: it is damaged, locked, not writable, or of a newer version.
             PartedStore: it is not there, while exams of it are.
         """
-        if not has_database(path) and holds_exams(path.parent):
-            raise PartedStore(sentence("exams.sqlite is missing beside audit.jsonl or exams/."))
-        _make_private(path)
-        self._engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
-        sa.event.listen(self._engine, "connect", _set_pragmas)
+        self._engine = self._engine_of(path, busy_s)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         try:
             self._open()
@@ -74,17 +72,66 @@ class Database:
         with suppress(StorageFull, StorageUnavailable), database_room(), self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def _engine_of(self, path: Path, busy_s: float) -> sa.Engine:
+        check_not_parted(path)
+        _make_private(path)
+        return _engine_to_write(path, busy_s)
+
     def _open(self) -> None:
         try:
             with self._engine.connect() as connection:
                 found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
             if found != "ok":
                 raise BrokenStore(sentence("exams.sqlite is damaged."))
-            _migrate(self._engine)
+            self._see_to_schema()
         except CommandError as error:
             raise BrokenStore(sentence("exams.sqlite was written by another version of the service.")) from error
         except sa.exc.DatabaseError as error:
             raise BrokenStore(_why(error)) from error
+
+    def _see_to_schema(self) -> None:
+        _migrate(self._engine)
+
+
+class KnownDatabase(Database):
+    """One that is there, in the schema of this version: nothing is made, nor brought up to date.
+
+    Opening it raises OldSchema where its schema is older.
+    """
+
+    def _engine_of(self, path: Path, busy_s: float) -> sa.Engine:
+        return _engine_to_write(path, busy_s)
+
+    def _see_to_schema(self) -> None:
+        _check_schema(self._engine)
+
+
+class DatabaseToRead(KnownDatabase):
+    """The same, only read, as by ``uri_to_read``."""
+
+    def _engine_of(self, path: Path, busy_s: float) -> sa.Engine:
+        return _engine_to_read(path, busy_s)
+
+
+class OldDatabaseToRead(DatabaseToRead):
+    """The same of any version, which has the tables it has."""
+
+    def has(self, table: str) -> bool:
+        """Whether there is a table of that name."""
+        return sa.inspect(self._engine).has_table(table)
+
+    def _see_to_schema(self) -> None:
+        """It is as it is."""
+
+
+def check_not_parted(path: Path) -> None:
+    """See that no exams lie beside a database that is not there.
+
+    Raises:
+        PartedStore: some do.
+    """
+    if not has_database(path) and holds_exams(path.parent):
+        raise PartedStore(sentence("exams.sqlite is missing beside audit.jsonl or exams/."))
 
 
 def has_database(path: Path) -> bool:
@@ -93,10 +140,10 @@ def has_database(path: Path) -> bool:
 
 
 def uri_to_read(path: Path) -> str:
-    """The address under which SQLite reads a database and writes nothing, nor a file beside it.
+    """The address under which SQLite only reads a database.
 
     One that nobody has open is told to be immutable: SQLite would make files beside it, which a folder that may only be read
-    does not take. Where a service has it open, those files are there.
+    does not take. Where a service has it open, those files are there; after a kill, SQLite may make the second.
     """
     log, index = _beside(path)
     is_open = log.exists() and (log.stat().st_size > 0 or index.exists())
@@ -120,6 +167,19 @@ def _make_private(path: Path) -> None:
         raise BrokenStore(sentence("exams.sqlite cannot be written.")) from error
 
 
+def _engine_to_write(path: Path, busy_s: float) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
+    sa.event.listen(engine, "connect", _set_pragmas)
+    return engine
+
+
+def _engine_to_read(path: Path, busy_s: float) -> sa.Engine:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri_to_read(path), timeout=busy_s, uri=True)
+
+    return sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+
+
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
     # WAL lets readers go on while a row is written; FULL has every commit on the disk before it is acknowledged, also if
     # the power fails; secure_delete overwrites what is erased.
@@ -138,8 +198,28 @@ def _why(error: sa.exc.DatabaseError) -> Sentence:
 
 
 def _migrate(engine: sa.Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _migrations()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _check_schema(engine: sa.Engine) -> None:
+    """See that the schema is this version's.
+
+    Raises:
+        OldSchema: it is older.
+        CommandError: it is none that this version knows.
+    """
+    versions = ScriptDirectory.from_config(_migrations())
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != versions.get_current_head():
+        versions.get_revision(found or "base")
+        raise OldSchema(sentence("exams.sqlite is of an older version of the service."))
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

@@ -4,10 +4,12 @@ Key and session are 256 random bits, and only their SHA-256 is kept. A slow hash
 and others guess; nobody guesses 256 random bits, however fast the hash, and a fast one lets every request be checked.
 """
 
+import errno
 import hashlib
+import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +17,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database import FILE, Base, Database
+from app.ct.errors import OldSchema
+from app.data_folder import held
+from app.database import FILE, Base, Database, KnownDatabase, OldDatabaseToRead, has_database
 
 _BYTES = 32
 _PREFIX = "covidct_"
@@ -120,21 +124,50 @@ class Keys:
 
 @contextmanager
 def keys_in(data_dir: Path) -> Iterator[Keys]:
-    """The keys of a data folder, also while a service runs on it; the folder is made where there is none."""
+    """The keys of a data folder, also while a service runs on it; folder and database are made where there are none.
+
+    Raises:
+        BrokenStore: the database cannot be used.
+        StoreInUse: it is to be made or brought up to date, and a service has the folder.
+        OSError: the folder cannot be made or written.
+    """
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database(data_dir / FILE)
-    try:
+    with closing(_database_in(data_dir)) as database:
         yield Keys(database)
-    finally:
-        database.close()
+
+
+def _database_in(data_dir: Path) -> Database:
+    path = data_dir / FILE
+    if has_database(path):
+        with suppress(OldSchema):
+            return KnownDatabase(path)
+    with held(data_dir):  # A service of another version must not find its tables changed.
+        return Database(path)
+
+
+@contextmanager
+def known_keys_in(data_dir: Path, kind: type[KnownDatabase] = KnownDatabase) -> Iterator[Keys]:
+    """The keys of a data folder that has a database of this version, as ``kind`` opens it; nothing is made.
+
+    Raises:
+        BrokenStore: the database cannot be used.
+        OldSchema: it is older.
+        FileNotFoundError: there is none.
+    """
+    path = data_dir / FILE
+    if not has_database(path):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    with closing(kind(path)) as database:
+        yield Keys(database)
 
 
 def keys_are_there(data_dir: Path) -> bool:
-    """Whether a key was ever made in a data folder; nothing is written where there is no store."""
-    if not (data_dir / FILE).is_file():
+    """Whether a key was ever made in a data folder, also by an older version; nothing is written."""
+    path = data_dir / FILE
+    if not has_database(path):
         return False
-    with keys_in(data_dir) as keys:
-        return keys.are_there()
+    with closing(OldDatabaseToRead(path)) as database:
+        return database.has(_Row.__tablename__) and Keys(database).are_there()
 
 
 def _hash(secret: str) -> str:

@@ -1,14 +1,22 @@
 """Keys and sessions: made once, kept as hashes, ended at once."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 
 from app.cli import main
-from app.database import FILE
+from app.ct.errors import BrokenStore
+from app.data_folder import held
+from app.database import FILE, MIGRATIONS
 from app.keys import Keys, keys_are_there, keys_in
+from app.store import Store
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -97,6 +105,7 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path, capsys: pytest.Capt
     assert code == 0
     assert len(secret.strip()) > 43
     assert "shown this once" in told
+    assert str(tmp_path.resolve()) in told
 
     code, listed, _ = run(capsys, "key", "list", "--data-dir", tmp_path)
     assert (code, listed.split("\t")[:2]) == (0, ["1", "ward"])
@@ -123,3 +132,102 @@ def test_a_place_that_cannot_hold_keys_is_a_wrong_call(tmp_path: Path, capsys: p
 
     assert code == 2
     assert "set --data-dir" in err
+
+
+@pytest.mark.parametrize("asked", [("list",), ("revoke", 3)])
+def test_where_no_keys_are_none_are_listed_or_revoked_and_nothing_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[object, ...]
+) -> None:
+    code, out, err = run(capsys, "key", *asked, "--data-dir", tmp_path / "typo")
+
+    assert (code, out) == (2, "")
+    assert "holds no keys; set --data-dir" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_listing_keys_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "key", "add", "ward", "--data-dir", tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+    assert run(capsys, "key", "list", "--data-dir", tmp_path)[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def migrated(data_dir: Path, version: str) -> None:
+    """Make a database as an older version of the service had it."""
+    engine, config = sa.create_engine(f"sqlite:///{data_dir / FILE}"), Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    engine.dispose()
+
+
+def version_of(data_dir: Path) -> str:
+    with closing(sqlite3.connect(data_dir / FILE)) as opened:
+        return str(opened.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+@pytest.mark.parametrize("asked", [("list",), ("revoke", 3)])
+def test_who_looks_for_keys_brings_no_schema_up_to_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[object, ...]
+) -> None:
+    migrated(tmp_path, "0004")
+
+    code, _, err = run(capsys, "key", *asked, "--data-dir", tmp_path)
+
+    assert (code, version_of(tmp_path)) == (1, "0004")
+    assert "Start the service once" in err
+
+
+def test_a_schema_is_brought_up_to_date_for_a_key_where_no_service_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrated(tmp_path, "0004")
+
+    with held(tmp_path):
+        code, out, err = run(capsys, "key", "add", "ward", "--data-dir", tmp_path)
+        beside = version_of(tmp_path)
+    alone, _, _ = run(capsys, "key", "add", "ward", "--data-dir", tmp_path)
+
+    assert (code, out, beside) == (1, "", "0004")
+    assert "in use" in err
+    assert (alone, version_of(tmp_path)) == (0, "0005")
+
+
+def test_a_key_is_made_beside_a_running_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(tmp_path)
+
+    assert run(capsys, "key", "add", "ward", "--data-dir", tmp_path)[0] == 0
+    assert [key.name for key in store.keys.every()] == ["ward"]
+    store.close()
+
+
+def test_no_key_is_made_beside_exams_whose_database_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "exams" / "0").mkdir(parents=True)
+
+    code, out, err = run(capsys, "key", "add", "ward", "--data-dir", tmp_path)
+
+    assert (code, out) == (1, "")
+    assert "exams.sqlite is missing" in err
+    assert not (tmp_path / FILE).exists()
+
+
+@pytest.mark.parametrize(("version", "are_there"), [("0003", False), ("0004", True)])
+def test_keys_of_an_older_version_close_the_service_and_stay_as_they_are(
+    tmp_path: Path, version: str, are_there: bool
+) -> None:
+    migrated(tmp_path, version)
+    if are_there:
+        with closing(sqlite3.connect(tmp_path / FILE)) as opened, opened:
+            opened.execute("INSERT INTO keys VALUES (1, 'ward', '00', 0.0, NULL)")
+
+    assert keys_are_there(tmp_path) is are_there
+    assert version_of(tmp_path) == version
+
+
+def test_a_damaged_database_tells_of_no_keys(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"no database at all" * 100)
+
+    with pytest.raises(BrokenStore, match="damaged"):
+        keys_are_there(tmp_path)

@@ -26,6 +26,7 @@
     │   └── NoWorkers              no-workers
     ├── StoreError                 the operator can fix it; refuses to start
     │   ├── BrokenStore            broken-store
+    │   │   ├── OldSchema          old-schema
     │   │   └── PartedStore        parted-store
     │   └── StoreInUse             store-in-use
     └── ServiceError               nobody's fault, try again
@@ -274,6 +275,13 @@ class BrokenStore(StoreError):
     advice = sentence(
         "Restore exams.sqlite, audit.jsonl and exams/ of one time in the data folder, or set --data-dir to another folder."
     )
+
+
+class OldSchema(BrokenStore):
+    """A database of an older version, where nothing but the service brings it up to date."""
+
+    code = "old-schema"
+    advice = sentence("Start the service once: it brings exams.sqlite up to date.")
 
 
 class PartedStore(BrokenStore):
