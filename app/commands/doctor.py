@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
 
-from app.ct.errors import CovidCTError, NoWorkers, StoreInUse
+from app.audit import check_not_ahead, head_of
+from app.ct.errors import CovidCTError, NoWorkers, OldSchema
 from app.ct.workers.pool import WorkerPool
+from app.data_folder import AUDIT_FILE, EXAMS, is_held
+from app.database import FILE, DatabaseToRead, check_not_parted, has_database
 from app.settings import Settings, model_folder
-from app.store import Store
 
 if TYPE_CHECKING:
     from app.ct.classifier import Classifier
@@ -110,13 +113,27 @@ def _workers(settings: Settings) -> Check:
 def _store(settings: Settings) -> Check:
     folder = settings.data_dir.resolve()
     try:
-        if not folder.exists():
-            return _store_to_be(folder)
-        Store(folder).close()
-    except StoreInUse:
-        return Check("store", True, f"{folder}, in use by a running service")
-    except (OSError, CovidCTError, ValueError) as error:
+        return _store_in(folder) if folder.exists() else _store_to_be(folder)
+    except OldSchema:
+        return Check("store", True, f"{folder}, of an older version; the service brings it up to date when it starts")
+    except CovidCTError as error:
+        return Check("store", False, f"{folder}: {error.message} {error.advice}")
+    except (OSError, ValueError) as error:
         return Check("store", False, f"{folder} cannot be used ({type(error).__name__}); set --data-dir")
+
+
+def _store_in(folder: Path) -> Check:
+    """What a service would find, without making or changing anything."""
+    if is_held(folder):
+        return Check("store", True, f"{folder}, in use by a running service")
+    database, log = folder / FILE, folder / AUDIT_FILE
+    check_not_parted(database)
+    for path in (folder, folder / EXAMS, database, log):
+        if path.exists() and not os.access(path, os.W_OK):
+            return Check("store", False, f"{path} cannot be written; set --data-dir")
+    if has_database(database):
+        with closing(DatabaseToRead(database)) as opened, opened.session() as session:
+            check_not_ahead(log, head_of(session))
     return Check("store", True, str(folder))
 
 
