@@ -53,9 +53,12 @@ class Stage:
     Attributes:
         randomized: the lowest stage that was drawn anew, or ``LEARNED``.
         n, groups: pictures.
-        share_correlation: mean over pictures of the rank correlation with the learned share of the logit.
+        share_correlation: mean rank correlation with the learned share of the logit, over pictures whose learned map has more
+            than one value; a map drawn anew that has but one is like nothing, and counts 0.
         heat_correlation: the same of its positive part, which is what is shown.
         evidence_correlation: the same of the map of evidence.
+        n_heat: pictures whose learned heat map is not empty, which the correlation of heat is of.
+        n_emptied: of those, how many have an empty one now.
         pointing_game, energy_in_lesion: of the heat, where lesions were drawn; else None.
         by_chance: mean share of the prepared region that is lesion: a blind map's pointing game.
         n_lesions: pictures with drawn lesions.
@@ -71,6 +74,8 @@ class Stage:
     energy_in_lesion: Interval
     by_chance: Interval
     n_lesions: int
+    n_heat: int
+    n_emptied: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,29 +144,37 @@ def _stage(name: str, maps: _Maps, learned: _Maps, pictures: Sequence[Picture], 
     groups = [p.group for p in pictures]
     pointing = _pointing(maps, pictures, bootstrap)
     drawn = [p for p in pictures if p.lesion is not None]
+    heated = _has_values(learned.heat)
     return Stage(
         randomized=name,
         n=len(pictures),
         groups=len(set(groups)),
-        share_correlation=_mean(_correlations(maps.share, learned.share), groups, bootstrap),
-        heat_correlation=_mean(_correlations(maps.heat, learned.heat), groups, bootstrap),
-        evidence_correlation=_mean(_correlations(maps.evidence, learned.evidence), groups, bootstrap),
+        share_correlation=_correlation(maps.share, learned.share, groups, bootstrap),
+        heat_correlation=_correlation(maps.heat, learned.heat, groups, bootstrap),
+        evidence_correlation=_correlation(maps.evidence, learned.evidence, groups, bootstrap),
         pointing_game=pointing.get("pointing_game", NONE),
         energy_in_lesion=pointing.get("energy_in_lesion", NONE),
         by_chance=_mean([_lesion_in_box(p) for p in drawn], [p.group for p in drawn], bootstrap),
         n_lesions=len(drawn),
+        n_heat=int(heated.sum()),
+        n_emptied=int((heated & ~_has_values(maps.heat)).sum()),
     )
 
 
-def _correlations(maps: np.ndarray, learned: np.ndarray) -> list[float]:
-    """Spearman's for each picture; 0 where one of the two maps is of one value, which tells nothing of the other."""
-    return [_correlation(a.ravel(), b.ravel()) for a, b in zip(maps, learned, strict=True)]
+def _has_values(maps: np.ndarray) -> np.ndarray:
+    """Whether a map has more than one value: bool (pictures,)."""
+    return np.asarray(np.ptp(maps.reshape(len(maps), -1), axis=1) > 0)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    if a.min() == a.max() or b.min() == b.max():
-        return 0.0
-    return float(stats.spearmanr(a, b).statistic)
+def _correlation(maps: np.ndarray, learned: np.ndarray, groups: Sequence[str], bootstrap: Bootstrap) -> Interval:
+    """Mean of Spearman's over the pictures whose learned map has more than one value: of one value none is like another."""
+    kept = np.flatnonzero(_has_values(learned))
+    found = [_ranks_alike(maps[k].ravel(), learned[k].ravel()) for k in kept]
+    return _mean(found, [groups[k] for k in kept], bootstrap)
+
+
+def _ranks_alike(drawn: np.ndarray, learned: np.ndarray) -> float:
+    return 0.0 if np.ptp(drawn) == 0 else float(stats.spearmanr(drawn, learned).statistic)
 
 
 def _pointing(maps: _Maps, pictures: Sequence[Picture], bootstrap: Bootstrap) -> dict[str, Interval]:

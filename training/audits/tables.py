@@ -29,6 +29,7 @@ _STAGES = (
     "n (groups)",
     "rank correlation of shares",
     "of the heat map",
+    "n with heat (now empty)",
     "of the evidence map",
     "pointing game",
     "by chance",
@@ -69,18 +70,16 @@ def _of_row(row: Row) -> tuple[str, ...]:
 
 
 def _of_stage(stage: Stage) -> tuple[str, ...]:
-    figures = (
-        stage.share_correlation,
-        stage.heat_correlation,
-        stage.evidence_correlation,
-        stage.pointing_game,
-        stage.by_chance,
-        stage.energy_in_lesion,
-    )
     return (
         stage.randomized,
         f"{stage.n} ({stage.groups})",
-        *(figure(one) for one in figures),
+        figure(stage.share_correlation),
+        figure(stage.heat_correlation),
+        f"{stage.n_heat} ({stage.n_emptied})",
+        figure(stage.evidence_correlation),
+        figure(stage.pointing_game),
+        figure(stage.by_chance),
+        figure(stage.energy_in_lesion),
         str(stage.n_lesions),
     )
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import keras
@@ -65,6 +66,18 @@ def test_without_drawn_lesions_there_are_correlations_alone(weights: Path) -> No
 
     assert (stage.pointing_game.value, stage.by_chance.value, stage.n_lesions) == (None, None, 0)
     assert stage.share_correlation.value is not None
+
+
+def test_pictures_without_heat_are_left_out_and_counted(weights: Path) -> None:
+    flat = replace(a_picture(2), image=np.full((32, 32), 128, np.uint8))
+
+    learned, *drawn = cascade(SPEC, weights, [a_picture(0), a_picture(1), flat], bootstrap=BOOTSTRAP)
+
+    assert (learned.n, learned.n_heat, learned.n_emptied) == (3, 2, 0)
+    assert learned.heat_correlation.value == pytest.approx(1.0)
+    assert {stage.n_heat for stage in drawn} == {2}
+    (alone,) = islice(cascade(SPEC, weights, [flat], bootstrap=BOOTSTRAP), 1)
+    assert (alone.n_heat, alone.heat_correlation.value) == (0, None)
 
 
 def test_only_what_stands_above_is_drawn_anew(weights: Path) -> None:
