@@ -122,6 +122,31 @@ def test_patients_without_a_name_are_several(tmp_path: Path) -> None:
     assert tests["paired"]["n"] == 2
 
 
+def test_empty_lines_of_a_spreadsheet_are_no_patients(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("ct,rt_pcr,age\n1,0,50\n,,\n , ,\n0,1,60\n")
+
+    assert cohort(tmp_path / "t.csv", tmp_path / "out")["description"]["n"] == 2
+
+
+@pytest.mark.parametrize(("yes", "no"), [("1.0", "0.0"), ("True", "False"), ("yes", "No")])
+def test_answers_are_read_as_other_programs_write_them(tmp_path: Path, yes: str, no: str) -> None:
+    found = cohort(
+        a_table(tmp_path / "t.csv", [{"ct": yes, "rt_pcr": no}, {"ct": "", "rt_pcr": yes}]), tmp_path / "out"
+    )["description"]
+
+    assert (found["ct_positive"]["hits"], found["ct_positive"]["n"]) == (1, 1)
+    assert (found["rt_pcr_positive"]["hits"], found["rt_pcr_positive"]["n"]) == (1, 2)
+
+
+def test_semicolons_between_columns_are_told_without_what_stands_there(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("CANARY;ct;rt_pcr\na;1;0\n")
+
+    with pytest.raises(CohortError, match="semicolons") as refusal:
+        cohort(tmp_path / "t.csv", tmp_path / "out")
+
+    assert "CANARY" not in refusal.value.message
+
+
 @pytest.mark.parametrize("content", [b"ct\n", b"\xff\xfe\x00", b""])
 def test_a_table_of_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.csv").write_bytes(content)

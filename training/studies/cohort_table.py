@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from app.ct.errors import CovidCTError
+from training.records.tables import filled_rows
 
-_POSITIVE, _NEGATIVE = frozenset({"1", "positive", "pos", "+"}), frozenset({"0", "negative", "neg", "-"})
+_POSITIVE = frozenset({"1", "1.0", "positive", "pos", "+", "true", "yes"})
+_NEGATIVE = frozenset({"0", "0.0", "negative", "neg", "-", "false", "no"})
+"""Columns with gaps are numbers with a point in pandas."""
 _MALE, _FEMALE = frozenset({"m", "male"}), frozenset({"f", "female"})
 _UNKNOWN = frozenset({"", "na", "n/a", "unknown"})
 _OLDEST = 129
@@ -21,7 +24,8 @@ class CohortError(CovidCTError):
     code = "bad-cohort"
     title = "The cohort table cannot be used"
     advice = (
-        "Give a CSV of one line a patient with the columns ct and rt_pcr (0/1 or positive/negative, empty where not done), "
+        "Give a CSV of one line a patient with the columns ct and rt_pcr (0/1, no/yes, false/true or negative/positive, "
+        "empty where not done), "
         "and, if known, reference, age (years) and sex (m/f). A column probability with --threshold stands in for ct."
     )
 
@@ -60,7 +64,7 @@ def read_cohort(path: Path, *, threshold: float | None, reference: Reference) ->
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             columns = {_plain(name): name for name in rows.fieldnames or ()}
-            lines = [(rows.line_num, {plain: row[name] or "" for plain, name in columns.items()}) for row in rows]
+            lines = [(n, {plain: row[name] for plain, name in columns.items()}) for n, row in filled_rows(rows)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CohortError(f"{path.name} cannot be read as CSV.") from error
     _check_columns(columns, lines, threshold, reference)
@@ -75,6 +79,9 @@ def _plain(name: str) -> str:
 def _check_columns(
     columns: dict[str, str], lines: Sequence[tuple[int, dict[str, str]]], threshold: float | None, reference: Reference
 ) -> None:
+    if any(";" in name for name in columns):
+        # Not named: in a table without a header it is the first patient's line.
+        raise CohortError("Its first line holds semicolons: write the table with commas between the columns.")
     if not lines:
         raise CohortError("It has no line.")
     if threshold is not None and "probability" not in columns:
