@@ -8,7 +8,7 @@ from PIL import Image
 
 from app.ct.diagnosis import exam_probability
 from app.ct.exam import Exam, Slice
-from app.ct.exam_rule import TopShareMean
+from app.ct.exam_rule import Decision, TopShareMean
 from app.ct.manifest import Manifest
 from app.ct.precision import Precision
 from app.ct.scores import SliceScores
@@ -19,7 +19,7 @@ from training.deciding.exam_rules import CANDIDATES, choose_exam_rule, chosen, f
 from training.deciding.patients import HEALTHY_PER_SLICE, patients_of, with_healthy
 from training.deciding.stability import LogitsOf, WholeExam, phantom_exams, stability
 from training.records.catalog import Catalog, CatalogError, Part, Record
-from training.studies.rule_study import RULES, TABLE, study
+from training.studies.rule_study import RULES, TABLE, served_and_chosen, study
 
 HEALTHY = np.random.default_rng(0).normal(-2.0, 0.2, 40)
 
@@ -235,7 +235,44 @@ def test_the_study_writes_every_rule_beside_the_one_that_is_served(tmp_path: Pat
     assert told["chosen"] in CANDIDATES
     assert (told["patients"], told["healthy_slices"]) == (16, 6)
     assert told["rules"][0]["auc_by_dataset"]["covid-ct"]["as_sent"]["value"] == 1.0
-    assert f"**{told['chosen']}**" in (tmp_path / "out" / TABLE).read_text()
+    text = (tmp_path / "out" / TABLE).read_text()
+    assert f"**{told['chosen']}**" in text
+    assert told["served"] == "mean of the strongest 20%"
+    assert "Served: mean of the strongest 20%. On these scores the same procedure chooses" in text
+
+
+def a_study(chosen: str, *, auc: float) -> dict[str, object]:
+    """Two rules as ``exam_rules.json`` has them; the second is the served one, fitted again."""
+    mixed = {"value": auc, "low": auc - 0.01, "high": auc + 0.01}
+    rules = {
+        "mean": {"name": "top-share-mean", "top_share": 1.0},
+        "a third": {"name": "top-share-mean", "top_share": 0.3},
+    }
+    figures = ({"value": 0.8, "low": 0.7, "high": 0.9}, mixed)
+    told = [
+        {"name": name, "rule": rule | {"slope": 2.0, "intercept": 0.1}, "auc": {"mixed": figure}}
+        for (name, rule), figure in zip(rules.items(), figures, strict=True)
+    ]
+    return {"chosen": chosen, "rules": told}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "auc", "said"),
+    [
+        ("a third", 0.81, "Served: a third. On these scores the same procedure chooses it too."),
+        ("mean", 0.805, "than the one served, mean: the choice hangs on differences smaller than its error."),
+        (
+            "mean",
+            0.7,
+            "Served: a third. On these scores the same procedure chooses another rule than the one served, mean.",
+        ),
+    ],
+)
+def test_a_study_that_would_choose_another_rule_than_is_served_says_so(chosen: str, auc: float, said: str):
+    served = TopShareMean(top_share=0.3, slope=0.7, decision=Decision(threshold=0.5, band=(0.4, 0.6)), rests_on="")
+
+    assert served_and_chosen(a_study(chosen, auc=auc), served).endswith(said)
+    assert served_and_chosen({"rules": []}, served) == ""
 
 
 def test_a_study_without_patients_of_both_classes_says_so(tmp_path: Path):

@@ -185,6 +185,24 @@ def test_a_rate_at_the_threshold_is_not_told_as_what_the_service_says(tmp_path: 
     assert all("threshold, inside the inconclusive band too?" in line for line in asked)
 
 
+def test_the_card_tells_which_rule_is_served_and_not_what_another_rests_on(tmp_path: Path) -> None:
+    folder, auc = a_measured_run(tmp_path), {"mixed": {"value": 0.6789, "low": 0.5, "high": 0.75}}
+    rules = [
+        {"name": name, "rule": {"name": "top-share-mean", "top_share": share}, "auc": auc}
+        for name, share in (("a half", 0.5), ("a fifth", 0.2))
+    ]
+    study = {"chosen": "a half", "rests_on": "Chosen of 19 rules.", "rules": rules}
+    (folder / "exam_rules.json").write_text(json.dumps(study))
+
+    told = card_of(folder).partition("## Thresholds and the exam rule")[2].partition("\n## ")[0]
+
+    assert (
+        "Served: a fifth. On these scores the same procedure chooses another rule than the one served, a half" in told
+    )
+    assert "Small exams." in told
+    assert "Chosen of 19 rules." not in told
+
+
 def test_every_precision_is_told_with_why_it_is_not_allowed(tmp_path: Path) -> None:
     told = card_of(a_measured_run(tmp_path)).partition("## Precision of the CPU engine")[2]
 

@@ -30,6 +30,7 @@ _RESTS_ON_NOTHING = (
     "Chosen on nothing: there were no validation patients of both classes with several slices. Read exam probabilities as a"
     " ranking."
 )
+_FITTED = ("slope", "intercept", "decision", "rests_on")
 _UNDECIDED = Decision(threshold=0.5, band=(0.5, 0.5))
 
 
@@ -177,6 +178,11 @@ def chosen(candidates: Sequence[Measured]) -> Measured:
     best = max(steady, key=_auc)
     equals = [c for c in steady if _auc(best) - _auc(c) <= _standard_error(best, c)]
     return min(equals, key=lambda c: c.stability.largest_change)
+
+
+def pooling(rule: Mapping[str, object]) -> dict[str, object]:
+    """What of a rule's settings says how slices add up: all but its calibration, its decision and what they rest on."""
+    return {name: value for name, value in rule.items() if name not in _FITTED}
 
 
 def _auc(candidate: Measured) -> float:

@@ -20,6 +20,7 @@ from training.releasing.findings import Findings
 from training.releasing.tabled import as_tables
 from training.run import Evaluation, PartCount, Run, Shortcut
 from training.stated import check_stated, filled
+from training.studies.rule_study import served_and_chosen
 
 _INTENDED = f"""\
 {NOTICE}
@@ -67,7 +68,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         "One source predicted from the others": transfers(findings.transfers),
         "Folds that nothing of a run saw": crossed(findings.crossed),
         "Heat maps against lesions drawn by people": maps(findings.evaluations),
-        "Thresholds and the exam rule": _decisions(run) + _study(findings, EXAM_RULES),
+        "Thresholds and the exam rule": _decisions(run) + _rules(findings, run.exam_rule),
         **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
@@ -101,6 +102,16 @@ def _shortcuts(rows: Sequence[Shortcut]) -> dict[str, dict[str, float | None]]:
         where = row.part if row.measured_on == row.fitted_on else row.measured_on
         found.setdefault(row.fitted_on, {})[where if row.features == "all" else f"{where} {row.features}"] = row.value
     return found
+
+
+def _rules(findings: Findings, served: ExamRule) -> str:
+    """The study of exam rules. What the rule rests on that it would choose is not what the served one rests on."""
+    found = dict(findings.studies).get(EXAM_RULES)
+    if found is None:
+        return ""
+    said = served_and_chosen(found, served)
+    shown = {name: value for name, value in found.items() if name not in ("rests_on", "chosen", "served")}
+    return f"\n{said}\n\n{as_tables(shown, title='Measured')}" if said else f"\n{as_tables(shown, title='Measured')}"
 
 
 def _study(findings: Findings, name: str) -> str:

@@ -1,10 +1,11 @@
 """``covidct-train exam-rules``: every candidate rule measured with a model's own scores, as JSON and as a table.
 
-It changes nothing: ``fit`` makes the same choice at its end and writes it into the run.
+It changes nothing. ``fit`` chose by the same procedure at its end, on scores of its own; these, of the engine that serves, may
+lead to another rule, and the study says which is served and which they would lead to.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from app import NOTICE
 from app.ct.exam import Slice
+from app.ct.exam_rule import ExamRule
 from app.ct.reading import NamedFile, read_exam
 from training.deciding.decisions import JUDGED_ON, Judged
-from training.deciding.exam_rules import Measured, chosen, in_words, measured, rests_on, separation
+from training.deciding.exam_rules import Measured, chosen, in_words, measured, pooling, rests_on, separation
 from training.deciding.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
 from training.deciding.stability import SCORED, LogitsOf, WholeExam, phantom_exams, slices_with_lung, stability
 from training.measuring.evaluate import model_used
@@ -72,6 +74,7 @@ def study(
     best = chosen(rules)
     served = scorer.manifest.exam_rule
     now = Measured(_SERVED, served, separation(served, mixed, draws=draws, seed=seed), stability(served, whole))
+    told = [_told(rule, mixed, draws=draws, seed=seed) for rule in [*rules, now]]
     report = {
         "notice": NOTICE,
         "model": model_used(scorer),
@@ -81,14 +84,50 @@ def study(
         "healthy_per_slice": list(HEALTHY_PER_SLICE),
         "bootstrap": {"draws": draws, "seed": seed, "unit": "patient", "level": 0.95},
         "scored": ["all" if n is None else n for n in SCORED],
+        "served": served_name(told, served),
         "chosen": best.name,
         "rests_on": rests_on(best, patients, healthy=len(healthy), exams=len(whole)),
-        "rules": [_told(rule, mixed, draws=draws, seed=seed) for rule in [*rules, now]],
+        "rules": told,
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / RULES).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    (out / TABLE).write_text(table([*rules, now], best, str(report["rests_on"])), encoding="utf-8")
+    said = f"{report['rests_on']}\n\n{served_and_chosen(report, served)}"
+    (out / TABLE).write_text(table([*rules, now], best, said), encoding="utf-8")
     return report
+
+
+def served_name(rules: Sequence[Mapping[str, Any]], served: ExamRule) -> str:
+    """Which of the rules of ``exam_rules.json`` adds slices up as the served one does, by name."""
+    wanted = pooling(served.model_dump(mode="json"))
+    return next((str(rule["name"]) for rule in rules if pooling(rule.get("rule", {})) == wanted), _SERVED)
+
+
+def served_and_chosen(report: Mapping[str, Any], served: ExamRule) -> str:
+    """Which rule is served, and whether the study's scores lead to another, in whole sentences.
+
+    Args:
+        report: what ``exam_rules.json`` holds; also an older one, which does not name the served rule.
+        served: of the model.
+
+    Returns:
+        Empty where the study does not say what it would choose.
+    """
+    rules = {rule["name"]: rule for rule in report.get("rules", ())}
+    own, other = served_name(list(rules.values()), served), report.get("chosen")
+    if other not in rules or own not in rules:
+        return ""
+    if own == other:
+        return f"Served: {own}. On these scores the same procedure chooses it too."
+    hangs = ": the choice hangs on differences smaller than its error" if _within(rules[other], rules[own]) else ""
+    return (
+        f"Served: {own}. On these scores the same procedure chooses another rule than the one served, {other}{hangs}."
+    )
+
+
+def _within(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether one rule's AUC lies in the other's interval."""
+    value, interval = one["auc"]["mixed"]["value"], other["auc"]["mixed"]
+    return None not in (value, interval["low"]) and bool(interval["low"] <= value <= interval["high"])
 
 
 def _judged(scorer: Scorer, records: Sequence[Record]) -> Judged:
@@ -143,12 +182,12 @@ def _told(rule: Measured, patients: Sequence[Patient], *, draws: int, seed: int)
     }
 
 
-def table(rules: Sequence[Measured], best: Measured, rests: str) -> str:
+def table(rules: Sequence[Measured], best: Measured, said: str) -> str:
     """All candidates as Markdown."""
-    return "\n".join(_lines(rules, best, rests)) + "\n"
+    return "\n".join(_lines(rules, best, said)) + "\n"
 
 
-def _lines(rules: Sequence[Measured], best: Measured, rests: str) -> Iterator[str]:
+def _lines(rules: Sequence[Measured], best: Measured, said: str) -> Iterator[str]:
     exams = len(best.stability.answers)
     yield "# Exam rules\n"
     yield f"{NOTICE}\n"
@@ -166,4 +205,4 @@ def _lines(rules: Sequence[Measured], best: Measured, rests: str) -> Iterator[st
         steady = one.stability
         order = "yes" if steady.in_order else "no"
         yield f"| {name} | {figures} | {steady.largest_change:.2f} | {steady.opposite} | {steady.changed} | {order} |"
-    yield f"\nChosen: {best.name}. {rests}"
+    yield f"\nChosen on these scores: {best.name}. {said}"
