@@ -96,6 +96,17 @@ def test_looks_depend_on_what_reads_files_and_masks():
     assert len([path for path in CODE if path.parent.name == "reading"]) > 5
 
 
+def test_other_code_makes_looks_anew_by_the_same_chances(studio, records, monkeypatch, tmp_path):
+    first = studio.pictures([(0, records[0])])
+    (tmp_path / "changed.py").write_text("")
+    monkeypatch.setattr("training.imaging.pictures.CODE", (tmp_path / "changed.py",))
+
+    again = studio.pictures([(0, records[0])])
+
+    assert len(list(studio.folder.iterdir())) == 2
+    assert np.array_equal(first.images, again.images)
+
+
 def test_what_another_run_is_just_writing_is_left_alone(studio, records):
     studio.pictures([(0, records[0])])
     (made,) = studio.folder.iterdir()

@@ -117,10 +117,11 @@ class Studio:
     def _path(self, record: Record, code: str) -> Path:
         mask = "" if record.mask is None else file_key(record.mask)
         told = (record.dataset, record.label, self.settings.told(record.dataset))
-        key = key_of(code, file_key(record.file), mask, told)
-        path = self.folder / f"{key}.npz"
+        shown = (file_key(record.file), mask, told)
+        path = self.folder / f"{key_of(code, *shown)}.npz"
         if not path.is_file():
-            rng = np.random.default_rng(int(key, 16))
+            # Not of the code: what reads a file otherwise draws the same chances.
+            rng = np.random.default_rng(int(key_of(self.seed, *shown), 16))
             # Of this process alone: another run may be making the same looks, and write them at the same time.
             aside = path.with_suffix(f".{os.getpid()}.tmp.npz")
             np.savez(
