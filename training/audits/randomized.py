@@ -168,7 +168,7 @@ def _has_values(maps: np.ndarray) -> np.ndarray:
 
 def _correlation(maps: np.ndarray, learned: np.ndarray, groups: Sequence[str], bootstrap: Bootstrap) -> Interval:
     """Mean of Spearman's over the pictures whose learned map has more than one value: of one value none is like another."""
-    kept = np.flatnonzero(_has_values(learned))
+    kept = np.flatnonzero(_has_values(learned)).tolist()
     found = [_ranks_alike(maps[k].ravel(), learned[k].ravel()) for k in kept]
     return _mean(found, [groups[k] for k in kept], bootstrap)
 
