@@ -84,6 +84,7 @@ class Desk:
         self._watch = Watch(self._courses, limit_s=settings.stuck_s, on_stuck=self._give_up)
         self._turn = threading.Condition()
         self._stopping = False
+        self._loading = threading.Thread(target=self._load_service, name="loading", daemon=True)
         self._workers = [
             threading.Thread(target=self._work, args=(size,), name=f"diagnosis-{size}", daemon=True) for size in Size
         ]
@@ -96,7 +97,7 @@ class Desk:
         self._store.drop_orphans()
         for exam in self._store.unfinished():
             self._take_up(exam)
-        threading.Thread(target=self._load_service, name="loading", daemon=True).start()
+        self._loading.start()
         for worker in self._workers:
             worker.start()
         self._watch.start()
@@ -129,8 +130,10 @@ class Desk:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a diagnosis goes on, also one that ``stop`` could not end."""
-        return self._loaded.done() and any(worker.is_alive() for worker in self._workers)
+        """Whether the model loads or a diagnosis goes on, also one that ``stop`` could not end."""
+        if not self._loaded.done():
+            return self._loading.is_alive()
+        return any(worker.is_alive() for worker in self._workers)
 
     @property
     def is_stopping(self) -> bool:

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from app.course import Paused
-from app.ct.errors import NotReady, StorageFull
+from app.ct.errors import BrokenModel, NotReady, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
 from app.ct.reading.files import NamedFile
 from app.ct.workers import Item, OnTheSpot, Result
+from app.desk import Desk
 from app.diagnosing import MAX_STUCK
 from app.kept import Status
+from app.service import DiagnosisService
+from app.settings import Settings
 from app.store import Store
 from tests.desks import RunningDesk
 from tests.fakes import FakeClassifier
@@ -110,6 +113,25 @@ def test_a_diagnosis_that_does_not_end_is_noticed_tried_again_and_then_refused(
     gate.set()
     for one in rounds:
         one.close()
+
+
+def test_a_model_that_loads_is_work_that_stopping_does_not_end(tmp_path: Path, gate: threading.Event) -> None:
+    def load() -> DiagnosisService:
+        gate.wait()
+        raise BrokenModel
+
+    store = Store(tmp_path)
+    desk = Desk(Settings(data_dir=tmp_path), store, load=load, write=lambda *_: "{}")
+    before = desk.is_at_work
+    desk.start()
+    desk.stop()
+    meanwhile = desk.is_at_work
+    gate.set()
+    while desk.is_at_work:
+        time.sleep(0.01)
+    store.close()
+
+    assert (before, meanwhile) == (False, True)
 
 
 class Slow(OnTheSpot):

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import signal
+import socket
 import ssl
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -43,26 +44,60 @@ class _Server(uvicorn.Server):
         await super().shutdown(*arguments, **options)  # type: ignore[arg-type]
 
     async def startup(self, *arguments: object, **options: object) -> None:
-        if self.config.is_ssl:  # asyncio waits a minute where nobody says otherwise, and uvicorn has no option for it.
-            loop = asyncio.get_running_loop()
-            limited = partial(loop.create_server, ssl_handshake_timeout=self._handshake_s)
-            loop.create_server = limited  # type: ignore[method-assign]
-        await super().startup(*arguments, **options)  # type: ignore[arg-type]
+        """Listen; raises Misuse where that cannot be, once all that had begun is stopped."""
+        loop = asyncio.get_running_loop()
+        loop.create_server = self._listening(loop.create_server)  # type: ignore[assignment, method-assign]
+        try:
+            await super().startup(*arguments, **options)  # type: ignore[arg-type]
+        except Misuse:
+            await self.lifespan.shutdown()
+            raise
         scheme = "https" if self.config.is_ssl else "http"
         for server in self.servers:
-            host, port = server.sockets[0].getsockname()[:2]
-            shown = f"[{host}]" if ":" in host else host
-            sys.stderr.write(f"covidct listens on {scheme}://{shown}:{port}/covid . {NOTICE}\n")
+            address = _address(*server.sockets[0].getsockname()[:2])
+            _tell(f"covidct listens on {scheme}://{address}/covid . {NOTICE}")
+
+    def _listening(self, create_server: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """``create_server`` of the loop with what uvicorn has no option for: time to agree on keys, and a reason."""
+        # asyncio waits a minute where nobody says otherwise.
+        limit = {"ssl_handshake_timeout": self._handshake_s} if self.config.is_ssl else {}
+
+        async def listen(*arguments: object, **options: object) -> Any:
+            try:
+                return await create_server(*arguments, **options, **limit)
+            except OSError as error:  # uvicorn would end the process, and tell the reason to its own log alone.
+                address = _address(self.config.host, self.config.port)
+                reason = f"{address} cannot be listened on ({_reason(error)}); set --host or --port."
+                raise Misuse(reason) from error
+
+        return listen
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Being ended from outside stops the service in order and is no failure: uvicorn would raise the signal once more.
+
+        A hang-up, as of a closed terminal, does too, unless it is ignored, as under ``nohup``.
+        """
+        heeded = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            heeded.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self.handle_exit) for number in heeded}
+        try:
+            yield
+        finally:
+            for number, what in before.items():
+                signal.signal(number, what)
 
 
-@contextmanager
-def _stopping_is_no_failure() -> Iterator[None]:
-    """SIGTERM ends the process with code 0: uvicorn shuts down in order, then raises the signal once more."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reason(error: OSError) -> str:
+    """Why, as the system says it; the loop puts words of its own around that."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -124,7 +159,8 @@ def run(settings: Settings) -> None:
     Raises:
         ModelError: the model cannot be served.
         StoreError: the store cannot be used.
-        Misuse: there is no folder to keep exams in, and none can be made; or certificate and key are no pair.
+        Misuse: there is no folder to keep exams in, and none can be made; certificate and key are no pair; or host and port
+            cannot be listened on.
     """
     model_folder(settings)
     _check_tls(settings)
@@ -141,12 +177,29 @@ def run(settings: Settings) -> None:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
     parts: Parts = app.state.parts
     server = _Server(server_config(app, settings), parts.desk, handshake_s=settings.header_timeout_s)
-    with _stopping_is_no_failure():
+    try:
         server.run()
-        if parts.desk.is_at_work:  # A native call that does not return would hold the interpreter's own end back.
-            sys.stderr.flush()
-            os._exit(0)
+    except Misuse as error:
+        if parts.desk.is_at_work:
+            _tell(str(error))
+            _leave(2)
+        raise
     if refusals:
         raise refusals[0]
+    if parts.desk.is_at_work:
+        _leave(0)
     if not server.started:
         raise SystemExit(1)
+
+
+def _tell(text: str) -> None:
+    with suppress(OSError, ValueError):  # A stderr that takes nothing stops no service.
+        sys.stderr.write(f"{text}\n")
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: a native call that goes on holds the interpreter's own end back, or is broken off by it and aborts."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
