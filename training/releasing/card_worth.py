@@ -21,7 +21,7 @@ _ANSWERED = {
 }
 _VERDICTS = {Verdict.COVID_19: "COVID-19", Verdict.INCONCLUSIVE: "inconclusive", Verdict.NON_COVID_19: "not COVID-19"}
 _AT_A_SOURCE_LEFT_OUT = (
-    "At a source that gave no data: of one {case} with COVID-19 and one without, how often has the first the higher?"
+    "At a source that trained nothing: of one {case} with COVID-19 and one without, how often has the first the higher?"
 )
 
 _ON_FOLDS = "On folds that nothing of a run saw: of one {case} with COVID-19 and one without, how often has the first the higher?"
