@@ -113,3 +113,12 @@ def test_the_served_model_can_be_amended() -> None:
 
     assert (kept / "run.json").is_file()
     assert len(list(measurements(kept))) > 5
+
+
+def test_the_card_of_the_served_model_is_what_its_measured_files_give(tmp_path: Path) -> None:
+    served = the_served_model()
+    copy = shutil.copytree(served, tmp_path / served.name)
+
+    amend(copy, copy / "measured")
+
+    assert (copy / "MODEL_CARD.md").read_text() == (served / "MODEL_CARD.md").read_text()
