@@ -23,7 +23,7 @@ def reached(row: Row) -> bool | None:
     """
     match row.alteration:
         case _ if row.alteration in (LUNGS_BLANKED, BOX_BLANKED):
-            return at_chance(row.auc.after)
+            return True if _tells_nothing(row) else at_chance(row.auc.after)
         case _ if row.alteration == OUTSIDE_BLANKED:
             change = row.auc.change.value
             return None if change is None else change >= -LARGEST_LOSS
@@ -32,6 +32,11 @@ def reached(row: Row) -> bool | None:
             return None if largest is None else largest <= jpeg.GOAL and not row.moves.flips_outside
         case _:
             return None
+
+
+def _tells_nothing(row: Row) -> bool:
+    """Whether no draw tells a case from another: its AUC is one half in each, which gives no interval but one to its change."""
+    return row.auc.after == Interval(CHANCE) and row.auc.change.low is not None
 
 
 def at_chance(auc: Interval) -> bool | None:
