@@ -4,7 +4,8 @@ import ipaddress
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
+from difflib import get_close_matches
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from app import NOTICE, __version__
 from app.commands import Misuse
+from app.commands.printing import drop_what_was_not_taken, show, tell
 from app.ct.errors import CovidCTError
 from app.exam_folder import SlicesAsked, Wish
-from app.settings import Settings
+from app.settings import PREFIX, Settings, unknown_settings
 
 commands = typer.Typer(
     help=f"COVID-19 probability and lesion heatmap from the chest CT slices of one exam. {NOTICE}",
@@ -40,53 +42,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         commands(arguments)
     except CovidCTError as error:
         said = error.title if error.message == error.title else f"{error.title}: {error.message}"
-        _tell(f"{said}\n{error.advice}")
+        tell(f"{said}\n{error.advice}")
         sys.exit(1)
     except Misuse as error:
-        _tell(str(error))
+        tell(str(error))
         sys.exit(2)
     finally:
-        _drop_what_was_not_taken()
-
-
-def _drop_what_was_not_taken() -> None:
-    """It is told by then; the interpreter would try once more at its end, and end with a code of its own."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            try:
-                stream.flush()
-            except OSError:
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
-
-
-def _print(text: str) -> None:
-    """A line on stdout.
-
-    Raises:
-        Misuse: stdout takes nothing.
-    """
-    try:
-        typer.echo(text)
-    except BrokenPipeError:  # Who read it has left, and is told nothing more.
-        raise
-    except OSError as error:
-        raise Misuse(f"stdout cannot be written ({error.strerror}).") from error
-
-
-def _tell(text: str) -> None:
-    """A line on stderr; one that takes nothing stops nothing."""
-    with suppress(OSError):
-        typer.echo(text, err=True)
+        drop_what_was_not_taken()
 
 
 def _settings(**given: object) -> Settings:
-    """Settings from the environment, with what was given on the command line.
+    """Settings from the environment, with what was given on the command line; variables that are no settings are told.
 
     Raises:
         Misuse: one of them cannot be.
     """
+    for name in unknown_settings(os.environ):
+        tell(f"{name} is no setting of covidct and changes nothing{_instead_of(name)}.")
     try:
         settings = Settings()
     except ValidationError as error:
@@ -97,9 +69,19 @@ def _settings(**given: object) -> Settings:
         raise Misuse(_wrong(error, lambda name: f"--{name.replace('_', '-')}")) from error
 
 
+def _instead_of(name: str) -> str:
+    meant = get_close_matches(name.upper(), [f"{PREFIX}{known.upper()}" for known in Settings.model_fields], n=1)
+    return f"; {meant[0]} is one" if meant else ""
+
+
 def _wrong(error: ValidationError, called: Callable[[str], str]) -> str:
     """A line for every setting that cannot be, under the name it was given by."""
-    return "\n".join(f"{called(str(one['loc'][0]))} cannot be {one['input']}: {one['msg']}." for one in error.errors())
+    lines = [f"{called(str(one['loc'][0]))} cannot be {one['input']}: {one['msg']}." for one in error.errors()]
+    if any(str(one["input"]).startswith(("tcp://", "udp://")) for one in error.errors()):
+        lines.append(
+            "Kubernetes sets it beside a Service named covidct: give the pod `enableServiceLinks: false`, or the port."
+        )
+    return "\n".join(lines)
 
 
 def is_this_machine(host: str) -> bool:
@@ -198,7 +180,7 @@ def predict(
     from app.ct.workers.pool import workers_of
     from app.main import load_classifier
 
-    given = Given.each(paths, tell=_tell) if each else Given.of(paths)
+    given = Given.each(paths, tell=tell) if each else Given.of(paths)
     wish, places = Wish.of(series, _how_many(slices)), Places.of(as_json=as_json, table=table, folder=out)
     settings = _settings(model_dir=model_dir, engine=engine)
     with ending_in_order(), closing(workers_of(settings.workers)) as workers:
@@ -207,7 +189,7 @@ def predict(
         refused = run(given, classifier, limits=settings.limits, wish=wish, places=places, workers=workers)
     if not given.is_one:
         count = len(given.exams)
-        _tell(f"{count} exam{'s' * (count > 1)}: {count - refused} diagnosed, {refused} refused or failed")
+        tell(f"{count} exam{'s' * (count > 1)}: {count - refused} diagnosed, {refused} refused or failed")
     raise typer.Exit(1 if refused else 0)
 
 
@@ -233,14 +215,14 @@ def demo(
     from app.ct.phantom import phantom
     from app.ct.phantom.files import dicom_files, jpeg_files, write
 
-    _tell("drawing a synthetic chest")
+    tell("drawing a synthetic chest")
     chest = phantom(slices=slices, lesions=lesions)
     for kind, files in (("dicom", dicom_files(chest)), ("jpeg", jpeg_files(chest))):
         try:
             written = write(files, out / kind)
         except OSError as error:
             raise Misuse(f"{out / kind} cannot be written ({error.strerror}); give -o another folder.") from error
-        _print(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
+        show(f"{out / kind}: {len(written)} files of a synthetic exam, nobody's")
 
 
 @commands.command()
@@ -250,7 +232,7 @@ def doctor(model_dir: ModelDir = None, data_dir: DataDir = None, engine: EngineO
 
     all_ok = True
     for check in check_machine(_settings(model_dir=model_dir, data_dir=data_dir, engine=engine)):
-        _print(f"{'ok  ' if check.is_ok else 'FIX '} {check.name}: {check.says}")
+        show(f"{'ok  ' if check.is_ok else 'FIX '} {check.name}: {check.says}")
         all_ok = all_ok and check.is_ok
     raise typer.Exit(0 if all_ok else 1)
 
@@ -266,8 +248,8 @@ def add_key(name: Annotated[str, typer.Argument(help="Whose it is, for your list
 
     folder = _settings(data_dir=data_dir).data_dir
     key, secret = add(folder, name)
-    _tell(f"key {key.id}, {key.name}, in {folder.resolve()}; shown this once:")
-    _print(secret)
+    tell(f"key {key.id}, {key.name}, in {folder.resolve()}; shown this once:")
+    show(secret)
 
 
 @keys.command("list")
@@ -276,7 +258,7 @@ def list_keys(data_dir: DataDir = None) -> None:
     from app.commands.key import lines
 
     for line in lines(_settings(data_dir=data_dir).data_dir):
-        _print(line)
+        show(line)
 
 
 @keys.command("revoke")
@@ -288,7 +270,7 @@ def revoke_key(
     from app.commands.key import revoke
 
     revoke(_settings(data_dir=data_dir).data_dir, key_id)
-    _tell(f"key {key_id} is revoked")
+    tell(f"key {key_id} is revoked")
 
 
 @commands.command()
@@ -299,10 +281,10 @@ def verify_audit(data_dir: DataDir = None) -> None:
     """
     from app.commands.verify_audit import verify
 
-    _print(verify(_settings(data_dir=data_dir).data_dir))
+    show(verify(_settings(data_dir=data_dir).data_dir))
 
 
 @commands.command()
 def version() -> None:
     """Print the version."""
-    _print(__version__)
+    show(__version__)

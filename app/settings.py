@@ -3,6 +3,8 @@
 Threshold, crop, size, window and class order are not here: they belong to the weights and stand in the manifest.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +15,14 @@ from app.ct.errors import NoModel
 from app.uploads import Limits
 
 STORE = Path(__file__).resolve().parent.parent / "model_store"
+
+PREFIX = "COVIDCT_"
+_OTHERS = re.compile(
+    # What the tests heed; and what Kubernetes sets beside Services named covidct or covidct-*.
+    r"COVIDCT_NO_SKIPS=.*|COVIDCT_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=.*"
+    r"|COVIDCT_\w+_PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 Hours = Annotated[float, Field(le=24 * 36_525, allow_inf_nan=False)]
 """A hundred years at most: beyond, there are no dates to reckon with."""
@@ -67,7 +77,7 @@ class Settings(BaseSettings):
         max_connections: connections from all addresses.
     """
 
-    model_config = SettingsConfigDict(env_prefix="COVIDCT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -117,6 +127,13 @@ class Settings(BaseSettings):
     def limits(self) -> Limits:
         """What one exam may hold, over HTTP and on the command line."""
         return Limits(max_files=self.max_files, max_upload_mb=self.max_upload_mb)
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """The variables that look like settings and are none, such as misspelt ones."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    ours = {name: value for name, value in environment.items() if name.upper().startswith(PREFIX)}
+    return sorted(n for n, value in ours.items() if n.upper() not in known and not _OTHERS.fullmatch(f"{n}={value}"))
 
 
 def model_folder(settings: Settings) -> Path:

@@ -303,6 +303,32 @@ def test_a_variable_that_cannot_be_is_a_wrong_call(
     assert err.startswith("COVIDCT_MAX_FILES cannot be abc: ")
 
 
+def test_a_variable_that_is_no_setting_is_told_once_and_refuses_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("COVIDCT_RETENTION_HOURS", "1")
+    monkeypatch.setenv("COVIDCT_NO_SKIPS", "1")
+
+    code, _, err = run(capsys, "key", "add", "ward", "--data-dir", tmp_path)
+
+    assert code == 0
+    assert [line for line in err.splitlines() if "COVIDCT" in line] == [
+        "COVIDCT_RETENTION_HOURS is no setting of covidct and changes nothing; COVIDCT_RETENTION_H is one."
+    ]
+
+
+def test_the_port_that_kubernetes_sets_is_told_with_advice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COVIDCT_PORT", "tcp://10.0.0.1:8000")
+
+    code, _, err = run(capsys, "doctor")
+
+    assert code == 2
+    assert err.startswith("COVIDCT_PORT cannot be tcp://10.0.0.1:8000: ")
+    assert "`enableServiceLinks: false`" in err
+
+
 @pytest.mark.parametrize("folder", ["/proc", "n" * 300])
 def test_a_demo_that_cannot_be_written_is_a_wrong_call(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "demo", "--slices", 1, "-o", folder)

@@ -1,7 +1,6 @@
 """Several exams, one classifier, and every place their results go to."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ from rich.console import Console
 from app.commands import Misuse
 from app.commands.given import Given, GivenExam
 from app.commands.predict import Outcome, Refusal, outcome_of
+from app.commands.printing import tell
 from app.commands.progress import progress_on
 from app.commands.results import Sink, csv_file, csv_lines, folders, folders_of, json_of, text_of
 from app.ct.errors import StorageFull, StorageUnavailable
@@ -131,8 +131,7 @@ def _is_written(
         raise
     except (OSError, StorageFull, StorageUnavailable, Misuse) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        with suppress(OSError):  # stderr may be full too, or gone.
-            typer.echo(f"A result of {exam.name} could not be written: {reason}", err=True)
-            typer.echo("See that there is room and that its place can be written to, then diagnose it again.", err=True)
+        tell(f"A result of {exam.name} could not be written: {reason}")
+        tell("See that there is room and that its place can be written to, then diagnose it again.")
         return False
     return True

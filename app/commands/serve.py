@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from app import NOTICE, logs
 from app.commands import Misuse
+from app.commands.printing import tell
 from app.ct.errors import ModelError
 from app.desk import Desk
 from app.main import create_app
@@ -55,7 +56,7 @@ class _Server(uvicorn.Server):
         scheme = "https" if self.config.is_ssl else "http"
         for server in self.servers:
             address = _address(*server.sockets[0].getsockname()[:2])
-            _tell(f"covidct listens on {scheme}://{address}/covid . {NOTICE}")
+            tell(f"covidct listens on {scheme}://{address}/covid . {NOTICE}")
 
     def _listening(self, create_server: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         """``create_server`` of the loop with what uvicorn has no option for: time to agree on keys, and a reason."""
@@ -181,7 +182,7 @@ def run(settings: Settings) -> None:
         server.run()
     except Misuse as error:
         if parts.desk.is_at_work:
-            _tell(str(error))
+            tell(str(error))
             _leave(2)
         raise
     if refusals:
@@ -190,11 +191,6 @@ def run(settings: Settings) -> None:
         _leave(0)
     if not server.started:
         raise SystemExit(1)
-
-
-def _tell(text: str) -> None:
-    with suppress(OSError, ValueError):  # A stderr that takes nothing stops no service.
-        sys.stderr.write(f"{text}\n")
 
 
 def _leave(code: int) -> NoReturn:
