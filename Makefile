@@ -145,8 +145,13 @@ $(WORK)/networks/paper-pretrained/digests.json: $(WORK)/fold-1/catalog.csv
 $(WORK)/networks/%/digests.json: $(WORK)/fold-1/catalog.csv
 	$(FIT) $* -w $(WORK)/fold-1 -o $(@D) --size $(SIZE)
 
+# As pyproject.toml requires. A .venv without a pip that works, or of another Python, is made anew.
+IS_FIT := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'
 $(VENV)/.%: requirements/%.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@{ $(BIN)/python $(IS_FIT) && $(BIN)/python -m pip --version; } >/dev/null 2>&1 || \
+		{ $(PYTHON) $(IS_FIT) 2>/dev/null || \
+			{ echo "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
+		$(PYTHON) -m venv --clear $(VENV); }
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/$*.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
