@@ -1,16 +1,16 @@
 """The pictures of a multi-frame DICOM file, each told as the single-frame file it would have been."""
 
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import BinaryIO
 
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import generate_frames
 from pydicom.tag import Tag
 
 from app.ct.reading.elements import check_length
 from app.ct.reading.files import Damaged
+from app.ct.reading.fragments import pictures_in, stored_in
 from app.ct.words import sentence
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
@@ -109,16 +109,17 @@ def _take(frame: Dataset, group: Dataset) -> None:
                 frame.BodyPartExamined = str(region.get("CodeMeaning") or "")
 
 
-def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Iterator[bytes]:
-    """The stored bytes of one picture after the other, raw or compressed; only one of them is in memory.
+def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int, wanted: Collection[int]) -> Iterator[bytes]:
+    """The stored bytes of one wanted picture after the other, raw or compressed; no others are read, and one is in memory.
 
     Args:
         opened: standing where reading the header ended: at the pixels.
         dataset: the header.
         frames: how many pictures the file holds.
+        wanted: numbers of pictures, from 0.
 
     Raises:
-        Damaged: fewer pictures than that.
+        Damaged: the file does not hold just as many pictures.
     """
     implicit, little = dataset.original_encoding
     element = opened.read(8 if implicit else 12)
@@ -126,14 +127,17 @@ def stored_frames(opened: BinaryIO, dataset: FileDataset, *, frames: int) -> Ite
         raise Damaged(sentence("cut off, without pixels"))
     length = int.from_bytes(element[-4:], "little" if little else "big")
     if length == _UNDEFINED:
-        yield from generate_frames(opened, number_of_frames=frames, extended_offsets=_offsets(dataset))
+        pictures = pictures_in(opened, frames=frames, extended=_offsets(dataset))
+        yield from (stored_in(opened, pictures[frame]) for frame in wanted)
         return
     frame_bytes = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
     # One picture more than are described would go unread; a little more is padding.
     if dataset.BitsAllocated % 8 or not frames * frame_bytes <= length < (frames + 1) * frame_bytes:
         raise Damaged(sentence("damaged, its pixels are not as many as it says"))
-    for _ in range(frames):
-        yield opened.read(frame_bytes)
+    begin = opened.tell()
+    if begin + frames * frame_bytes > opened.seek(0, 2):
+        raise Damaged(sentence("damaged, its pixels are not as many as it says"))
+    yield from (stored_in(opened, [(begin + frame * frame_bytes, frame_bytes)]) for frame in wanted)
 
 
 def _offsets(dataset: Dataset) -> tuple[bytes, bytes] | None:

@@ -1,17 +1,17 @@
 """What a DICOM file says of its slice, without its pixels and with nothing of the patient but identifiers."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import encapsulate
 
 from app.ct.errors import TooLarge
 from app.ct.reading.elements import number_of, numbers_of, text_of, whole_of
 from app.ct.reading.files import Damaged
-from app.ct.reading.frames import GROUPS, single_frames, stored_frames
+from app.ct.reading.frames import GROUPS, single_frames
 from app.ct.reading.kinds import Kind, KnownFile
-from app.ct.reading.parsing import check_bytes, open_plain, parse, with_pixels
+from app.ct.reading.parsing import check_bytes, is_deflated, open_plain, parse
+from app.ct.reading.values import Rescale, told_rescale
 from app.ct.words import sentence
 from app.ct.workers.plain import carried
 
@@ -23,6 +23,7 @@ MAX_FRAMES = 4096
 MAX_WHOLE_BYTES = 256 * 2**20
 # Beyond it, a coordinate in mm lies in no patient: some files are filled with the largest number there is.
 MAX_MM = 1e5
+# Nothing else of a file is parsed, however much there is.
 _TAGS = [
     "ImageType",
     "SOPClassUID",
@@ -51,24 +52,13 @@ _TAGS = [
     "AcquisitionTime",
     "ContentTime",
     "TemporalPositionIdentifier",
-    "RescaleType",
-    "BurnedInAnnotation",
-    *GROUPS,
-]
-# What reading the pixels needs besides; nothing else of a file is parsed, however much there is.
-_PIXEL_TAGS = [
-    "PlanarConfiguration",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
     "RescaleIntercept",
     "RescaleSlope",
-    "ModalityLUTSequence",
+    "RescaleType",
+    "BurnedInAnnotation",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
+    *GROUPS,
 ]
 
 
@@ -91,6 +81,9 @@ class Header(KnownFile):
         syntax: transfer syntax UID.
         frame: which of its file's pictures this is, from 0.
         grouped: the file describes its pictures in functional groups, as multi-frame files do.
+        rescale: of a picture in a grouped file, None where it has none; others name it with their pixels.
+        deflated: the file must be inflated before it is read.
+        rest_at: where in the file, inflated, its offset tables and pixels begin.
     """
 
     sop_class: str
@@ -125,6 +118,9 @@ class Header(KnownFile):
     syntax: str = ""
     frame: int = 0
     grouped: bool = False
+    rescale: Rescale | None = None
+    deflated: bool = False
+    rest_at: int = 0
 
 
 def read_headers(file: KnownFile) -> tuple[Header, ...]:
@@ -140,10 +136,13 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
         raise Damaged(sentence("of another kind than its name says"))
     if file.kind is not Kind.DICOM:
         raise Damaged(sentence("damaged, or of no known kind"))
-    with open_plain(file) as opened:
+    deflated = is_deflated(file)
+    with open_plain(file, deflated=deflated) as opened:
         try:
             dataset = parse(opened, _TAGS)
+            rest_at = _rest_at(dataset, opened.tell())
             header = _header_of(file, dataset, has_pixels=bool(opened.read(1)))
+            header = replace(header, deflated=deflated, rest_at=rest_at)
             if _is_multi_frame(header, dataset):
                 return _of_each_frame(header, dataset)
             check_bytes(file, MAX_WHOLE_BYTES)
@@ -154,37 +153,11 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
             raise Damaged(sentence("damaged or cut off")) from error
 
 
-def read_whole(file: KnownFile) -> FileDataset:
-    """Everything in ``file``, with a transfer syntax even where the file names none.
-
-    Raises:
-        Damaged: cannot be parsed.
-    """
-    with open_plain(file) as opened:
-        return with_pixels(opened, parse(opened, [*_TAGS, *_PIXEL_TAGS]))
-
-
-def read_frames(file: KnownFile, *, frames: int) -> Iterator[Dataset]:
-    """Every picture of a multi-frame file in turn, as its own file would be; only one picture is in memory.
-
-    Raises:
-        Damaged: cannot be parsed, or holds another number of pictures than ``frames``.
-    """
-    with open_plain(file) as opened:
-        dataset = parse(opened, [*_TAGS, *_PIXEL_TAGS])
-        pixels = stored_frames(opened, dataset, frames=frames)
-        try:
-            for frame, stored in zip(single_frames(dataset, frames=frames), pixels, strict=True):
-                encapsulated = dataset.file_meta.TransferSyntaxUID.is_encapsulated
-                frame.add_new(
-                    "PixelData", "OB" if encapsulated else "OW", encapsulate([stored]) if encapsulated else stored
-                )
-                frame.NumberOfFrames = 1
-                yield frame
-        except Damaged:
-            raise
-        except Exception as error:
-            raise Damaged(sentence("damaged, its pixels cannot be decoded")) from error
+def _rest_at(dataset: FileDataset, pixels_at: int) -> int:
+    """Where the offset tables and the pixels begin, of which the latter do at ``pixels_at``."""
+    table = dataset.get_item("ExtendedOffsetTable") if "ExtendedOffsetTable" in dataset else None
+    # Tag, value representation and length come before the value, in files that are encapsulated (PS3.5 7.1.2).
+    return table.value_tell - 12 if isinstance(table, RawDataElement) else pixels_at
 
 
 def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
@@ -205,7 +178,13 @@ def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
         )
     return tuple(
         replace(
-            _header_of(header, frame, has_pixels=header.has_pixels), frames=header.frames, frame=index, grouped=True
+            _header_of(header, frame, has_pixels=header.has_pixels),
+            frames=header.frames,
+            frame=index,
+            grouped=True,
+            rescale=told_rescale(frame),
+            deflated=header.deflated,
+            rest_at=header.rest_at,
         )
         for index, frame in enumerate(single_frames(dataset, frames=header.frames))
     )

@@ -3,16 +3,15 @@
 import logging
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from itertools import chain, repeat
 from typing import BinaryIO, cast
 
-import pydicom
 import pydicom.config
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
-from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filereader import read_dataset, read_partial, read_preamble
 from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -39,17 +38,20 @@ _DEFLATED = DeflatedExplicitVRLittleEndian.encode()
 MAX_HEADER_BYTES, _FREE_READS, _BYTES_A_READ = 64 * 2**20, 2**16, 16
 # Sequences and tables, which may be as long as the file has pictures.
 MAX_TABLE_BYTES = 16 * 2**20
-_TABLES = {Tag(k) for k in (*GROUPS, "ModalityLUTSequence", "ExtendedOffsetTable", "ExtendedOffsetTableLengths")}
+_OFFSETS = {Tag(k) for k in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")}
+_TABLES = {Tag(k) for k in (*GROUPS, "ModalityLUTSequence")} | _OFFSETS
+_PIXELS = {Tag(k) for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")}
 
 
 class _Bounded:
-    """A file whose header is read: it gives out so many bytes in so many pieces, one or more for each element."""
+    """A file whose header is read from where it stands: it gives out so many bytes in so many pieces, a few an element."""
 
     def __init__(self, opened: BinaryIO) -> None:
         self.seek, self.tell, self._opened = opened.seek, opened.tell, opened
+        begin = opened.tell()
         self._reads = _FREE_READS + opened.seek(0, 2) // _BYTES_A_READ
         self._bytes = MAX_HEADER_BYTES
-        opened.seek(0)
+        opened.seek(begin)
 
     def read(self, count: int = -1, /) -> bytes:
         """The next ``count`` bytes.
@@ -65,7 +67,18 @@ class _Bounded:
         return piece
 
 
-def open_plain(file: KnownFile) -> BinaryIO:
+def is_deflated(file: KnownFile) -> bool:
+    """Whether ``file`` must be inflated; all of its bytes are searched for that, so it is asked once.
+
+    Raises:
+        Damaged: there are more sequences than any exam has.
+    """
+    with file.file.view() as content:
+        check_items(content)
+        return content.find(_DEFLATED) >= 0
+
+
+def open_plain(file: KnownFile, *, deflated: bool) -> BinaryIO:
     """The bytes of ``file``, to be closed by the caller; deflated, they are inflated within a bound (pydicom has none).
 
     Raises:
@@ -73,9 +86,6 @@ def open_plain(file: KnownFile) -> BinaryIO:
         TooLarge: it inflates beyond ``MAX_INFLATED_BYTES``.
         UnsupportedEncoding: the deflated syntax is named in a place that cannot be told apart safely.
     """
-    with file.file.view() as content:
-        check_items(content)
-        deflated = content.find(_DEFLATED) >= 0
     return BytesIO(_inflated(file)) if deflated else file.file.open()
 
 
@@ -135,9 +145,21 @@ def parse(opened: BinaryIO, keywords: Sequence[str]) -> FileDataset:
     Raises:
         Damaged: cannot be parsed, or beyond the bounds of any header.
     """
+    return _parsed(opened, keywords, stop_at=_PIXELS)
+
+
+def parse_before_groups(opened: BinaryIO, keywords: Sequence[str]) -> FileDataset:
+    """What a multi-frame file says of all of its pictures together; see ``parse``. The functional groups are not parsed."""
+    return _parsed(opened, keywords, stop_at={Tag(group) for group in GROUPS} | _PIXELS)
+
+
+def _parsed(opened: BinaryIO, keywords: Sequence[str], *, stop_at: Collection[int]) -> FileDataset:
     try:
-        dataset = pydicom.dcmread(
-            cast(BinaryIO, _Bounded(opened)), force=True, stop_before_pixels=True, specific_tags=list(keywords)
+        dataset = read_partial(
+            cast(BinaryIO, _Bounded(opened)),
+            stop_when=lambda tag, *_: tag in stop_at,
+            force=True,
+            specific_tags=[Tag(keyword) for keyword in keywords],
         )
         _name_syntax(dataset)
     except Damaged:
@@ -148,6 +170,27 @@ def parse(opened: BinaryIO, keywords: Sequence[str]) -> FileDataset:
         most = MAX_TABLE_BYTES if element.tag in _TABLES else MAX_VALUE_BYTES
         if isinstance(element, RawDataElement) and len(element.value or b"") > most:
             raise Damaged(sentence("damaged, one of its values is absurdly long"))
+    return dataset
+
+
+def with_offsets(opened: BinaryIO, dataset: FileDataset) -> FileDataset:
+    """``dataset`` with the offset tables, at which ``opened`` stands, if there are any; it is left at the pixels.
+
+    Raises:
+        Damaged: cannot be parsed.
+    """
+    implicit, little = dataset.original_encoding
+    try:
+        tables = read_dataset(
+            cast(BinaryIO, _Bounded(opened)),
+            bool(implicit),
+            bool(little),
+            stop_when=lambda tag, *_: tag in _PIXELS,
+            specific_tags=sorted(_OFFSETS),
+        )
+    except Exception as error:
+        raise Damaged(sentence("damaged or cut off")) from error
+    dataset.update(tables)
     return dataset
 
 

@@ -11,14 +11,15 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.utils import pixel_array
 
 from app.ct.errors import ExamError
+from app.ct.reading.datasets import read_frames, read_whole
 from app.ct.reading.files import Damaged, Damages, NumberedFile, attempt, attempted
 from app.ct.reading.first import First, OnFirst
 from app.ct.reading.geometry import upright
-from app.ct.reading.headers import Header, read_frames, read_whole
+from app.ct.reading.headers import MAX_FRAMES, Header
 from app.ct.reading.scale import Levels, levels_of, mirror_of
 from app.ct.reading.streams import bare_lossless, check_runs, check_sequential, check_size
 from app.ct.reading.syntaxes import DECODERS
-from app.ct.reading.values import Rescale, hounsfield_of, keep_values, rescale_of, whole_units
+from app.ct.reading.values import Rescale, believed, hounsfield_of, keep_values, told_rescale, whole_units
 from app.ct.windowing import LUNG
 from app.ct.words import sentence
 from app.ct.workers import ON_THE_SPOT, Workers
@@ -103,10 +104,9 @@ def damages_of(headers: Sequence[Header], *, workers: Workers = ON_THE_SPOT) -> 
 
 @dataclass(frozen=True)
 class _Part(NumberedFile):
-    """Some of the wanted slices of one file, in its order; the file is read to its end for the last of them."""
+    """Some of the wanted slices of one file, in its order."""
 
     headers: tuple[Header, ...]
-    is_last: bool
 
 
 def _parts(headers: Sequence[Header]) -> list[_Part]:
@@ -119,10 +119,11 @@ def _parts(headers: Sequence[Header]) -> list[_Part]:
 
 def _of_file(frames: Sequence[Header]) -> Iterator[_Part]:
     first = frames[0]
-    count = max(1, min(_MOST_FRAMES, _MOST_PIXELS // max(1, first.rows * first.columns)))
+    # Each part of a deflated file inflates all of it, and none of its slices takes long.
+    most = MAX_FRAMES if first.deflated else _MOST_FRAMES
+    count = max(1, min(most, _MOST_PIXELS // max(1, first.rows * first.columns)))
     for start in range(0, len(frames), count):
-        is_last = start + count >= len(frames)
-        yield _Part(first.number, first.file, tuple(frames[start : start + count]), is_last)
+        yield _Part(first.number, first.file, tuple(frames[start : start + count]))
 
 
 @dataclass(frozen=True)
@@ -161,15 +162,11 @@ def _decoded(part: _Part, rescale: Rescale | None) -> Iterator[_Decoded]:
     Raises:
         Damaged: the pixels cannot be decoded.
     """
-    first, wanted = part.headers[0], {h.frame: h for h in part.headers}
-    datasets = [read_whole(first)] if not first.grouped else read_frames(first, frames=first.frames)
+    first = part.headers[0]
     try:
-        for frame, dataset in enumerate(datasets):
-            if frame in wanted:
-                header = wanted.pop(frame)
-                yield header, *_picture(dataset, header, rescale)
-            if not (wanted or part.is_last):
-                return
+        datasets = read_frames(part.headers) if first.grouped else [read_whole(first)]
+        for header, dataset in zip(part.headers, datasets, strict=True):
+            yield header, *_picture(dataset, header, rescale)
     except (Damaged, ExamError):
         raise
     except Exception as error:
@@ -178,7 +175,7 @@ def _decoded(part: _Part, rescale: Rescale | None) -> Iterator[_Decoded]:
 
 def _picture(dataset: Dataset, header: Header, rescale: Rescale | None) -> tuple[Picture, np.ndarray]:
     stored = _stored(dataset, header)
-    told = rescale_of(dataset)
+    told = believed(header.rescale if header.grouped else told_rescale(dataset))
     hu = hounsfield_of(stored, dataset, rescale or told or Rescale(1.0, 0.0))
     if header.orientation is not None:
         hu = upright(hu, header.orientation)

@@ -1,5 +1,6 @@
 """From stored values to Hounsfield units."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,22 +40,26 @@ class Rescale(NamedTuple):
         return Rescale(-self.slope, self.slope * whole + self.intercept)
 
 
-def rescale_of(dataset: Dataset) -> Rescale | None:
-    """The rescale of a slice, None where it has none.
+def told_rescale(dataset: Dataset) -> Rescale | None:
+    """What a slice says of its rescale, None where it says nothing; not a number where it says no numbers."""
+    try:
+        slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+        if slope in (None, "") or intercept in (None, ""):
+            return None
+        return Rescale(float(slope), float(intercept))
+    except (TypeError, ValueError, ArithmeticError):
+        return Rescale(math.nan, math.nan)
+
+
+def believed(told: Rescale | None) -> Rescale | None:
+    """The rescale of a slice as it is, None where it has none.
 
     Raises:
         Damaged: it is there and is no number.
     """
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if slope in (None, "") or intercept in (None, ""):
-        return None
-    try:
-        rescale = Rescale(float(slope), float(intercept))
-    except (TypeError, ValueError) as error:
-        raise Damaged(sentence("its rescale slope or intercept is no number")) from error
-    if not np.all(np.isfinite(rescale)) or rescale.slope == 0:
+    if told is not None and (not np.all(np.isfinite(told)) or told.slope == 0):
         raise Damaged(sentence("its rescale slope or intercept is no number"))
-    return rescale
+    return told
 
 
 def hounsfield_of(stored: np.ndarray, dataset: Dataset, rescale: Rescale) -> np.ndarray:

@@ -132,6 +132,15 @@ def test_a_value_of_megabytes_among_functional_groups_is_refused():
         read_exam(files(rewritten(an_enhanced_dicom(), lengthen)))
 
 
+@pytest.mark.parametrize("keyword", ["ExtendedOffsetTable", "ExtendedOffsetTableLengths"])
+def test_an_offset_table_of_megabytes_is_refused(keyword):
+    tables = {"ExtendedOffsetTable": bytes(8), "ExtendedOffsetTableLengths": bytes(8), keyword: bytes(17 * MEGABYTE)}
+    content = rewritten(an_enhanced_dicom(syntax=RLELossless), lambda data_set: data_set.update(tables))
+
+    with at_most(40), pytest.raises(Unreadable, match="absurdly long"):
+        read_exam(files(content))
+
+
 def test_items_are_counted_after_inflating():
     bomb = a_dicom()[132:] + b"\xfe\xff\x00\xe0\0\0\0\0" * (MAX_ITEMS + 1)
 

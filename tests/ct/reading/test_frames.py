@@ -1,12 +1,19 @@
 import contextlib
+import struct
 import tracemalloc
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_frames
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -23,8 +30,10 @@ from pydicom.uid import (
 from app.ct.errors import ExamError, NoUsableSeries, TooLarge, Unreadable
 from app.ct.exam import Exam, Order, RejectedSeries
 from app.ct.reading import NamedFile, read_exam
+from app.ct.reading.files import Damaged
+from app.ct.reading.fragments import pictures_in, stored_in
 from app.ct.reading.frames import MAX_ITEMS
-from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, an_enhanced_dicom, files, shared_data
+from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, an_enhanced_dicom, files, rewritten, shared_data
 
 SYNTAXES = [
     ExplicitVRLittleEndian,
@@ -183,6 +192,171 @@ def test_raw_frames_are_read_one_by_one(tmp_path: Path):
     # The pictures themselves are 10 MB, the file is 20.
     assert tracemalloc.get_traced_memory()[1] < 18 * 2**20
     tracemalloc.stop()
+
+
+class Searched(bytes):
+    """Bytes of which it is counted how many are looked through."""
+
+    seen = 0
+
+    def find(self, what: bytes, start: int = 0) -> int:  # type: ignore[override]
+        at = super().find(what, start)
+        self.seen += (len(self) if at < 0 else at) - start
+        return at
+
+
+class Counted(NamedFile):
+    """A file that counts the bytes that are read of it or searched in it."""
+
+    def open(self) -> BinaryIO:
+        content = self.content
+
+        class Reading(BytesIO):
+            def read(self, count: int | None = -1, /) -> bytes:
+                piece = super().read(count)
+                content.seen += len(piece)
+                return piece
+
+        return Reading(content)
+
+
+@pytest.mark.parametrize("side", [16, 128])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
+@pytest.mark.parametrize("undefined", [False, True], ids=["sequences of a length", "sequences to an end"])
+def test_a_file_of_many_pictures_is_read_a_few_times_whatever_parts_it_is_decoded_in(side, syntax, undefined):
+    stored = [a_picture(height=side, width=side, seed=k).astype(np.uint16) * 6 for k in range(96)]
+    whole = an_enhanced_dicom(stored=stored, syntax=syntax)
+    if undefined:
+        whole = with_undefined_lengths(whole)
+    content = Searched(whole)
+
+    exam = read_exam([Counted("a", content)])
+
+    assert all(np.array_equal(s.gray, a_gray(one)) for s, one in zip(exam.slices, stored, strict=True))
+    # The header's pass searches three times and reads once, the pixels' pass reads once.
+    assert content.seen < 6 * len(content)
+
+
+def test_a_deflated_file_of_many_pictures_is_inflated_for_its_headers_and_for_its_pixels(monkeypatch):
+    whole = an_enhanced_dicom(stored=[a_picture(seed=k) for k in range(96)], syntax=DeflatedExplicitVRLittleEndian)
+    inflated = []
+    read = NamedFile.read
+    monkeypatch.setattr(NamedFile, "read", lambda file: inflated.append(file) or read(file))
+
+    assert len(read_exam(files(whole)).slices) == 96
+    assert len(inflated) == 2
+
+
+def with_undefined_lengths(content: bytes) -> bytes:
+    """The same file with sequences that end with a delimiter, which can only be skipped by being parsed."""
+    data_set, written = pydicom.dcmread(BytesIO(content)), BytesIO()
+    for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        data_set[group].is_undefined_length = True
+        for item in data_set[group].value:
+            item.is_undefined_length_sequence_item = True
+    data_set.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+def test_only_the_pictures_that_are_wanted_are_read():
+    """The others, such as localizers, may be what they want."""
+    stored = [a_picture(height=128, width=128, seed=k).astype(np.uint16) * 6 for k in range(40)]
+    names = [["ORIGINAL", "PRIMARY", "AXIAL" if k >= 36 else "LOCALIZER", "NONE"] for k in range(40)]
+
+    def tell(data_set: FileDataset) -> None:
+        for item, name in zip(data_set.PerFrameFunctionalGroupsSequence, names, strict=True):
+            item.CTImageFrameTypeSequence = [an_item(FrameType=name)]
+
+    content = Searched(rewritten(an_enhanced_dicom(stored=stored), tell))
+    exam = read_exam([Counted("a", content)])
+
+    assert [np.array_equal(s.gray, a_gray(one)) for s, one in zip(exam.slices, stored[36:], strict=True)] == [True] * 4
+    assert content.seen < 1.5 * len(content)
+
+
+def in_fragments(content: bytes, table: bytes, pictures: Sequence[Sequence[bytes]], **tags: object) -> bytes:
+    """A file with the pictures of others, each cut into pieces."""
+    items = [table, *(piece for pieces in pictures for piece in pieces)]
+    pixels = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<I", len(item)) + item for item in items)
+
+    def put(data_set: FileDataset) -> None:
+        data_set.PixelData = pixels + b"\xfe\xff\xdd\xe0\0\0\0\0"
+        for keyword, value in tags.items():
+            setattr(data_set, keyword, value)
+
+    return rewritten(content, put)
+
+
+@pytest.mark.parametrize(
+    ("told", "cuts"),
+    # Of the extended table's pictures each is of one piece (PS3.3 C.7.6.3.1.8).
+    [("by the extended table", 1), *((told, cuts) for told in ("by the basic table", "nowhere") for cuts in (1, 3))],
+)
+def test_pictures_of_several_pieces_are_found_wherever_it_is_told_where_they_lie(told, cuts):
+    # The later ones are longer: the first one's length must not be taken for theirs.
+    stored = [np.zeros((64, 48), np.uint16), STORED[1], np.tile(STORED[2][:, :8], 6), *STORED] * 12
+    whole = an_enhanced_dicom(stored=stored, syntax=JPEG2000Lossless)
+    streams = list(generate_frames(pydicom.dcmread(BytesIO(whole)).PixelData, number_of_frames=len(stored)))
+    pictures = [
+        [one[k * (len(one) // (2 * cuts)) * 2 : (k + 1) * (len(one) // (2 * cuts)) * 2] for k in range(cuts - 1)]
+        + [one[(cuts - 1) * (len(one) // (2 * cuts)) * 2 :]]
+        for one in streams
+    ]
+    lengths = [sum(len(piece) + 8 for piece in pieces) for pieces in pictures]
+    offsets = [0, *accumulate(lengths)][:-1]
+    table = struct.pack(f"<{len(offsets)}I", *offsets) if told == "by the basic table" else b""
+    tags = {}
+    if told == "by the extended table":
+        tags["ExtendedOffsetTable"] = struct.pack(f"<{len(offsets)}Q", *offsets)
+        tags["ExtendedOffsetTableLengths"] = struct.pack(f"<{len(offsets)}Q", *map(len, streams))
+    exam = read_exam(files(in_fragments(whole, table, pictures, **tags)))
+
+    assert all(np.array_equal(s.gray, a_gray(one)) for s, one in zip(exam.slices, stored, strict=True))
+
+
+@pytest.mark.parametrize("pieces", [47, 49])
+def test_more_or_fewer_pictures_than_are_described_are_refused_however_late_they_come(pieces):
+    stored = [STORED[0]] * 48
+    whole = an_enhanced_dicom(stored=stored, syntax=RLELossless)
+    streams = list(generate_frames(pydicom.dcmread(BytesIO(whole)).PixelData, number_of_frames=48))
+
+    with pytest.raises(Unreadable, match="not as many"):
+        read_exam(files(in_fragments(whole, b"", [[one] for one in (streams * 2)[:pieces]])))
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_pictures_are_found_as_pydicom_finds_them(choices):
+    ends = st.sampled_from([b"", b"\xff\xd9", b"\xff\xd9\0"])
+    pieces = choices.draw(
+        st.lists(st.builds(bytes.__add__, st.binary(max_size=14), ends), min_size=1, max_size=8), "pieces"
+    )
+    frames = choices.draw(st.integers(1, 6), "frames")
+    offsets = choices.draw(st.lists(st.integers(0, 80), max_size=5), "offsets")
+    items = [struct.pack(f"<{len(offsets)}I", *offsets), *pieces]
+    content = b"".join(b"\xfe\xff\x00\xe0" + struct.pack("<I", len(item)) + item for item in items)
+    content += b"\xfe\xff\xdd\xe0\0\0\0\0"
+    opened = BytesIO(content)
+    try:
+        found = [stored_in(opened, spans) for spans in pictures_in(opened, frames=frames, extended=None)]
+    except Damaged:
+        found = None
+    try:
+        expected = list(generate_frames(content, number_of_frames=frames))
+    except ValueError:
+        expected = None
+
+    assert found == (expected if expected is None or len(expected) == frames else None)
+
+
+@pytest.mark.parametrize("slope", ["0", "1\\2", "nan"])
+def test_a_rescale_that_is_no_number_refuses_a_picture_of_several(slope):
+    def spoil(data_set: FileDataset) -> None:
+        groups = data_set.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0]
+        groups.add_new("RescaleSlope", "LO", slope.split("\\"))
+
+    with pytest.raises(Unreadable, match="rescale slope or intercept is no number"):
+        read_exam(files(rewritten(an_enhanced_dicom(), spoil)))
 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
