@@ -6,6 +6,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from app.cli import commands as serving
+from app.settings import Settings, unknown_settings
 from tests.models import the_served_model
 from training.cli import commands as training
 
@@ -44,6 +45,30 @@ def test_every_command_it_names_exists():
 
     assert named["covidct"] <= set(get_command(serving).commands)
     assert named["covidct-train"] <= set(get_command(training).commands)
+
+
+def as_told(default: object) -> str:
+    match default:
+        case None | ():
+            return ""
+        case bool():
+            return f"`{str(default).lower()}`"
+        case int() | float():
+            return f"{default:.15g}"
+        case Path():
+            return f"`{default.name}`"
+        case _:
+            return f"`{default}`"
+
+
+def test_every_setting_stands_there_with_its_default():
+    told = re.findall(r"^\| `COVIDCT_(\w+)` \| ?(.*?) ?\| (?:\S.*) \|$", README, flags=re.MULTILINE)
+
+    assert told == [(name.upper(), as_told(field.default)) for name, field in Settings.model_fields.items()]
+
+
+def test_every_variable_it_names_is_a_setting():
+    assert unknown_settings(dict.fromkeys(re.findall(r"COVIDCT_[A-Z]\w+", README), "")) == []
 
 
 def test_it_says_on_its_first_lines_what_it_is_not():
