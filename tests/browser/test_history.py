@@ -26,6 +26,23 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     expect(page.locator("#history")).to_be_hidden()
 
 
+def test_an_exam_sent_while_the_list_comes_stays_in_it(page: Page) -> None:
+    page.goto("/covid")
+
+    ids = page.evaluate(
+        """async () => {
+        const { remember, showHistory } = await import("/static/js/history.js");
+        remember("a".repeat(32));
+        const listed = showHistory();
+        remember("b".repeat(32));
+        await listed;
+        return JSON.parse(localStorage.getItem("covidct-exams"));
+    }"""
+    )
+
+    assert ids == ["b" * 32]
+
+
 def first_number(page: Page) -> int:
     """Of the slice of the first exam."""
     found = re.search(r"\d+", page.locator(".where").nth(0).inner_text())

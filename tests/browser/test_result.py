@@ -68,9 +68,13 @@ def test_a_reader_disagrees(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     page.get_by_label("Disagree").check()
     page.get_by_label("Comment", exact=True).fill("motion")
+    page.reload()  # As after a session that ended meanwhile.
+    expect(page.get_by_label("Comment", exact=True)).to_have_value("motion")
+    page.get_by_label("Disagree").check()
     page.get_by_role("button", name="Keep this").click()
 
     expect(page.locator(".said")).to_contain_text("motion")
+    expect(page.get_by_label("Comment", exact=True)).to_have_value("")
     assert severe(page) == []
 
 

@@ -232,7 +232,7 @@ def test_without_what_draws_the_curve_the_page_stays_as_it_was_served(page: Page
     diagnose(page, pictures(exam_folder))
 
     expect(page.locator("#plain")).to_be_visible()
-    expect(page.locator("#stage")).to_be_hidden()
+    expect(page.locator("#pane")).to_be_hidden()
 
 
 def test_a_limit_of_the_window_that_is_not_given_changes_nothing(page: Page, exam_folder: Path) -> None:
@@ -244,6 +244,23 @@ def test_a_limit_of_the_window_that_is_not_given_changes_nothing(page: Page, exa
 
     expect(page.locator("#width")).to_have_value(before.split("/")[1])
     assert stage(page, "window") == before
+
+
+def test_of_thousands_of_maps_some_are_kept_enlarged(page: Page) -> None:
+    page.goto("/covid")
+
+    kept = page.evaluate(
+        """async () => {
+        const { Maps } = await import("/static/js/viewer/heat.js");
+        const heat = btoa("\\0\\0\\0\\0");
+        const one = { box: [0, 0, 8, 8], rows: 2, columns: 2, heat };
+        const maps = new Maps(Array.from({ length: 99 }, (_, slice) => ({ ...one, slice })));
+        for (let slice = 0; slice < 99; slice += 1) maps.draw(slice, 0.65, 0);
+        return Math.max(maps.enlarged.size, maps.drawn.size);
+    }"""
+    )
+
+    assert kept <= 40
 
 
 def touch(page: Page, places: list[list[tuple[int, int]]]) -> None:
