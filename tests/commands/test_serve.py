@@ -33,6 +33,12 @@ def client_of(process: subprocess.Popen[bytes]) -> Iterator[httpx.Client]:
         yield client
 
 
+def until_at_work(client: httpx.Client, sent: httpx.Response) -> None:
+    """Return once an exam that was sent has left the line."""
+    while client.get(sent.headers["Location"]).json()["status"] == "queued":
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _model() -> None:
     the_served_model()
@@ -78,14 +84,29 @@ def test_a_terminal_that_is_closed_lets_the_exam_at_work_be_finished(tmp_path: P
 
     with started("serve", "--port", 0, "--data-dir", tmp_path) as process, client_of(process) as client:
         sent = client.post("/api/v1/exams", files=exam, headers={"Prefer": "respond-async"})
-        while client.get(sent.headers["Location"]).json()["status"] == "queued":
-            time.sleep(0.02)
+        until_at_work(client, sent)
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
 
     assert process.returncode == 0
     ended = [line for line in map(json.loads, err.splitlines()) if line["event"] == "exam"]
     assert [line["status"] for line in ended] == ["done"]
+
+
+def test_who_interrupts_twice_does_not_wait_for_the_exam_at_work(tmp_path: Path) -> None:
+    exam = [("files", (file.name, file.read())) for file in jpeg_files(phantom(slices=150, lesions="many"))]
+
+    with started("serve", "--port", 0, "--data-dir", tmp_path) as process, client_of(process) as client:
+        sent = client.post("/api/v1/exams?slices=all", files=exam, headers={"Prefer": "respond-async"})
+        until_at_work(client, sent)
+        process.send_signal(signal.SIGINT)
+        while client.get("/readyz").status_code == 200:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert b'"event": "exam"' not in err
 
 
 def test_a_hang_up_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
