@@ -15,6 +15,7 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from app.settings import Settings
 from tests.builders import a_dicom_exam, a_jpeg, a_zip
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec
 from tests.web.conftest import Serve, Upload
@@ -318,6 +319,14 @@ async def test_a_wish_in_the_wrong_place_is_not_passed_over(client: httpx.AsyncC
     for answer in (in_form, misspelt):
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
         assert "series_instance_uid" in answer.json()["detail"]
+
+
+async def test_the_limits_of_an_upload_are_described(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/openapi.json")).json()["paths"]["/api/v1/exams"]["post"]["description"]
+    own = Settings(data_dir=Path("data"))
+
+    for limit in (own.max_files, own.max_upload_mb, own.queue_size, own.exams_per_minute, own.upload_mb_per_minute):
+        assert f"{limit:,} " in " ".join(told.split())
 
 
 async def test_a_body_that_is_no_form_is_told_what_is_taken(client: httpx.AsyncClient) -> None:
