@@ -160,10 +160,10 @@ class UnlikeTraining(ExamError):
 
 
 class SeveralStudies(ExamError):
-    """Slices of more than one study in one upload."""
+    """Slices of more than one study, or patient, in one upload."""
 
     code = "several-studies"
-    title = sentence("More than one study in the upload")
+    title = sentence("More than one study or patient in the upload")
     advice = sentence("Send one exam at a time.")
 
 
