@@ -3,42 +3,23 @@
 import os
 from collections.abc import Collection, Iterable
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, defer, mapped_column
+from sqlalchemy.orm import defer
 
 from app.audit import AuditLog, Break, Entry, Head, first_break, head_of, who
 from app.data_folder import AUDIT_FILE, EXAMS, hold, keep_private
-from app.database import FILE, Base, Database
+from app.database import FILE, Database
 from app.durable import sync
 from app.exam_folder import ExamFolder, deleted
+from app.exam_rows import TOMBSTONE, Row, kept_of
 from app.kept import KeptExam, KeptProblem, Sent, Status
 from app.keys import Keys
 from app.logs import complain
 from app.reviews import Reviews
-from app.said import as_kept, to_keep
-
-
-class _Row(Base):
-    __tablename__ = "exams"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    id: Mapped[str]
-    status: Mapped[str]
-    created_at: Mapped[float]
-    expires_at: Mapped[float]
-    files: Mapped[int]
-    receive_s: Mapped[float]
-    attempts: Mapped[int]
-    key_hash: Mapped[str | None]
-    report: Mapped[str | None]
-    problem: Mapped[str | None]
-    said: Mapped[str | None]
-    owner: Mapped[int | None]
-    input_sha256: Mapped[str | None]
-    request_sha256: Mapped[str | None]
-    stuck: Mapped[int]
+from app.said import to_keep
 
 
 class Store:
@@ -103,7 +84,7 @@ class Store:
 
         Once this returns, the exam is on the disk.
         """
-        row = _Row(
+        row = Row(
             id=exam_id,
             status=Status.QUEUED,
             created_at=now.timestamp(),
@@ -127,30 +108,30 @@ class Store:
             if known is None:
                 raise
             return known
-        return _kept(row)
+        return kept_of(row)
 
     def find(self, exam_id: str) -> KeptExam | None:
         """The exam of that id, expired or not."""
-        return self._first(_Row.id == exam_id)
+        return self._first(Row.id == exam_id)
 
     def find_by_key(self, key_hash: str) -> KeptExam | None:
         """The exam that was sent under an idempotency key."""
-        return self._first(_Row.key_hash == key_hash)
+        return self._first(Row.key_hash == key_hash)
 
     def start(self, exam_id: str) -> None:
         """Note that a diagnosis begins."""
-        self._update(exam_id, status=Status.RUNNING, attempts=_Row.attempts + 1)
+        self._update(exam_id, status=Status.RUNNING, attempts=Row.attempts + 1)
 
     def put_back(self, exam_id: str) -> None:
         """Note that a diagnosis was broken off in order, to begin again later: it does not count as an attempt."""
-        self._update(exam_id, status=Status.QUEUED, attempts=sa.func.max(0, _Row.attempts - 1))
+        self._update(exam_id, status=Status.QUEUED, attempts=sa.func.max(0, Row.attempts - 1))
 
     def mark_stuck(self, exam_id: str) -> int:
         """Note that a running diagnosis does not end; returns how often that was so, 0 where it has ended after all."""
-        stuck = sa.and_(_Row.id == exam_id, _Row.status == Status.RUNNING)
+        stuck = sa.and_(Row.id == exam_id, Row.status == Status.RUNNING)
         with self._session() as session:
-            marked = sa.update(_Row).where(stuck).values(status=Status.QUEUED, stuck=_Row.stuck + 1)
-            count = session.scalars(marked.returning(_Row.stuck)).first()
+            marked = sa.update(Row).where(stuck).values(status=Status.QUEUED, stuck=Row.stuck + 1)
+            count = session.scalars(marked.returning(Row.stuck)).first()
             if count is None:
                 return 0
             self._audit.append(session, Entry("stuck", exam_id, Status.QUEUED))
@@ -171,9 +152,9 @@ class Store:
 
     def unfinished(self) -> list[KeptExam]:
         """Exams that were accepted but not ended, oldest first."""
-        waiting = sa.select(_Row).where(_Row.status.in_([Status.QUEUED, Status.RUNNING])).order_by(_Row.number)
+        waiting = sa.select(Row).where(Row.status.in_([Status.QUEUED, Status.RUNNING])).order_by(Row.number)
         with self._session() as session:
-            return [_kept(row) for row in session.scalars(waiting)]
+            return [kept_of(row) for row in session.scalars(waiting)]
 
     def newest(
         self, limit: int, *, before: int | None = None, owner: int | None = None, with_reports: bool = True
@@ -186,23 +167,21 @@ class Store:
             owner: only this one's.
             with_reports: whether reports are read, of half a megabyte each, and what else the exam came to.
         """
-        listed = sa.select(_Row).where(_Row.status != Status.EXPIRED).order_by(_Row.number.desc()).limit(limit)
+        listed = sa.select(Row).where(Row.status != Status.EXPIRED).order_by(Row.number.desc()).limit(limit)
         if before is not None:
-            listed = listed.where(_Row.number < before)
+            listed = listed.where(Row.number < before)
         if owner is not None:
-            listed = listed.where(_Row.owner == owner)
+            listed = listed.where(Row.owner == owner)
         if not with_reports:
-            listed = listed.options(
-                *(defer(column, raiseload=True) for column in (_Row.report, _Row.said, _Row.problem))
-            )
+            listed = listed.options(*(defer(column, raiseload=True) for column in (Row.report, Row.said, Row.problem)))
         with self._session() as session:
-            return [_kept(row, is_whole=with_reports) for row in session.scalars(listed)]
+            return [kept_of(row, is_whole=with_reports) for row in session.scalars(listed)]
 
     def erase(self, exam_id: str, *, owner: int | None = None) -> None:
         """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked."""
         with self._session() as session:
             self.reviews.erase(session, exam_id)
-            session.execute(sa.delete(_Row).where(_Row.id == exam_id))
+            session.execute(sa.delete(Row).where(Row.id == exam_id))
             self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
         self.folder(exam_id).erase()
         self._database.forget()
@@ -225,15 +204,15 @@ class Store:
         Returns:
             Ids of the exams that were erased but for their folders, which are to be erased by ``erase_folders``.
         """
-        past = sa.or_(_Row.expires_at <= now.timestamp(), _Row.created_at <= (now - keep).timestamp())
-        over = sa.and_(past, _Row.status != Status.EXPIRED, _Row.id.not_in(list(at_work)))
-        ended_at = sa.func.min(_Row.expires_at, now.timestamp())
-        forgotten = sa.and_(_Row.expires_at <= (now - tombstone).timestamp(), _Row.status == Status.EXPIRED)
+        past = sa.or_(Row.expires_at <= now.timestamp(), Row.created_at <= (now - keep).timestamp())
+        over = sa.and_(past, Row.status != Status.EXPIRED, Row.id.not_in(list(at_work)))
+        ended_at = sa.func.min(Row.expires_at, now.timestamp())
+        forgotten = sa.and_(Row.expires_at <= (now - tombstone).timestamp(), Row.status == Status.EXPIRED)
         with self._session() as session:
-            ids = list(session.scalars(sa.select(_Row.id).where(over)))
-            session.execute(sa.update(_Row).where(over).values(expires_at=ended_at, **_TOMBSTONE))
+            ids = list(session.scalars(sa.select(Row.id).where(over)))
+            session.execute(sa.update(Row).where(over).values(expires_at=ended_at, **TOMBSTONE))
             self.reviews.anonymize(session, ids)
-            session.execute(sa.delete(_Row).where(forgotten))
+            session.execute(sa.delete(Row).where(forgotten))
             if ids:
                 self._audit.append(session, *(Entry("expired", exam_id, Status.EXPIRED) for exam_id in ids))
         return ids
@@ -255,7 +234,7 @@ class Store:
         have ended. Only before uploads are taken.
         """
         with self._session() as session:
-            living = session.execute(sa.select(_Row.id, _Row.status).where(_Row.status != Status.EXPIRED))
+            living = session.execute(sa.select(Row.id, Row.status).where(Row.status != Status.EXPIRED))
             known = {exam_id: Status(status) for exam_id, status in living}
         for path in self._folders.iterdir():
             if path.name in known and known[path.name].is_final:
@@ -275,55 +254,18 @@ class Store:
 
     def _first(self, condition: sa.ColumnElement[bool]) -> KeptExam | None:
         with self._session() as session:
-            row = session.scalars(sa.select(_Row).where(condition)).first()
-        return None if row is None else _kept(row)
+            row = session.scalars(sa.select(Row).where(condition)).first()
+        return None if row is None else kept_of(row)
 
     def _end(self, exam_id: str, outcome: str, **values: object) -> bool:
         """Note an end, once: an exam that is no longer there has none, and one that has ended no other; whether it was noted."""
-        living = sa.and_(_Row.id == exam_id, _Row.status.in_([Status.QUEUED, Status.RUNNING]))
+        living = sa.and_(Row.id == exam_id, Row.status.in_([Status.QUEUED, Status.RUNNING]))
         with self._session() as session:
-            ended = session.execute(sa.update(_Row).where(living).values(**values).returning(_Row.id)).all()
+            ended = session.execute(sa.update(Row).where(living).values(**values).returning(Row.id)).all()
             if ended:
                 self._audit.append(session, Entry("ended", exam_id, outcome))
         return bool(ended)
 
     def _update(self, exam_id: str, **values: object) -> None:
         with self._session() as session:
-            session.execute(sa.update(_Row).where(_Row.id == exam_id).values(**values))
-
-
-_TOMBSTONE = {
-    "status": Status.EXPIRED,
-    "files": 0,
-    "receive_s": 0.0,
-    "attempts": 0,
-    "key_hash": None,
-    "report": None,
-    "problem": None,
-    "said": None,
-    "input_sha256": None,
-    "request_sha256": None,
-}
-
-
-def _kept(row: _Row, *, is_whole: bool = True) -> KeptExam:
-    report, problem, told = (row.report, row.problem, row.said) if is_whole else (None, None, None)
-    code, _, message = (problem or "").partition("\n")
-    said = as_kept(told)
-    return KeptExam(
-        number=row.number,
-        id=row.id,
-        status=Status(row.status),
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
-        expires_at=datetime.fromtimestamp(row.expires_at, UTC),
-        files=row.files,
-        receive_s=row.receive_s,
-        attempts=row.attempts,
-        report=report,
-        problem=KeptProblem(code, said.get(message, message)) if problem else None,
-        said=said,
-        owner=row.owner,
-        input_sha256=row.input_sha256,
-        request_sha256=row.request_sha256,
-        stuck=row.stuck,
-    )
+            session.execute(sa.update(Row).where(Row.id == exam_id).values(**values))
