@@ -11,6 +11,11 @@ def number(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
+def p_value(value: float | None) -> str:
+    """A probability by chance, which is never none."""
+    return "< 0.001" if value is not None and value < 0.001 else number(value)
+
+
 def with_interval(figure: Figure | None) -> str:
     """The figure with its interval in brackets, where it has one."""
     if figure is None or figure.value is None:

@@ -8,6 +8,7 @@ import pytest
 from tests.training.compared import a_compared_run, scores
 from tests.training.runs import a_run
 from training.fitting.slice_scores import SliceScores
+from training.markdown import p_value
 from training.metrics.evaluation import Sample
 from training.metrics.pairwise import compare_two
 from training.run import PartCount, RunError
@@ -238,3 +239,8 @@ def test_runs_that_learned_from_different_data_are_refused(tmp_path):
 
     with pytest.raises(RunError, match="trained on different data"):
         compare(runs, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.0, "< 0.001"), (0.0009, "< 0.001"), (0.012, "0.012"), (None, "-")])
+def test_no_difference_is_told_as_impossible_by_chance(value, told):
+    assert p_value(value) == told

@@ -9,7 +9,7 @@ import numpy as np
 
 from app import NOTICE
 from training.canvas import canvas, save
-from training.markdown import bullets, number, table, with_interval
+from training.markdown import bullets, number, p_value, table, with_interval
 from training.measuring.operating import operating_points
 from training.metrics.evaluation import Interval
 from training.metrics.ranking import auc
@@ -99,11 +99,11 @@ def _tests(pairs: Sequence["Comparison"]) -> str:
         [
             f"{p.first} less {p.second}",
             _cell(p.auc),
-            number(p.auc_p),
-            number(None if p.auc_p is None else min(1.0, p.auc_p * len(pairs))),
+            p_value(p.auc_p),
+            p_value(None if p.auc_p is None else min(1.0, p.auc_p * len(pairs))),
             _cell(p.accuracy),
             f"{p.only_first} : {p.only_second}",
-            number(p.mcnemar_p),
+            p_value(p.mcnemar_p),
         ]
         for p in pairs
     ]
