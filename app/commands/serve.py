@@ -43,9 +43,8 @@ class _Server(uvicorn.Server):
         while not draining.done() and not self.force_exit:
             await asyncio.sleep(0.05)
         await super().shutdown(*arguments, **options)  # type: ignore[arg-type]
-        if (
-            self.force_exit
-        ):  # The end of the loop would wait for the drain; what is at work begins again with the next start.
+        if self.force_exit:
+            # The end of the loop would wait for the drain; what is at work begins again with the next start.
             _leave(0)
 
     async def startup(self, *arguments: object, **options: object) -> None:
