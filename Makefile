@@ -137,7 +137,8 @@ $(WORK)/folds/%/metrics.json: $(WORK)/fold-%/run/digests.json
 SIZE ?= 112
 PAPERS = $(patsubst %,$(WORK)/networks/%,paper paper-vgg16 paper-googlenet paper-pretrained)
 networks: $(addsuffix /digests.json,$(PAPERS)) $(WORK)/fold-1/run/digests.json
-	$(TRAIN) compare $(PAPERS) $(WORK)/fold-1/run -o $(RECIPE)
+	ln -sfn ../fold-1/run $(WORK)/networks/served
+	$(TRAIN) compare $(PAPERS) $(WORK)/networks/served -o $(RECIPE)
 	$(AMEND)
 
 $(WORK)/networks/paper-pretrained/digests.json: $(WORK)/fold-1/catalog.csv

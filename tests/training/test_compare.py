@@ -152,6 +152,13 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
         compare(runs, tmp_path / "out")
 
 
+def test_a_run_may_be_called_by_a_link_to_it(tmp_path):
+    a_compared_run(tmp_path / "fold/run")
+    (tmp_path / "served").symlink_to(tmp_path / "fold/run")
+
+    assert [one.title for one in read_candidates([tmp_path / "served"])] == ["served"]
+
+
 @pytest.mark.parametrize("broken", ["", "file,label\nx,1\n", "file,dataset,group,label,part,logit\nx,d,g,1,test,nan\n"])
 def test_scores_that_are_none_are_refused(tmp_path, broken):
     (tmp_path / "scores.csv").write_text(broken)

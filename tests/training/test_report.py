@@ -41,7 +41,8 @@ def a_measured_run(folder: Path) -> Path:
     a_precision(folder, [a_candidate("int8", speed=2.2222, faults=["heat map"]), a_candidate("bf16")])
     (folder / "exam_rules.json").write_text(json.dumps({"rules": [{"name": "mean", "auc": {"value": 0.6789}}]}))
     (folder / "affected.json").write_text(json.dumps({"measured": {"masks": {"error": {"value": 0.0456}}}}))
-    (folder / "compare.csv").write_text("network,auc\nVGG16,0.7654\n")
+    compared = ["VGG16,test,all,0.7654,0.7,0.8", "VGG16,test,luna,0.5,,", "VGG16,train,luna,1.0,,"]
+    (folder / "compare.csv").write_text("\n".join(["run,part,source,auc,auc_low,auc_high", *compared, ""]))
     return folder
 
 
@@ -125,7 +126,10 @@ def test_a_figure_that_changes_in_a_file_changes_in_the_card(
 
 
 def test_rows_of_a_comparison_are_told(tmp_path: Path) -> None:
-    assert "| VGG16 | 0.7654 |" in card_of(a_measured_run(tmp_path))
+    card = card_of(a_measured_run(tmp_path))
+
+    assert "| run | part | source | AUC |" in card
+    assert "| VGG16 | test | all | 0.765 (0.700 to 0.800) |\n| VGG16 | test | luna | 0.500 |\n\n" in card
 
 
 def test_sentences_of_the_recipe_take_their_figures_from_the_run(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from training.markdown import bullets, number, table
 from training.measured import AFFECTED, EXAM_RULES
 from training.records.sources import SOURCES, UNKNOWN
 from training.releasing.card_figures import METRICS, crossed, figures, maps, refused, shortcuts, title, transfers
+from training.releasing.card_networks import networks
 from training.releasing.card_precision import precisions
 from training.releasing.card_worth import worth
 from training.releasing.findings import Findings
@@ -34,12 +35,6 @@ other windows, reformats, contrast studies of vessels; telling one pneumonia fro
 question. The heat map is evidence for the score, not a lesion mask. A probability here is not a probability of disease
 in a population: that depends on the prevalence.
 """
-
-
-_NOT_THESE = (
-    "Not these weights: each row is a network trained anew on the training part of one split, and measured on slices of its data"
-    " sets with both classes.\n\n"
-)
 
 
 def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> str:
@@ -72,7 +67,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
-        **({"Beside other networks": _NOT_THESE + table(*_compared(findings))} if findings.comparison else {}),
+        **({"Beside other networks": networks(findings.comparison)} if findings.comparison else {}),
         "What is not judged at all": refused(run, findings.evaluations, findings.refusals),
         "Limitations": bullets(limitations) or "None were written down by the run.\n",
     }
@@ -117,10 +112,6 @@ def _rules(findings: Findings, served: ExamRule) -> str:
 def _study(findings: Findings, name: str) -> str:
     found = dict(findings.studies).get(name)
     return "" if found is None else f"\n{as_tables(found, title='Measured')}"
-
-
-def _compared(findings: Findings) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    return findings.comparison[0], findings.comparison[1:]
 
 
 def _header(name: str, run: Run, evaluations: Sequence[Evaluation]) -> str:

@@ -28,7 +28,7 @@ class Candidate:
     """A run that is compared.
 
     Attributes:
-        title: name of its folder.
+        title: name of its folder, or of the link to it.
         run: what it was.
         scores: of the data sets that have both classes.
     """
@@ -111,14 +111,14 @@ def read_candidates(runs: Sequence[Path]) -> list[Candidate]:
     Raises:
         RunError: as ``compare``.
     """
-    if len({path.resolve().name for path in runs}) < len(runs):
+    if len({path.absolute().name for path in runs}) < len(runs):
         raise RunError("Two runs have folders of one name; rename one, for the table tells them apart by it.")
     found = []
     for path in runs:
         run = Run.read(path)
         check_seal(path)
         scores = SliceScores.read(path)
-        found.append(Candidate(path.resolve().name, run, _with_both_classes(scores.where(np.argsort(scores.files)))))
+        found.append(Candidate(path.absolute().name, run, _with_both_classes(scores.where(np.argsort(scores.files)))))
     first = found[0].scores
     for other in found[1:]:
         alike = (
