@@ -32,7 +32,7 @@ def port(tmp_path: Path) -> Iterator[Port]:
 def kept(tmp_path: Path) -> list[Path]:
     """What lies in the store once nothing is received any more."""
     folder = tmp_path / "data" / "exams"
-    for _ in range(500):
+    for _ in range(3000):
         if not list(folder.iterdir()):
             break
         time.sleep(0.01)
