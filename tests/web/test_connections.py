@@ -30,13 +30,17 @@ def port(tmp_path: Path) -> Iterator[Port]:
 
 
 def kept(tmp_path: Path) -> list[Path]:
-    """What lies in the store once nothing is received any more."""
+    """What lies in the store once nothing is received any more: a folder may be made a moment after the answer."""
     folder = tmp_path / "data" / "exams"
+    found: list[Path] = []
+    looks_in_a_row = 0
     for _ in range(3000):
-        if not list(folder.iterdir()):
+        found = list(folder.iterdir())
+        looks_in_a_row = 0 if found else looks_in_a_row + 1
+        if looks_in_a_row == 20:
             break
         time.sleep(0.01)
-    return list(folder.iterdir())
+    return found
 
 
 def code_of(said: bytes) -> str:
