@@ -185,4 +185,4 @@ def _pairs(pairs: Sequence[Comparison]) -> list[list[str]]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else f"{value:.6f}"
