@@ -13,7 +13,7 @@ import numpy as np
 from app.ahead import Ahead
 from app.course import Reading, Scoring
 from app.ct.affected import Affected, affected_of
-from app.ct.diagnosis import Diagnosis, HeldBack, diagnose, probability_of
+from app.ct.diagnosis import Diagnosis, diagnose, probability_of
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import check_body_part, check_likeness, check_lung_area, may_be_told
 from app.ct.gaps import Coverage, coverage_of
@@ -272,5 +272,5 @@ class DiagnosisService:
             exam_slices=len(exam.slices),
             rule=manifest.exam_rule,
             image=manifest.image,
-            held_back=None if coverage.gap_mm is None else HeldBack.GAP_IN_LUNGS,
+            held_back=coverage.held_back,
         )

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from app.ct.diagnosis import HeldBack
 from app.ct.exam import Exam
 from app.ct.selection import shows_lung
 from app.ct.words import Sentence, sentence
@@ -28,6 +29,11 @@ class Coverage:
 
     gap_mm: float | None
     is_cut: bool
+
+    @property
+    def held_back(self) -> HeldBack | None:
+        """Why no verdict is given but inconclusive: a lesion may lie in what is missing; None where nothing is."""
+        return None if self.gap_mm is None else HeldBack.GAP_IN_LUNGS
 
     @property
     def warnings(self) -> tuple[Sentence, ...]:

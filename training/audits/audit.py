@@ -23,8 +23,8 @@ from training.audits.randomized import cascade
 from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
 from training.audits.trial import Case, Pair, pairs, try_all
+from training.measuring.choosing import slices_at_most
 from training.measuring.evaluate import model_used
-from training.measuring.scoring import slices_at_most
 from training.records.catalog import Record
 
 REPORT, TABLES = "audit.json", "audit.md"

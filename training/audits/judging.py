@@ -14,7 +14,7 @@ from app.ct.manifest import Manifest
 from app.ct.preprocessing import Prepared
 from app.ct.scores import SliceScores
 from training.audits.alterations import Look
-from training.measuring.scoring import Machine, slices_at_most, slices_to_score
+from training.measuring.choosing import Machine, slices_at_most, slices_to_score
 
 _TOGETHER = 64
 """Pictures that share a pass through the network, at least, so long as there are so many."""

@@ -8,7 +8,7 @@ from app.ct.errors import ExamError
 from app.ct.exam import Exam
 from training.audits.judging import Auditable
 from training.audits.randomized import Picture
-from training.measuring.scoring import slices_to_score
+from training.measuring.choosing import slices_to_score
 from training.records.catalog import Record
 from training.records.masks import read_mask
 

@@ -13,12 +13,14 @@ import numpy as np
 from app import NOTICE
 from app.ct.diagnosis import Verdict
 from app.ct.manifest import Manifest
-from training.measuring.evaluation_report import NOT_SAID, write_report
+from training.measuring.choosing import slices_at_most
+from training.measuring.evaluation_report import write_report
 from training.measuring.gallery import GALLERY, write_gallery
 from training.measuring.illustrate import Curves, draw
 from training.measuring.masks import localization
 from training.measuring.operating import OperatingPoint, offered, on_validation, taken_over
-from training.measuring.scoring import By, Scored, Scorer, score, slices_at_most
+from training.measuring.parts import NOT_SAID
+from training.measuring.scoring import By, Scored, Scorer, score
 from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record

@@ -20,13 +20,11 @@ from training.measuring.illustrate import (
     ROC,
     SOURCES,
 )
+from training.measuring.parts import told_parts
 from training.measuring.scoring import By
 from training.metrics.evaluation import Interval
-from training.records.catalog import Part
 
 MARKDOWN, PAGE = "report.md", "report.html"
-NOT_SAID = "not said"
-"""The part of a record that ``prepare`` has not parted, in ``metrics.json``."""
 _ONE_BY_ONE = (
     "; a patient's slices were read one by one: that they differ in size or that one is unreadable is not counted"
 )
@@ -113,7 +111,7 @@ def _what(report: Mapping[str, Any]) -> Section:
         "trained on": trained.get("data", "not said"),
         "data": " and ".join(report["data"]),
         "where": ", ".join(report["where"]) or "all records",
-        "parts": _parts(report),
+        "parts": told_parts(report),
         "one case is a": report["by"],
         "positive class": report["positive_class"],
         "threshold": f"{report['threshold']:.3f} on the probability of COVID-19, chosen {report['threshold_chosen']}",
@@ -136,32 +134,6 @@ def _what(report: Mapping[str, Any]) -> Section:
 def _of_an_exam(most: int | str) -> str:
     told = "all that show lung" if most == "all" else f"at most {most} of those that show lung"
     return f"{told}, as the service scores on this machine unless asked for others"
-
-
-def _parts(report: Mapping[str, Any]) -> str:
-    """Records of each part, with what part train means: its figures are of what the model has learned by heart; and what it
-    means that a record has none.
-    """
-    counts = report["parts"]
-    told = [", ".join(f"{part} {count}" for part, count in counts.items())]
-    if Part.TRAIN in counts:
-        told.append("Records of part train may have trained this model: the figures flatter")
-    if counts.get(NOT_SAID):
-        told += _not_said(report)
-    return ". ".join(told)
-
-
-def _not_said(report: Mapping[str, Any]) -> Iterator[str]:
-    """What cannot be known of records that `prepare` has not parted, in sentences."""
-    learned = report["trained_with"].get("data", "")
-    known = f"it learned from {learned}" if learned else "what it learned from is not said either"
-    yield f"Nobody says whether the {report['parts'][NOT_SAID]} not said trained this model: {known}"
-    if same := sorted(set(report["per_source"]) & set(learned.split(", "))):
-        yield f"{', '.join(same)} is a data set of a name that it learned from"
-    yield (
-        "Figures on pictures that it learned from flatter, under whatever name: `covidct-train prepare` of both together finds "
-        "what is there twice"
-    )
 
 
 def _metrics(report: Mapping[str, Any]) -> Section:

@@ -4,34 +4,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from app.ct.diagnosis import HeldBack, Verdict, diagnose
-from app.ct.errors import ExamError, NoLung, NotChest, UnlikeTraining
+from app.ct.errors import ExamError, UnlikeTraining
 from app.ct.exam import Exam, Slice
-from app.ct.fitness import check_body_part, check_lung_area, is_like_training
-from app.ct.gaps import coverage_of
+from app.ct.fitness import is_like_training
 from app.ct.heatmap import enlarged
 from app.ct.manifest import FitnessSpec, Manifest
-from app.ct.precision import Precision
 from app.ct.preprocessing import make_preprocessor
-from app.ct.processors import cpus
 from app.ct.scores import SliceScores
-from app.ct.selection import lung_area, select_slices, slices_by_default
-from app.ct.spread import end_to_end
+from training.measuring.choosing import Machine, slices_at_most, slices_to_score
 from training.measuring.masks import Located, SliceMap, locate, not_located
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
-
-
-class Machine(Protocol):
-    """What of ``app.ct.classifier.Classifier`` says how much of an exam it scores."""
-
-    on_gpu: bool
-    precision: Precision
 
 
 class Scorer(Machine, Protocol):
@@ -161,38 +150,6 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         located = (not_located(record),) if record.mask else ()
     shown = _shown(record, scores, strongest, index=scores.indices[strongest])
     return replace(judged, located=located, shown=shown)
-
-
-def slices_at_most(machine: Machine) -> int | None:
-    """How many slices of an exam the service would score on this machine unless asked for others; None for all with lung."""
-    return slices_by_default(on_gpu=machine.on_gpu, precision=machine.precision, cpus=cpus())
-
-
-class Chosen(NamedTuple):
-    """What of an exam is scored.
-
-    Attributes:
-        indices: of slices.
-        refused: why serving would refuse the exam without scoring it (an error's code); empty where it would not.
-        held_back: why serving would give no verdict but inconclusive.
-    """
-
-    indices: tuple[int, ...]
-    refused: str = ""
-    held_back: HeldBack | None = None
-
-
-def slices_to_score(exam: Exam, limit: int | None, fitness: FitnessSpec) -> Chosen:
-    """The slices serving would score; where it would refuse the exam, some that are spread over it."""
-    try:
-        check_body_part(exam)
-        area = lung_area(exam)
-        check_lung_area(area, fitness.least_lung_area)
-        gap_mm = coverage_of(exam, area).gap_mm
-        return Chosen(select_slices(area, limit), held_back=None if gap_mm is None else HeldBack.GAP_IN_LUNGS)
-    except (NotChest, NoLung) as error:
-        count = len(exam.slices)
-        return Chosen(tuple(map(int, end_to_end(count, count if limit is None else limit))), refused=error.code)
 
 
 def _unlike(distance: np.ndarray) -> str:
