@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from struct import unpack
 from typing import BinaryIO
 
-from pydicom.encaps import parse_basic_offsets
+from pydicom.encaps import parse_basic_offsets, parse_fragments
 
 from app.ct.reading.files import Damaged
 from app.ct.words import sentence
 
 Span = tuple[int, int]
 """Where a fragment begins in its file, and of how many bytes it is."""
-_ITEM, _END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _ITEM_BYTES = 8
 # The end of a picture in the JPEG family; a padding byte or some may follow it.
 _END_OF_PICTURE, _TAIL_BYTES = b"\xff\xd9", 10
@@ -29,6 +28,7 @@ def pictures_in(opened: BinaryIO, *, frames: int, extended: tuple[bytes, bytes] 
 
     Raises:
         Damaged: these are not so many pictures, or some of their bytes are not there.
+        ValueError: the fragments cannot be followed.
     """
     basic = parse_basic_offsets(opened)
     pictures: list[Sequence[Span]]
@@ -61,14 +61,8 @@ def _by_extended(begin: int, offsets: bytes, lengths: bytes) -> list[Sequence[Sp
 
 def _fragments(opened: BinaryIO) -> list[Span]:
     """All of them, in order; the last one may reach beyond the end of a file that was cut off."""
-    spans = []
-    while (item := opened.read(_ITEM_BYTES))[:4] == _ITEM and len(item) == _ITEM_BYTES:
-        length = int.from_bytes(item[4:], "little")
-        spans.append((opened.tell(), length))
-        opened.seek(length, 1)
-    if item and item[:4] != _END:
-        raise _unlike_what_it_says()
-    return spans
+    _, items = parse_fragments(opened)
+    return [(at + _ITEM_BYTES, int.from_bytes(_read(opened, at + 4, 4), "little")) for at in items]
 
 
 def _by_basic(fragments: Sequence[Span], offsets: Sequence[int]) -> list[Sequence[Span]]:
