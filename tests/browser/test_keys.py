@@ -42,8 +42,10 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     diagnose(page, pictures(exam_folder))
     drawn(page)
     exam = page.url
+    page.locator("#comment").fill("a draft")
     page.goto("/covid")
     expect(page.locator(".history li a")).to_have_text(re.compile(r"COVID-19 found, [\d.]+ %"))
+    assert page.evaluate("() => sessionStorage.length") == 1
     assert severe(page) == []
     assert page.evaluate("() => Object.keys(localStorage)") == []
     assert "covidct-session" not in page.evaluate("() => document.cookie")
@@ -52,6 +54,7 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     # Until it is loaded whole: the browser clears its cache meanwhile, and aborts what is asked of it before.
     page.wait_for_url(re.compile("/covid/sign-in"))
     expect(page.get_by_label("Key")).to_be_visible()
+    assert page.evaluate("() => sessionStorage.length") == 0
     sign_in(page, others)
     expect(page.locator(".history li")).to_have_count(0)
     assert page.goto(exam).status == 404  # type: ignore[union-attr]

@@ -135,6 +135,7 @@ document.addEventListener("submit", async (event) => {
   leaving = true;
   if (await answers()) {
     sure.add(form);
+    if (new URL(form.action).pathname === "/covid/sign-out") forgetDrafts();
     form.requestSubmit(submitter);
   } else {
     leaving = false;
@@ -142,6 +143,15 @@ document.addEventListener("submit", async (event) => {
   }
   asked.delete(form);
 });
+
+/** What was written and not sent is not for who signs in next. */
+function forgetDrafts() {
+  try {
+    sessionStorage.clear();
+  } catch {
+    // Storage is closed to this page: there are none.
+  }
+}
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
