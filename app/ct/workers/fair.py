@@ -19,12 +19,6 @@ class FairThreads:
         self._lock = threading.Lock()
         self._lines: deque[Line] = deque()
 
-    @property
-    def waiting(self) -> int:
-        """How much work is not begun."""
-        with self._lock:
-            return sum(map(len, self._lines))
-
     def submit(self, work: Callable[[], Any], line: Line) -> Future[Any]:
         """Have the work done after what is in its line already.
 

@@ -1,17 +1,10 @@
 """Worker processes, ended and replaced when they break."""
 
-import os
 import resource
-import signal
-import socket
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +14,9 @@ from app.ct.processors import cpus
 from app.ct.workers import ON_THE_SPOT, Broken, ClosableWorkers, Item, Result
 from app.ct.workers.fair import FairThreads, Line
 from app.ct.workers.plain import Unbelievable
+from app.ct.workers.process import WorkerProcess
 from app.ct.workers.sandbox import hide_memory
-from app.ct.workers.wire import answered, ask, lending
+from app.ct.workers.wire import lending
 
 CPU_S = 30.0
 """Processor time that one item may take; the slowest honest file, a damaged slice that a decoder searches through, takes 10."""
@@ -36,95 +30,6 @@ _MOST = 8
 """Processes, where nobody asks for a number of them."""
 _AHEAD = 4
 """Messages for each worker that are done before their results are taken."""
-
-
-@dataclass
-class _Child:
-    """One process, the ends of its lines, and whether the kernel refuses it what ``walls`` and ``sandbox`` name."""
-
-    process: subprocess.Popen[bytes]
-    asks: socket.socket
-    answers: int
-    is_walled_off: bool = False
-    is_shut_in: bool = False
-    was_slow: bool = False
-
-    @classmethod
-    def started(cls) -> Self:
-        """Not to be asked anything before ``greet``.
-
-        Raises:
-            OSError: no process can be started.
-        """
-        command = [sys.executable, "-m", "app.ct.workers.child"]
-        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                # A group of its own: what is typed at the service's terminal is the service's to answer.
-                process = subprocess.Popen(
-                    command,
-                    stdin=theirs.fileno(),
-                    stdout=pipe,
-                    stderr=nowhere,
-                    env=_environment(),
-                    start_new_session=True,
-                )
-            except BaseException:
-                ours.close()
-                raise
-        assert process.stdout is not None
-        return cls(process, ours, process.stdout.fileno())
-
-    def greet(self, *, wall_s: float) -> None:
-        """Wait until the process is ready.
-
-        Raises:
-            EOFError, OSError, Unbelievable: it will never be.
-        """
-        with self._ending_after(wall_s):
-            self.is_walled_off, self.is_shut_in = (told is True for told in answered(self.answers))
-
-    def ask(self, question: tuple[bytes, list[int]], *, items: int, wall_s: float) -> list[Any]:
-        """The answers, one an item.
-
-        Args:
-            question: work, items (see ``Workers.map``) and processor time for all of them together, as ``lending`` gives it.
-            items: how many.
-            wall_s: time for all of them together.
-
-        Raises:
-            EOFError, OSError, Unbelievable: the process is of no use any more.
-        """
-        with self._ending_after(wall_s):
-            ask(self.asks, question)
-            found = answered(self.answers)
-        if not isinstance(found, list) or len(found) != items:
-            raise Unbelievable
-        return found
-
-    @contextmanager
-    def _ending_after(self, wall_s: float) -> Iterator[None]:
-        stop = threading.Timer(wall_s, self._end_slow)
-        stop.daemon = True
-        stop.start()
-        try:
-            yield
-        finally:
-            stop.cancel()
-
-    def _end_slow(self) -> None:
-        self.was_slow = True
-        self.process.kill()
-
-    def end(self) -> None:
-        """Without waiting for what it does."""
-        self.process.kill()
-        self.asks.close()
-        if self.process.stdout is not None:
-            with suppress(OSError):
-                self.process.stdout.close()
-        self.was_slow |= self.process.wait() == -signal.SIGXCPU
 
 
 class WorkerPool:
@@ -144,7 +49,7 @@ class WorkerPool:
         self.count = count or min(cpus(), _MOST)
         self._cpu_s, self._wall_s, self._start_s = cpu_s, wall_s, start_s
         self._own = threading.local()
-        self._alive: dict[int, _Child] = {}
+        self._alive: dict[int, WorkerProcess] = {}
         self._guard = threading.Lock()
         self._threads = FairThreads(self.count, name="worker")
         self._closed = False
@@ -261,16 +166,16 @@ class WorkerPool:
             self._drop(child)
             raise
 
-    def _child(self) -> _Child:
+    def _child(self) -> WorkerProcess:
         """This thread's process, a new one where it has none.
 
         Raises:
             EOFError, OSError, Unbelievable: none can be started.
             RuntimeError: the pool is closed.
         """
-        child: _Child | None = getattr(self._own, "child", None)
+        child: WorkerProcess | None = getattr(self._own, "child", None)
         if child is None:
-            child = _Child.started()
+            child = WorkerProcess.started()
             self._register(child)
             try:
                 child.greet(wall_s=self._start_s)
@@ -280,7 +185,7 @@ class WorkerPool:
             self._own.child = child
         return child
 
-    def _register(self, child: _Child) -> None:
+    def _register(self, child: WorkerProcess) -> None:
         """Have ``close`` end the process."""
         with self._guard:
             if not self._closed:
@@ -289,7 +194,7 @@ class WorkerPool:
         child.end()
         raise RuntimeError("closed")
 
-    def _drop(self, child: _Child) -> None:
+    def _drop(self, child: WorkerProcess) -> None:
         self._own.child = None
         with self._guard:
             self._alive.pop(id(child), None)
@@ -311,10 +216,3 @@ def _allow_descriptors() -> None:
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _environment() -> dict[str, str]:
-    """Of a worker: where modules are, no more threads than one, and nothing of the service's settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVIDCT_")}
-    modules = os.pathsep.join(path for path in sys.path if path)
-    return kept | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -206,7 +206,7 @@ def test_who_comes_with_little_does_not_wait_behind_much(tmp_path: Path) -> None
         own.check()
         much = threads.submit(answers, own, tasks.released_at, [item] * 4)
         little = threads.submit(answers, own, tasks.released_at, [item])
-        while own._threads.waiting < 4:
+        while sum(map(len, own._threads._lines)) < 4:
             time.sleep(0.01)
         gate.write_text("open", encoding="utf-8")
 
