@@ -33,8 +33,10 @@ def client_of(process: subprocess.Popen[bytes]) -> Iterator[httpx.Client]:
         yield client
 
 
-def until_at_work(client: httpx.Client, sent: httpx.Response) -> None:
-    """Return once an exam that was sent has left the line."""
+def send_until_at_work(client: httpx.Client, *, slices: int, scored: str) -> None:
+    """Send an exam, and return once it has left the line."""
+    exam = [("files", (file.name, file.read())) for file in jpeg_files(phantom(slices=slices, lesions="many"))]
+    sent = client.post(f"/api/v1/exams?slices={scored}", files=exam, headers={"Prefer": "respond-async"})
     while client.get(sent.headers["Location"]).json()["status"] == "queued":
         time.sleep(0.02)
 
@@ -80,11 +82,8 @@ def test_being_ended_while_the_model_loads_is_no_failure(tmp_path: Path, sent: s
 
 
 def test_a_terminal_that_is_closed_lets_the_exam_at_work_be_finished(tmp_path: Path) -> None:
-    exam = [("files", (file.name, file.read())) for file in jpeg_files(phantom(slices=24, lesions="many"))]
-
     with started("serve", "--port", 0, "--data-dir", tmp_path) as process, client_of(process) as client:
-        sent = client.post("/api/v1/exams", files=exam, headers={"Prefer": "respond-async"})
-        until_at_work(client, sent)
+        send_until_at_work(client, slices=24, scored="16")
         process.send_signal(signal.SIGHUP)
         _, err = process.communicate(timeout=60)
 
@@ -94,11 +93,8 @@ def test_a_terminal_that_is_closed_lets_the_exam_at_work_be_finished(tmp_path: P
 
 
 def test_who_interrupts_twice_does_not_wait_for_the_exam_at_work(tmp_path: Path) -> None:
-    exam = [("files", (file.name, file.read())) for file in jpeg_files(phantom(slices=150, lesions="many"))]
-
     with started("serve", "--port", 0, "--data-dir", tmp_path) as process, client_of(process) as client:
-        sent = client.post("/api/v1/exams?slices=all", files=exam, headers={"Prefer": "respond-async"})
-        until_at_work(client, sent)
+        send_until_at_work(client, slices=150, scored="all")
         process.send_signal(signal.SIGINT)
         while client.get("/readyz").status_code == 200:
             time.sleep(0.02)

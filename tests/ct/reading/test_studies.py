@@ -7,16 +7,17 @@ from app.ct.reading import read_exam
 from tests.builders import a_dicom, a_dicom_exam, a_picture, an_enhanced_dicom, files
 
 
-def test_a_report_of_another_study_is_left_out():
+@pytest.mark.parametrize("own", [{"StudyInstanceUID": "1.2.3.2"}, {"PatientID": "B"}], ids=str)
+def test_a_report_of_another_study_or_patient_is_left_out(own):
     report = a_dicom(
         without=["PixelData", "Rows", "Columns"],
         SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67",
         Modality="SR",
-        StudyInstanceUID="1.2.3.2",
         SeriesInstanceUID="1.2.3.2.1",
+        **own,
     )
 
-    assert len(read_exam(files(*a_dicom_exam(), report)).slices) == 4
+    assert len(read_exam(files(*a_dicom_exam(PatientID="A"), report)).slices) == 4
 
 
 def test_a_series_of_which_every_slice_was_given_a_study_of_its_own_is_one():
@@ -96,15 +97,3 @@ def test_slices_of_which_every_one_was_given_a_patient_of_its_own_are_one_exam()
     sent = [a_dicom(stored=a_picture(seed=i), z_mm=-5.0 * i, PatientID=f"P{i}") for i in range(12)]
 
     assert len(read_exam(files(*sent)).slices) == 12
-
-
-def test_a_report_of_another_patient_is_left_out():
-    report = a_dicom(
-        without=["PixelData", "Rows", "Columns"],
-        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.67",
-        Modality="SR",
-        PatientID="B",
-        SeriesInstanceUID="1.2.3.2.1",
-    )
-
-    assert len(read_exam(files(*a_patient("A", seed=0), report)).slices) == 12
