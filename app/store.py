@@ -1,15 +1,17 @@
 """Exams kept for a while: rows in an SQLite file, one folder per exam beside it."""
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import defer
 
 from app.audit import AuditLog, Break, Entry, Head, first_break, head_of, who
+from app.ct.errors import StorageFull
 from app.data_folder import AUDIT_FILE, EXAMS, hold, keep_private
 from app.database import FILE, Database
 from app.durable import sync
@@ -20,6 +22,8 @@ from app.keys import Keys
 from app.logs import complain
 from app.reviews import Reviews
 from app.said import to_keep
+
+Noted = TypeVar("Noted")
 
 
 class Store:
@@ -178,11 +182,15 @@ class Store:
             return [kept_of(row, is_whole=with_reports) for row in session.scalars(listed)]
 
     def erase(self, exam_id: str, *, owner: int | None = None) -> None:
-        """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked."""
-        with self._session() as session:
-            self.reviews.erase(session, exam_id)
-            session.execute(sa.delete(Row).where(Row.id == exam_id))
-            self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
+        """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked; also on a full disk."""
+
+        def note() -> None:
+            with self._session() as session:
+                self.reviews.erase(session, exam_id)
+                session.execute(sa.delete(Row).where(Row.id == exam_id))
+                self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
+
+        self._make_room_for(note, Row.id == exam_id)
         self.folder(exam_id).erase()
         self._database.forget()
 
@@ -194,6 +202,8 @@ class Store:
         self, now: datetime, *, keep: timedelta, tombstone: timedelta, at_work: Collection[str] = ()
     ) -> list[str]:
         """Erase what has expired, whatever became of it, leaving its id for a while; forget ids older than ``tombstone``.
+
+        A full disk is given room by what is erased.
 
         Args:
             now: the time.
@@ -208,14 +218,18 @@ class Store:
         over = sa.and_(past, Row.status != Status.EXPIRED, Row.id.not_in(list(at_work)))
         ended_at = sa.func.min(Row.expires_at, now.timestamp())
         forgotten = sa.and_(Row.expires_at <= (now - tombstone).timestamp(), Row.status == Status.EXPIRED)
-        with self._session() as session:
-            ids = list(session.scalars(sa.select(Row.id).where(over)))
-            session.execute(sa.update(Row).where(over).values(expires_at=ended_at, **TOMBSTONE))
-            self.reviews.anonymize(session, ids)
-            session.execute(sa.delete(Row).where(forgotten))
-            if ids:
-                self._audit.append(session, *(Entry("expired", exam_id, Status.EXPIRED) for exam_id in ids))
-        return ids
+
+        def note() -> list[str]:
+            with self._session() as session:
+                ids = list(session.scalars(sa.select(Row.id).where(over)))
+                session.execute(sa.update(Row).where(over).values(expires_at=ended_at, **TOMBSTONE))
+                self.reviews.anonymize(session, ids)
+                session.execute(sa.delete(Row).where(forgotten))
+                if ids:
+                    self._audit.append(session, *(Entry("expired", exam_id, Status.EXPIRED) for exam_id in ids))
+            return ids
+
+        return self._make_room_for(note, over)
 
     def erase_folders(self, ids: Iterable[str]) -> None:
         """Delete the files of exams that have expired, and what could not be deleted before, of whatever exam.
@@ -241,6 +255,20 @@ class Store:
                 self.folder(path.name).drop_originals()
             elif path.name not in known and path.is_dir():
                 self.folder(path.name).erase()
+
+    def _make_room_for(self, note: Callable[[], Noted], which: sa.ColumnElement[bool]) -> Noted:
+        """Note an erasure; where the disk is too full for it, once more when the folders of the exams are deleted.
+
+        Only then: a kill between the two leaves a report without pictures until the exam is erased again.
+        """
+        try:
+            return note()
+        except StorageFull:
+            with self._session() as session:
+                ids = session.scalars(sa.select(Row.id).where(which)).all()
+            for exam_id in ids:
+                self.folder(exam_id).erase()
+            return note()
 
     def _keep_left(self, path: Path) -> None:
         """Complain of what could not be deleted, once, and keep it for the next sweep."""

@@ -1,6 +1,7 @@
 """The store on its own."""
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -229,6 +230,43 @@ def test_a_full_database_is_said_to_be_full(store: Store, tmp_path: Path) -> Non
 
     with pytest.raises(StorageFull):
         store.finish(exam.id, "x" * 10_000_000)
+
+
+@pytest.fixture
+def full(store: Store, monkeypatch: pytest.MonkeyPatch) -> KeptExam:
+    """An exam whose files fill the disk: nothing is written while they are there."""
+    exam = accepted(store)
+    store.folder(exam.id).create()
+    write = os.pwrite
+
+    def refuse(opened: int, data: bytes, at: int) -> int:
+        if store.folder(exam.id).path.exists():
+            raise OSError(errno.ENOSPC, "no space")
+        return write(opened, data, at)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(StorageFull):
+        accepted(store)
+    return exam
+
+
+def test_what_expires_makes_room_on_a_full_disk(store: Store, full: KeptExam) -> None:
+    kept = store.folder(full.id).path
+
+    assert store.expire(NOW, keep=HOUR, tombstone=9 * HOUR) == []
+    assert kept.exists()
+    assert store.expire(NOW + 2 * HOUR, keep=HOUR, tombstone=9 * HOUR) == [full.id]
+    assert not kept.exists()
+    assert store.check_audit() is None
+    assert accepted(store).status is Status.QUEUED
+
+
+def test_what_is_deleted_makes_room_on_a_full_disk(store: Store, full: KeptExam) -> None:
+    store.erase(full.id)
+
+    assert store.find(full.id) is None
+    assert not store.folder(full.id).path.exists()
+    assert store.check_audit() is None
 
 
 def test_originals_come_back_in_order_with_their_names(tmp_path: Path) -> None:

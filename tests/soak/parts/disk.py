@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.bench.client import EXAMS
 from tests.soak.rows import Length, Row
 from tests.soak.sending import a_form, end_of, hand_in, send_once
 from tests.soak.service import Service
@@ -36,18 +37,23 @@ def run(length: Length) -> Iterator[Row]:
 def _filled(service: Service, filler: Path, rounds: int) -> Iterator[Row]:
     form = a_form(slices=12, size=256)
     refused, alive, accepted, after = Counter[str](), Counter[int](), list[str](), Counter[str]()
+    deleted = Counter[int]()
     with service.client() as client:
         for _ in range(rounds):
+            in_the_way = str(hand_in(client, form).exam_id)
+            end_of(client, in_the_way)
             accepted += [one.exam_id for one in (hand_in(client, form) for _ in range(3)) if one.exam_id]
             _fill(filler)
             refused[send_once(client, form).detail] += 1
             alive[client.get("/livez").status_code] += 1
+            deleted[client.delete(f"{EXAMS}/{in_the_way}").status_code] += 1
             time.sleep(2)
             filler.unlink()
             after[send_once(client, form).fate] += 1
         ends = Counter(end_of(client, exam_id) for exam_id in accepted)
     yield Row(f"{_NAME}: an exam sent then", _said(refused), "507", set(refused) == {"507"})
     yield Row(f"{_NAME}: /livez then", _said(alive), "200", set(alive) == {200})
+    yield Row(f"{_NAME}: an exam deleted then", _said(deleted), "204", set(deleted) == {204})
     yield Row(f"{_NAME}: the exams accepted before", _said(ends), "all done", bool(accepted) and set(ends) == {"done"})
     yield Row(f"{_NAME}: an exam sent once there is room", _said(after), "done", set(after) == {"done"})
 
