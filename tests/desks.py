@@ -1,6 +1,5 @@
 """A desk as tests run it."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from app.settings import Settings
 from app.store import Store
 from app.uploads import Limits
 from tests.fakes import FakeClassifier
+from tests.waiting import until
 
 
 class RunningDesk:
@@ -55,18 +55,11 @@ class RunningDesk:
 
     def wait_until_left(self, exam_id: str) -> None:
         """Return once the desk has nothing more to do with an exam, however it ended."""
-        for _ in range(1000):
-            if self.desk.course(exam_id) is None:
-                return
-            time.sleep(0.01)
-        raise AssertionError("not left")
+        until(lambda: self.desk.course(exam_id) is None)
 
     def wait_for(self, exam_id: str) -> Outcome:
-        for _ in range(1000):
-            if exam_id in self.ended:
-                return self.ended[exam_id]
-            time.sleep(0.01)
-        raise AssertionError("not ended")
+        until(lambda: exam_id in self.ended)
+        return self.ended[exam_id]
 
     def close(self) -> None:
         self.desk.stop()

@@ -14,13 +14,14 @@ from tests.bench.fakes import Clock, a_contender
 from tests.bench.figures import Figure
 from tests.bench.gpu import names_of
 from tests.bench.machine import Machine
-from tests.bench.memory import Memory, descendants
+from tests.bench.memory import Memory, descendants, watched
 from tests.bench.process import BenchFailed, serving, started
 from tests.bench.report import Part, Report
 from tests.bench.rounds import Contender, Work, alternate, by_turns
 from tests.bench.startup import Startup, startup_figures, startup_table
 from tests.bench.tables import Table, figure, middle
 from tests.fakes import a_manifest
+from tests.waiting import until
 
 
 def some_images(count: int = 4) -> np.ndarray:
@@ -122,6 +123,18 @@ def test_the_memory_of_workers_counts() -> None:
 
     assert {os.getpid(), child.pid} <= set(family)
     assert memory.peak_mb > memory.alone_peak_mb
+
+
+def test_memory_that_comes_and_goes_is_seen() -> None:
+    taking = "taken = b'x' * 80_000_000; input(); del taken; input()"
+    command = [sys.executable, "-c", taking]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as child, watched(child.pid) as seen:
+        assert child.stdin is not None
+        until(lambda: seen.most_mb > 80)
+        print(file=child.stdin, flush=True)
+        until(lambda: seen.seen_mb[-1] < 60)
+
+    assert seen.most_mb > 80
 
 
 def test_a_process_that_ended_has_no_memory() -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -25,6 +24,7 @@ from app.kept import KeptExam, KeptProblem, Sent, Status, new_id
 from app.store import Store
 from tests.desks import RunningDesk
 from tests.fakes import FakeClassifier
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,7 @@ def test_stopping_leaves_the_line_for_the_next_start(chest: list[NamedFile], tmp
     running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate))
     running.desk.start()
     first, second = running.take(chest), running.take(chest)
-    while running.desk.waiting > 1:
-        time.sleep(0.01)
+    until(lambda: running.desk.waiting <= 1)
     threading.Timer(0.1, gate.set).start()
 
     running.desk.stop()
@@ -256,8 +255,7 @@ def test_an_exam_expires_in_line_but_not_at_work(chest: list[NamedFile], tmp_pat
     running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate), retention_h=1e-9)
     running.desk.start()
     at_work, in_line = running.take(chest), running.take(chest)
-    while running.desk.waiting > 1:
-        time.sleep(0.01)
+    until(lambda: running.desk.waiting <= 1)
 
     erased = running.desk.sweep()
     gate.set()
@@ -304,8 +302,7 @@ def test_an_exam_erased_at_work_is_no_failure(chest: list[NamedFile], tmp_path: 
     running = RunningDesk(tmp_path, classifier=Gone(gate=gate))
     running.desk.start()
     exam_id = running.take(chest)
-    while running.desk.waiting:
-        time.sleep(0.01)
+    until(lambda: not running.desk.waiting)
 
     running.desk.erase(exam_id)
     gate.set()

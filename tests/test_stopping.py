@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.store import Store
 from tests.desks import RunningDesk
 from tests.fakes import FakeClassifier
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +38,12 @@ def gate() -> Iterator[threading.Event]:
 
 def at_work(running: RunningDesk, exam_id: str) -> None:
     """Return once the exam is being scored."""
-    for _ in range(1000):
+
+    def is_scored() -> bool:
         course = running.desk.course(exam_id)
-        if course is not None and course.still_s > 0 and type(course.latest).__name__ == "Scoring":
-            return
-        time.sleep(0.01)
-    raise AssertionError("not at work")
+        return course is not None and course.still_s > 0 and type(course.latest).__name__ == "Scoring"
+
+    until(is_scored)
 
 
 def test_an_exam_that_is_not_done_in_time_begins_again_with_the_next_start(
@@ -74,8 +75,7 @@ def test_who_follows_an_exam_in_line_is_told_at_once_and_the_one_at_work_is_fini
     stopping.start()
     course = running.desk.course(second)
     assert course is not None
-    while not isinstance(course.latest, Paused):
-        time.sleep(0.01)
+    until(lambda: isinstance(course.latest, Paused))
     ended_before = dict(running.ended)
     with pytest.raises(NotReady):
         running.take(chest)

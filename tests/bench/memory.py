@@ -1,10 +1,14 @@
 """Memory of a process and of those it started, from ``/proc``."""
 
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROC = Path("/proc")
+EVERY_S = 0.05
+"""How often memory is looked at while it is watched."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,36 @@ class Memory:
         peak = alone + sum(_kilobytes(p, "status", "VmHWM") for p in others)
         resting = sum(_kilobytes(p, "smaps_rollup", "Pss") for p in (pid, *others))
         return cls(*(round(kilobytes * 1024 / 1e6, 1) for kilobytes in (peak, resting, alone)))
+
+
+@dataclass
+class Watched:
+    """What was seen of a process and those it started: ``seen_mb`` at each look, shared pages counted once."""
+
+    seen_mb: list[float] = field(default_factory=list)
+
+    @property
+    def most_mb(self) -> float:
+        """The most at one moment; what came and went between two looks is not in it."""
+        return max(self.seen_mb)
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Watched]:
+    """Look at the memory of a process every ``EVERY_S`` seconds; looking takes time of its own, so nothing is timed meanwhile."""
+    found, over = Watched([Memory.of(pid).resting_mb]), threading.Event()
+
+    def look() -> None:
+        while not over.wait(EVERY_S):
+            found.seen_mb.append(Memory.of(pid).resting_mb)
+
+    looking = threading.Thread(target=look, name="looking")
+    looking.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        looking.join()
 
 
 def descendants(pid: int, proc: Path = PROC) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.ct.selection import CPU_SLICES
 from tests.bench.client import STAGES, Answer, Form, client_of, send
 from tests.bench.figures import Figure
-from tests.bench.memory import Memory
+from tests.bench.memory import EVERY_S, Memory, watched
 from tests.bench.process import serving
 from tests.bench.sent import SentExam
 from tests.bench.tables import Table, figure
@@ -27,6 +27,7 @@ class ExamOverHttp:
         is_real: whether it is of a person.
         answers: in order.
         at_ready, after_first, after_all: the server's memory.
+        at_once_mb: the most memory seen at one moment of a further request, in which nothing was timed.
     """
 
     exam: str
@@ -35,6 +36,7 @@ class ExamOverHttp:
     at_ready: Memory
     after_first: Memory
     after_all: Memory
+    at_once_mb: float
 
 
 def measure_over_http(
@@ -59,7 +61,12 @@ def _measure(exam: SentExam, model: Path, *, engine: str, rounds: int) -> ExamOv
         answers = [send(client, forms[FILES], sent_as=FILES, is_first=True, slices=SCORED)]
         after_first = Memory.of(server.pid)
         answers += [send(client, forms[way], sent_as=way, slices=SCORED) for way in (ZIP, FILES) * rounds]
-        return ExamOverHttp(exam.name, exam.is_real, tuple(answers), at_ready, after_first, Memory.of(server.pid))
+        after_all = Memory.of(server.pid)
+        with watched(server.pid) as seen:
+            send(client, forms[FILES], sent_as=FILES, slices=SCORED)
+        return ExamOverHttp(
+            exam.name, exam.is_real, tuple(answers), at_ready, after_first, after_all, at_once_mb=seen.most_mb
+        )
 
 
 def answers_table(exams: Sequence[ExamOverHttp], *, engine: str, absent: Sequence[str]) -> Table:
@@ -102,6 +109,7 @@ def memory_table(exams: Sequence[ExamOverHttp], *, engine: str) -> Table:
             exam.exam,
             *(figure(m.peak_mb) for m in (exam.at_ready, exam.after_first, exam.after_all)),
             figure(exam.after_all.alone_peak_mb),
+            figure(exam.at_once_mb),
             figure(exam.after_all.resting_mb),
             str(len(exam.answers)),
         )
@@ -113,18 +121,20 @@ def memory_table(exams: Sequence[ExamOverHttp], *, engine: str) -> Table:
         "after the first request",
         "after all",
         "of it the server alone",
+        "most at once",
         "resting",
         "requests",
     )
     notes = (
         "1 MB is a million bytes. Peaks: of the server and of each of its workers, added up; pages that they share are counted "
         "for each, so that it is an upper bound. Resting: after all requests, shared pages counted once.",
+        f"Most at once: looked at every {EVERY_S:g} s during one more request, shared pages counted once.",
     )
     return Table(f"Resident memory of the service: MB ({engine} engine)", columns, rows, notes)
 
 
 def over_http_figures(exams: Sequence[ExamOverHttp]) -> list[Figure]:
-    """Seconds from the first and from the last byte, sent as files, and peak memory, of each exam."""
+    """Seconds from the first and from the last byte, sent as files, and memory, of each exam."""
     return [one for exam in exams for one in _figures(exam)]
 
 
@@ -133,6 +143,7 @@ def _figures(exam: ExamOverHttp) -> Iterator[Figure]:
     yield Figure(slowest_name(exam.exam), "s", (max(a.from_first_byte_s for a in exam.answers),))
     yield Figure(answer_name(exam.exam), "s", tuple(a.from_last_byte_s for a in answers))
     yield Figure(memory_name(exam.exam), "MB", (exam.after_all.peak_mb,))
+    yield Figure(at_once_name(exam.exam), "MB", (exam.at_once_mb,))
 
 
 def slowest_name(exam: str) -> str:
@@ -146,5 +157,10 @@ def answer_name(exam: str) -> str:
 
 
 def memory_name(exam: str) -> str:
-    """Of the figure for the service's peak."""
+    """Of the figure for the peaks of the service and its workers, added up."""
     return f"memory: {exam}, peak of the service with its workers"
+
+
+def at_once_name(exam: str) -> str:
+    """Of the figure for the most memory of the service and its workers at one moment."""
+    return f"memory: {exam}, most at once of the service with its workers"

@@ -5,8 +5,7 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +20,8 @@ from tests.images.test_compose import COMPOSE, KEYED
 from tests.models import the_served_model
 from tests.soak.service import free_port
 from tests.test_cli import started
+from tests.waiting import until
 
-START_S = 60
 CADDY = shutil.which("caddy")
 if CADDY is None:
     pytest.skip("no Caddy on this machine (apt install caddy)", allow_module_level=True)
@@ -67,13 +66,6 @@ def is_ready(browser: httpx.Client) -> bool:
         return browser.get("/readyz").status_code == 200
     except httpx.ConnectError:
         return False
-
-
-def until(found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + START_S
-    while not found():
-        assert time.monotonic() < deadline, "it does not start"
-        time.sleep(0.05)
 
 
 def test_behind_the_proxy_one_signs_in_sends_an_exam_and_is_told_how_it_goes(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.fakes import FakeClassifier
+from tests.waiting import until
 from tests.web.conftest import Upload
 from tests.web.listening import Port, all_said, connected, listening, status_of
 
@@ -230,8 +231,7 @@ def test_a_client_has_so_many_connections_and_gets_a_place_back(tmp_path: Path) 
             assert status_of(all_said(other)) == 200
         for one in held:
             one.close()
-        while httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 503:
-            time.sleep(0.01)
+        until(lambda: httpx.get(f"http://127.0.0.1:{port}/livez").status_code != 503)
 
     assert (status_of(said), code_of(said)) == (503, "busy")
     assert b"\r\nretry-after: " in said.lower()

@@ -24,6 +24,7 @@ from app.ct.workers import ON_THE_SPOT, Broken, Workers
 from app.ct.workers.plain import Failed
 from app.ct.workers.pool import WorkerPool, workers_of
 from tests.ct.workers import tasks
+from tests.waiting import until
 
 SERVICE = """
 from app.ct.workers.pool import WorkerPool
@@ -206,8 +207,7 @@ def test_who_comes_with_little_does_not_wait_behind_much(tmp_path: Path) -> None
         own.check()
         much = threads.submit(answers, own, tasks.released_at, [item] * 4)
         little = threads.submit(answers, own, tasks.released_at, [item])
-        while sum(map(len, own._threads._lines)) < 4:
-            time.sleep(0.01)
+        until(lambda: sum(map(len, own._threads._lines)) >= 4)
         gate.write_text("open", encoding="utf-8")
 
     assert little.result()[0] < much.result()[2]
