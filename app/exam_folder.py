@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from app.ct.arrays import save_array
 from app.ct.exam import Exam
 from app.ct.heatmap import Box
 from app.ct.reading.files import NamedFile
@@ -115,7 +116,7 @@ class ExamFolder:
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(mode=0o700)
             for index, one in enumerate(exam.slices):
-                np.save(grays / f"{index:04}.npy", one.gray, allow_pickle=False)
+                save_array(grays / f"{index:04}.npy", one.gray)
                 if one.values is not None:
                     one.values.replace(values / f"{index:04}.npy")
             np.savez(self.path / "maps.npz", indices=np.array(scores.indices), heat=scores.heat, boxes=scores.boxes)

@@ -8,6 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
+from app.ct.arrays import save_array
 from app.ct.reading.files import Damaged
 from app.ct.words import sentence
 from app.ct.workers.plain import carried
@@ -93,7 +94,7 @@ def keep_values(units: np.ndarray, path: Path) -> None:
     """
     if units.dtype != np.int16 or units.ndim != 2:
         raise ValueError(f"units must be int16 (height, width), got {units.dtype} {units.shape}")
-    np.save(path, np.ascontiguousarray(units), allow_pickle=False)
+    save_array(path, units)
 
 
 def whole_units(hu: np.ndarray) -> np.ndarray:
