@@ -17,7 +17,7 @@ def run(length: Length) -> Iterator[Row]:
     """Stop and start under load, a few times."""
     rounds, form = 1 if length.short else 10, a_form(slices=60)
     codes, accepted, streams = Counter[int](), list[str](), Counter[str]()
-    with served() as service:
+    with served(queue_size=4 * rounds) as service:
         for _ in range(rounds):
             with service.client() as client:
                 ids = [one.exam_id for one in (hand_in(client, form) for _ in range(4)) if one.exam_id]
