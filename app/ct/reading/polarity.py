@@ -104,7 +104,8 @@ def are_in_two_windows(pictures: Sequence[np.ndarray]) -> bool:
 
 def _shows_gray_lungs(picture: np.ndarray) -> bool:
     lungs = find_lungs(picture)
-    return lungs is not None and float(np.median(picture[lungs.mask])) > _GRAY_LUNG
+    # The mask is of the coarse copy, not of the picture.
+    return lungs is not None and float(np.median(coarse_copy(picture)[lungs.mask])) > _GRAY_LUNG
 
 
 def black_lungs(gray: np.ndarray) -> float:

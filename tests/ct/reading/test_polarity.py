@@ -64,9 +64,11 @@ def test_pictures_in_another_window_are_warned_of(chest, window):
     assert any("in a mediastinal (soft tissue) or bone window" in w for w in exam.warnings)
 
 
-def test_pictures_in_two_windows_are_warned_of(chest, usual):
-    mixed = [*(NamedFile(f"lung/{n}.png", a_png(gray)) for n, gray in enumerate(usual))]
-    mixed += [NamedFile(f"mediastinum/{n}.png", a_png(SOFT_TISSUE.gray(hu))) for n, hu in enumerate(chest.hu, start=9)]
+@pytest.mark.parametrize("size", [192, 300])
+def test_pictures_in_two_windows_are_warned_of(size):
+    hu = phantom(slices=9, lesions="few", seed=2, size=size).hu
+    mixed = [NamedFile(f"lung/{n}.png", a_png(LUNG.gray(one))) for n, one in enumerate(hu)]
+    mixed += [NamedFile(f"mediastinum/{n}.png", a_png(SOFT_TISSUE.gray(one))) for n, one in enumerate(hu, start=9)]
     said = read_exam(mixed).warnings
 
     assert any(w.startswith("Some of the pictures are in the lung window and some in a mediastinal") for w in said)
