@@ -33,7 +33,8 @@ class WorkerProcess:
         Raises:
             OSError: no process can be started.
         """
-        command = [sys.executable, "-m", "app.ct.workers.child"]
+        # Safe path: else the working directory came first, and an ``app`` that lies there would run instead of this one.
+        command = [sys.executable, "-P", "-m", "app.ct.workers.child"]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         ours, theirs = socket.socketpair()
         with theirs:
@@ -107,5 +108,5 @@ class WorkerProcess:
 def _environment() -> dict[str, str]:
     """Of a worker: where modules are, no more threads than one, and nothing of the service's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVIDCT_")}
-    modules = os.pathsep.join(path for path in sys.path if path)
+    modules = os.pathsep.join(map(os.path.abspath, sys.path))
     return kept | {"PYTHONPATH": modules, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

@@ -54,6 +54,19 @@ def test_answers_come_in_order(pool: WorkerPool, at_once: int) -> None:
     assert [one.tolist() for one in found] == [[2 * k] * 3 for k in range(50)]
 
 
+def test_a_package_of_our_name_in_the_working_directory_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "app"
+    other.mkdir()
+    (other / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+
+    with WorkerPool(1) as elsewhere:
+        assert len(answers(elsewhere, tasks.doubled, [1])) == 1
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize("work", [tasks.crashed, tasks.computing])
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_what_breaks_its_process_costs_nothing_else(pool: WorkerPool, work: Callable[[int], int], at_once: int) -> None:
