@@ -7,10 +7,14 @@ be read, and closed when it ends.
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
+from email.errors import HeaderParseError
+from email.header import decode_header
 from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -31,6 +35,15 @@ _WISHES = (b"slices", b"series_instance_uid")
 BLOCK_BYTES = MEGABYTE
 _LONGEST_BOUNDARY = 70
 """Source: RFC 2046, 5.1.1."""
+_CHARSETS = frozenset({"utf-8", "us-ascii", "iso-8859-1", "gb2312", "gbk", "gb18030"})
+"""Of names that say theirs; some of Python's other codecs give what is no text."""
+_EXTENDED_KEY = re.compile(rb"filename\*\s*=", re.IGNORECASE)
+_EXTENDED = re.compile(r"([\w-]+)'[^']*'((?:[^%]|%[0-9a-f]{2})+)", re.ASCII | re.IGNORECASE)
+"""Source: RFC 5987, 3.2.1."""
+_ENCODED_WORDS = re.compile(
+    r"=\?([\w-]+)\?[bq]\?[!->@-~]+\?=(?: +=\?\1\?[bq]\?[!->@-~]+\?=)*", re.ASCII | re.IGNORECASE
+)
+"""Source: RFC 2047, 2."""
 
 
 async def small_body(request: Request, *, most: int) -> bytes:
@@ -52,6 +65,39 @@ def _decode(name: bytes) -> str:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         return name.decode("latin-1")
+
+
+def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str:
+    """The name of a part's file; empty where there is none that can be read. The parser bounds a header's length."""
+    # The parser passes over extended names, since RFC 7578 (4.2) forbids them in forms; clients send them all the same.
+    _, renamed = parse_options_header(_EXTENDED_KEY.sub(b"filename-extended=", disposition))
+    plain = _decode(options.get(b"filename", b""))
+    return _extended(_decode(renamed.get(b"filename-extended", b""))) or _encoded(plain) or plain
+
+
+def _extended(value: str) -> str:
+    """What ``utf-8''%E8%82%BA.jpg`` says; empty where it says nothing."""
+    found = _EXTENDED.fullmatch(value)
+    return "" if found is None else _text(unquote_to_bytes(found[2]), found[1])
+
+
+def _encoded(value: str) -> str:
+    """What ``=?utf-8?B?6IK6LmpwZw==?=``, as .NET writes it, says; empty where the value is not encoded."""
+    found = _ENCODED_WORDS.fullmatch(value)
+    if found is None:
+        return ""
+    try:
+        ((content, _),) = decode_header(value)
+    except (HeaderParseError, ValueError):
+        return ""
+    return _text(content, found[1])
+
+
+def _text(content: bytes, charset: str) -> str:
+    try:
+        return content.decode(charset) if charset.lower() in _CHARSETS else ""
+    except UnicodeDecodeError:
+        return ""
 
 
 class _FormWriter:
@@ -109,7 +155,7 @@ class _FormWriter:
 
     def _open(self) -> None:
         _, options = parse_options_header(self._disposition)
-        name = options.get(b"filename")
+        name = _file_name(self._disposition, options)
         if not name:  # a plain field, or the empty file a browser sends for an untouched file input
             if options.get(b"name") in _WISHES:
                 raise InvalidRequest(
@@ -123,7 +169,7 @@ class _FormWriter:
             raise NoFiles(sentence("A file came in another field than `files`."))
         if len(self.names) >= self._max_files:
             raise TooManyFiles(sentence("One upload may hold {most} files.", most=self._max_files))
-        self.names.append(_decode(name))
+        self.names.append(name)
         self._file, self._digest = self._folder.new_original(len(self.names)), hashlib.sha256()
 
     def _write(self, chunk: bytes, start: int, end: int) -> None:
