@@ -284,6 +284,10 @@ class Desk:
             self._diagnosing.diagnose(service, exam_id)
 
     def _refuse(self, error: ModelError) -> None:
+        # Loading that breaks off because the service stops says nothing of the model.
+        if self._stopping:
+            self._loaded.set_exception(error)
+            return
         complain("model refused", code=error.code, detail=error.message)
         self._loaded.set_exception(error)
         self._on_refusal(error)

@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
 from app.course import Paused
-from app.ct.errors import BrokenModel, NotReady, StorageFull
+from app.ct.errors import BrokenModel, ModelError, NotReady, StorageFull
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
 from app.ct.reading.files import NamedFile
@@ -132,6 +133,26 @@ def test_a_model_that_loads_is_work_that_stopping_does_not_end(tmp_path: Path, g
     store.close()
 
     assert (before, meanwhile) == (False, True)
+
+
+def test_loading_that_breaks_off_while_the_service_stops_is_no_refusal(
+    tmp_path: Path, gate: threading.Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load() -> DiagnosisService:
+        gate.wait()
+        raise CancelledError
+
+    store, refused = Store(tmp_path), list[ModelError]()
+    desk = Desk(Settings(data_dir=tmp_path), store, load=load, write=lambda *_: "{}", on_refusal=refused.append)
+    desk.start()
+    desk.stop()
+    gate.set()
+    until(lambda: not desk.is_at_work)
+    store.close()
+
+    said = capsys.readouterr()
+    assert refused == []
+    assert "model refused" not in said.out + said.err
 
 
 class Slow(OnTheSpot):
