@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,12 @@ def test_the_text_says_what_the_verdict_rests_on(demo: Path) -> None:
 
     assert "strongest 20 % of the scored slices. Chosen on nothing: a fake." in exam.text()
     assert "judged by the image threshold" in image.text()
+
+
+def test_the_text_tells_the_band_as_finely_as_the_probability(demo: Path) -> None:
+    text = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None).text()
+
+    assert re.search(r"probability \d\.\d{3}  \(threshold \d\.\d{3}, inconclusive \d\.\d{3} to \d\.\d{3}\)", text)
 
 
 def test_the_text_says_why_a_verdict_was_held_back(demo: Path) -> None:

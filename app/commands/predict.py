@@ -51,8 +51,8 @@ class Prediction:
         report, (low, high) = self.report, self.report.inconclusive_band
         return "\n".join(
             [
-                f"{report.verdict}  probability {report.probability:.3f}  (threshold {report.threshold:.2f}, "
-                f"inconclusive {low:.2f} to {high:.2f})",
+                f"{report.verdict}  probability {report.probability:.3f}  (threshold {report.threshold:.3f}, "
+                f"inconclusive {low:.3f} to {high:.3f})",
                 f"{report.input.slices} slices read, {report.input.scored} scored, {len(report.findings)} at or above "
                 f"the slice threshold; strongest: slice {report.strongest_slice + 1} of {len(report.slices)}",
                 f"judged by: {report.rests_on}",
