@@ -166,7 +166,7 @@ def first_break(path: Path, head: Head) -> Break | None:
         said = _parsed(line)
         if said is None or said.get("n") != number:
             return Break(number, "it was altered")
-        if said["before"] != before:
+        if said.get("before") != before:
             return Break(number, "it does not follow the line before it")
         before = str(said["sha256"])
     if number < head.lines:
@@ -192,7 +192,7 @@ def _parsed(line: bytes) -> dict[str, object] | None:
     try:
         said = json.loads(line)
         body = json.dumps({name: value for name, value in said.items() if name != "sha256"}, separators=(",", ":"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     sha256 = hashlib.sha256(body.encode()).hexdigest()
     return said if line == _sealed(body, sha256).encode() + b"\n" else None

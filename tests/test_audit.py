@@ -1,6 +1,7 @@
 """The audit log: what was done is there, and what was done to the log is found."""
 
 import errno
+import hashlib
 import json
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.audit import Break
+from app.audit import Break, Head, check_not_ahead, first_break
 from app.cli import main
 from app.ct.errors import PartedStore, StorageFull
 from app.data_folder import AUDIT_FILE
@@ -93,6 +94,23 @@ def test_every_single_byte_that_is_altered_is_found_in_its_line(tmp_path: Path) 
         assert found is not None, at
         assert found.line == sound[:at].count(b"\n") + 1
     store.close()
+
+
+def sealed(body: str) -> bytes:
+    return f'{body[:-1]},"sha256":"{hashlib.sha256(body.encode()).hexdigest()}"}}\n'.encode()
+
+
+@pytest.mark.parametrize("written", [b"[" * 100_000 + b"\n", b"[]\n", sealed('{"n":1,"what":"ended"}')])
+def test_whatever_stands_in_a_line_it_is_found_broken(tmp_path: Path, written: bytes) -> None:
+    path = tmp_path / AUDIT_FILE
+    path.write_bytes(written)
+
+    found = first_break(path, Head(lines=1, bytes=len(written)))
+
+    assert found is not None
+    assert found.line == 1
+    with pytest.raises(PartedStore):
+        check_not_ahead(path, Head())
 
 
 @pytest.mark.parametrize("line", [1, 2, 6])
