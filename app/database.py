@@ -168,7 +168,7 @@ def _make_private(path: Path) -> None:
 
 
 def _engine_to_write(path: Path, busy_s: float) -> sa.Engine:
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": busy_s})
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_s})
     sa.event.listen(engine, "connect", _set_pragmas)
     return engine
 

@@ -44,6 +44,12 @@ def test_ids_are_long_and_never_the_same() -> None:
     assert all(len(one) == 32 for one in ids)
 
 
+def test_a_question_mark_in_the_path_begins_no_options(tmp_path: Path) -> None:
+    Store(tmp_path / "what?mode=ro").close()
+
+    assert (tmp_path / "what?mode=ro" / "exams.sqlite").stat().st_size > 0
+
+
 def test_an_accepted_exam_is_queued_and_found(store: Store) -> None:
     exam = accepted(store)
 
