@@ -15,6 +15,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from app.audit import check_not_ahead, head_of
 from app.ct.errors import CovidCTError, NoWorkers, OldSchema
+from app.ct.reading.syntaxes import DECODERS
 from app.ct.workers.pool import WorkerPool
 from app.data_folder import AUDIT_FILE, EXAMS, is_held
 from app.database import FILE, DatabaseToRead, check_not_parted, has_database
@@ -31,6 +32,7 @@ SYNTAXES = {
     "JPEG lossless": uid.JPEGLosslessSV1,
     "JPEG-LS": uid.JPEGLSLossless,
     "JPEG 2000": uid.JPEG2000Lossless,
+    "HTJ2K": uid.HTJ2KLossless,
 }
 
 
@@ -93,7 +95,8 @@ def _gpu() -> Check:
 
 def _decoders() -> Iterator[Check]:
     for name, syntax in SYNTAXES.items():
-        has_decoder = get_decoder(syntax).is_available
+        # That which reads it here: another one that is installed is never asked.
+        has_decoder = DECODERS[syntax] in get_decoder(syntax).available_plugins
         yield Check(f"decoder {name}", has_decoder, "found" if has_decoder else "missing; reinstall from the lock")
 
 

@@ -7,6 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydicom import uid
+from pydicom.pixels.decoders.base import get_decoder
 
 from app.commands.doctor import Check, check_machine
 from app.data_folder import AUDIT_FILE, EXAMS
@@ -98,3 +100,16 @@ def test_the_doctor_sees_a_store_that_cannot_be_written(tmp_path: Path, monkeypa
 
     assert not check.is_ok
     assert "exams cannot be written; set --data-dir" in check.says
+
+
+def test_the_doctor_misses_the_decoder_that_reads_here_whatever_else_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoder = get_decoder(uid.JPEG2000Lossless)
+    monkeypatch.delitem(decoder._available, "pylibjpeg")
+
+    checks = {check.name: check for check in check_machine(Settings(model_dir=tmp_path, data_dir=tmp_path))}
+
+    assert decoder.is_available
+    assert not checks["decoder JPEG 2000"].is_ok
+    assert checks["decoder HTJ2K"].is_ok
