@@ -8,6 +8,7 @@ from PIL import Image
 from app.ct.errors import Unreadable
 from tests.training.builders import a_data_set, a_gray
 from training.records.catalog import Catalog, CatalogError, Part, Record
+from training.records.files import files_of
 
 
 def a_record(**changes: object) -> Record:
@@ -19,7 +20,7 @@ def test_only_file_and_label_are_required(tmp_path: Path) -> None:
 
     (record,) = Catalog.read(folder).records
 
-    assert (record.label, record.dataset, record.part) == (1, "site", None)
+    assert (record.label, record.dataset, record.part) == (1, "data", None)
 
 
 def test_a_file_without_a_group_is_its_own_group(tmp_path: Path) -> None:
@@ -171,3 +172,45 @@ def test_an_archive_that_is_damaged_inside_is_unreadable(tmp_path: Path, compres
 
     with pytest.raises(Unreadable):
         a_record(file=tmp_path / "exam.zip").read()
+
+
+@pytest.mark.parametrize("folders", [("train", "test"), ("CT_COVID", "CT_NonCOVID"), ("images", "masks")])
+@pytest.mark.parametrize("between", ["/", "\\"])
+def test_folders_below_a_manifest_are_no_data_sets(tmp_path: Path, folders: tuple[str, str], between: str) -> None:
+    rows = [{"file": f"{name}/{k}.png", "patient": "p"} for k, name in enumerate(folders)]
+    a_data_set(tmp_path / "site", rows)
+    lines = "".join(f"{name}{between}{k}.png,1,p\n" for k, name in enumerate(folders))
+    (tmp_path / "site/manifest.csv").write_text(f"file,label,patient\n{lines}")
+
+    first, second = Catalog.read(tmp_path / "site").records
+
+    assert (first.dataset, second.dataset) == ("site", "site")
+    assert first.group == second.group
+
+
+def test_folders_named_after_parts_are_official_parts_where_no_column_says_them(tmp_path: Path) -> None:
+    files = ["Train/0.png", "images/val/1.png", "2.png"]
+
+    assert [r.split for r in Catalog.read(a_data_set(tmp_path, [{"file": file} for file in files])).records] == [
+        "train",
+        "val",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("nothing", ["NA", "n/a", "NaN", "None", "unknown"])
+def test_words_for_nothing_are_empty(tmp_path: Path, nothing: str) -> None:
+    row: dict[str, object] = dict.fromkeys(("patient", "group", "split", "flags", "mask"), nothing)
+
+    first, second = Catalog.read(a_data_set(tmp_path, [row, row])).records
+
+    assert (first.patient, first.split, first.flags, first.mask) == ("", "", frozenset(), None)
+    assert first.group != second.group
+
+
+def test_the_files_of_an_exam_are_named_by_their_paths_in_its_folder(tmp_path: Path) -> None:
+    for name in ("a/1.dcm", "b/1.dcm"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+
+    assert [file.name for file in files_of(tmp_path)] == ["a/1.dcm", "b/1.dcm"]

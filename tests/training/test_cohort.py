@@ -93,7 +93,7 @@ def test_what_is_written_carries_the_notice_and_no_patient(tmp_path: Path) -> No
         ({"ct": 1, "age": "CANARY"}, {}, "Line 2: age is not a number from 0 to 129"),
         ({"ct": 1, "age": 130}, {}, "Line 2: age"),
         ({"probability": 1.5}, {"threshold": 0.5}, "Line 2: probability"),
-        ({"probability": "nan"}, {"threshold": 0.5}, "Line 2: probability"),
+        ({"probability": "inf"}, {"threshold": 0.5}, "Line 2: probability"),
         ({"probability": 0.5}, {}, "needs a threshold"),
         ({"ct": 1}, {"threshold": 0.5}, "needs the column probability"),
         ({"age": 50}, {}, "neither the column ct nor rt_pcr"),

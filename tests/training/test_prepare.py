@@ -319,3 +319,10 @@ def test_the_page_has_figures_and_the_notice_and_names_no_patient(tmp_path: Path
     assert f"| {why} | 1 |" in page
     assert "| all sources | all sources | train | sharpness |" in page
     assert not {word for word in ("JaneDoe", ".png", str(tmp_path), "g1") if word in page}
+
+
+def test_a_patient_in_the_folders_of_two_parts_is_a_leak(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"file": f"{part}/{part}.png", "patient": "p"} for part in ("train", "test")])
+
+    with pytest.raises(LeakError, match="1 pairs"):
+        prepare([data], tmp_path / "work")

@@ -16,9 +16,9 @@ from typing import Self
 from app.ct.errors import CovidCTError
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
-from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume, members
+from training.records.files import HEADER_SUFFIX, files_of, is_archive, is_data_of, is_volume, members
 from training.records.labels import label_given
-from training.records.tables import as_written, filled_rows
+from training.records.tables import as_written, filled_rows, known
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -59,10 +59,12 @@ class Record:
     Attributes:
         file: an image; or a folder or ZIP of slices, or a volume, which is an exam.
         label: 1 COVID-19, 0 not.
-        dataset: the data set's short name; where not given, the first folder of ``file``.
+        dataset: the data set's short name; where not given, the folder of the manifest: folders below it are as often parts
+            or classes, and a patient in two of them must stay one.
         patient: as the data set names it; empty where unknown.
         group: records that are never split; where not given, the patient, and where that is not known either, the file.
-        split: the data set's official part; empty where it has none.
+        split: the data set's official part; without that column, a folder of ``file`` named train, val or test; empty where
+            it has none.
         flags: traps noted by the data set, such as ``tiny``.
         mask: lesion mask of the image's size, 0 outside the lesions.
         source: where the data set has it from.
@@ -125,7 +127,9 @@ class Record:
         """
         if is_archive(self.file):
             return read_exam(members(self.file))
-        paths = sorted(p for p in self.file.rglob("*") if p.is_file()) if self.file.is_dir() else [self.file]
+        if self.file.is_dir():
+            return read_exam(files_of(self.file))
+        paths = [self.file]
         if self.file.suffix.lower() == HEADER_SUFFIX and self.file.is_file():
             paths += [p for p in sorted(self.file.parent.iterdir()) if is_data_of(p, self.file)]
         return read_exam([NamedFile(p.name, p) for p in paths])
@@ -332,17 +336,17 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
     label = label_given(row["label"])
     if label is None:
         raise ValueError("label must be 0 or 1, or a class such as covid or normal")
-    dataset = row.get("dataset") or _first_folder(row["file"])
-    patient = row.get("patient", "")
+    dataset = row.get("dataset") or folder.name or "unnamed"
+    patient = known(row.get("patient", ""))
     return Record(
         file=file,
         label=label,
         dataset=dataset,
-        group=row.get("group") or f"{dataset}/{patient or row['file']}",
+        group=known(row.get("group", "")) or f"{dataset}/{patient or row['file']}",
         patient=patient,
-        split=row.get("split", ""),
-        flags=frozenset(f for f in row.get("flags", "").split(";") if f),
-        mask=_inside(folder, row["mask"], "mask") if row.get("mask") else None,
+        split=known(row["split"]) if "split" in row else _part_folder(file, folder),
+        flags=frozenset(f for f in row.get("flags", "").split(";") if known(f)),
+        mask=_inside(folder, mask, "mask") if (mask := known(row.get("mask", ""))) else None,
         source=row.get("source", ""),
         part=_part(row.get("part", "")),
         extra=tuple((k, v) for k, v in sorted(row.items()) if k not in (*COLUMNS, "part")),
@@ -357,9 +361,10 @@ def _inside(folder: Path, name: str, column: str) -> Path:
     return folder / path
 
 
-def _first_folder(name: str) -> str:
-    parts: Sequence[str] = Path(name).parts
-    return parts[0] if len(parts) > 1 and not Path(name).is_absolute() else "unnamed"
+def _part_folder(file: Path, folder: Path) -> str:
+    """The official part that a file lies in by the name of a folder, as ``folders`` reads it; empty where none is."""
+    inside = file.relative_to(folder).parts if file.is_relative_to(folder) else ()
+    return next((name.lower() for name in inside[:-1] if name.lower() in PART_NAMES), "")
 
 
 def _part(text: str) -> Part | None:

@@ -31,6 +31,11 @@ def is_data_of(path: Path, header: Path) -> bool:
     return path.stem == header.stem and path.suffix.lower() in DATA_SUFFIXES
 
 
+def files_of(folder: Path) -> list[NamedFile]:
+    """The files in a folder, at any depth, by their paths in it, as serving names them: two folders may each hold a ``1.dcm``."""
+    return [NamedFile(p.relative_to(folder).as_posix(), p) for p in sorted(folder.rglob("*")) if p.is_file()]
+
+
 def members(path: Path) -> list[NamedFile]:
     """The files in a ZIP, in the order of their names."""
     try:

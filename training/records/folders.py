@@ -13,7 +13,7 @@ from pathlib import Path
 from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv
 from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume
 from training.records.labels import label_given, label_of
-from training.records.tables import as_written, filled_rows
+from training.records.tables import as_written, filled_rows, known
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
@@ -125,13 +125,14 @@ def _row(row: dict[str, str], folder: Path, line: int) -> Record:
     found = [p for p in (folder / name, folder / f"{name}.zip") if row["exam"] and p.exists()]
     if not found or ".." in name.parts or name.is_absolute():
         raise CatalogError(f"Line {line} of {LABELS}: there is no such exam in the folder.")
+    patient = known(row.get("patient") or "")
     return Record(
         file=found[0],
         label=label,
         dataset=folder.name,
-        group=row.get("group") or f"{folder.name}/{row.get('patient') or row['exam']}",
-        patient=row.get("patient", ""),
-        split=row.get("split", ""),
+        group=known(row.get("group", "")) or f"{folder.name}/{patient or row['exam']}",
+        patient=patient,
+        split=known(row.get("split", "")),
     )
 
 

@@ -4,6 +4,14 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+UNKNOWN = frozenset({"", "na", "n/a", "nan", "none", "unknown"})
+"""What tables hold where nothing is known, in small letters: R and pandas write words into empty fields."""
+
+
+def known(text: str) -> str:
+    """What a field says; empty where it says that nothing is known."""
+    return "" if text.strip().lower() in UNKNOWN else text
+
 
 def filled_rows(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a table that hold anything, without blanks around it, each with its line; spreadsheets add empty ones."""

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from app.ct.errors import CovidCTError
-from training.records.tables import filled_rows
+from training.records.tables import UNKNOWN, filled_rows, known
 
 _POSITIVE = frozenset({"1", "1.0", "positive", "pos", "+", "true", "yes"})
 _NEGATIVE = frozenset({"0", "0.0", "negative", "neg", "-", "false", "no"})
 """Columns with gaps are numbers with a point in pandas."""
 _MALE, _FEMALE = frozenset({"m", "male"}), frozenset({"f", "female"})
-_UNKNOWN = frozenset({"", "na", "n/a", "unknown"})
 _OLDEST = 129
 Reference = Literal["column", "all"]
 
@@ -92,7 +91,7 @@ def _check_columns(
         raise CohortError("It has neither the column ct nor rt_pcr.")
     if reference == "all" and "reference" in columns:
         raise CohortError("It has a column reference, so not all count as confirmed.")
-    named = [name for _, row in lines if (name := row.get("patient", "").strip())]
+    named = [name for _, row in lines if (name := known(row.get("patient", "").strip()))]
     if len(set(named)) < len(named):
         raise CohortError("A patient has several lines: give one line a patient.")
 
@@ -104,7 +103,7 @@ class _Line:
 
     def either(self, column: str, true: frozenset[str], false: frozenset[str]) -> bool | None:
         text = self.row.get(column, "").strip().lower()
-        if text in _UNKNOWN:
+        if text in UNKNOWN:
             return None
         if text not in true | false:
             raise CohortError(f"Line {self.number}: {column} is none of {', '.join(sorted(true | false))}.")
@@ -112,7 +111,7 @@ class _Line:
 
     def number_within(self, column: str, most: float) -> float | None:
         text = self.row.get(column, "").strip().lower()
-        if text in _UNKNOWN:
+        if text in UNKNOWN:
             return None
         try:
             value = float(text)

@@ -14,7 +14,7 @@ import numpy as np
 from app import NOTICE
 from app.ct.exam import Slice
 from app.ct.exam_rule import ExamRule
-from app.ct.reading import NamedFile, read_exam
+from app.ct.reading import read_exam
 from training.deciding.decisions import JUDGED_ON, Judged
 from training.deciding.exam_rules import Measured, chosen, in_words, measured, pooling, rests_on, separation
 from training.deciding.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
@@ -24,6 +24,7 @@ from training.measuring.scoring import By, Scorer, score
 from training.metrics.evaluation import DRAWS, as_numbers
 from training.records.balance import cell_of
 from training.records.catalog import CATALOG, Catalog, CatalogError, Part, Record
+from training.records.files import files_of
 
 RULES, TABLE = "exam_rules.json", "exam_rules.md"
 _BATCH = 32
@@ -153,7 +154,7 @@ def _logits(scorer: Scorer, slices: Sequence[Slice]) -> np.ndarray:
 
 
 def _whole(scorer: Scorer, folder: Path) -> WholeExam:
-    files = [NamedFile(p.name, p) for p in sorted(folder.rglob("*")) if p.is_file()]
+    files = files_of(folder)
     if not files:
         raise CatalogError("A folder given as an exam holds no file.")
     return WholeExam(folder.name, _logits(scorer, slices_with_lung(read_exam(files))))
