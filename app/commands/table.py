@@ -1,13 +1,13 @@
 """Results as CSV (RFC 4180), one row per exam, safe to open in a spreadsheet."""
 
 import csv
-import re
 from collections.abc import Mapping
 from io import StringIO
 
 from app import NOTICE, __version__
 from app.commands.predict import Outcome, Prediction
 from app.service import SliceClassifier
+from app.spreadsheet import as_text
 
 COLUMNS = (
     "exam",
@@ -30,8 +30,6 @@ COLUMNS = (
     "notice",
     "folder",
 )
-# What a spreadsheet takes for the start of a formula (OWASP, CSV injection), the full-width forms too.
-_FORMULA = re.compile(r"\s*[=+\-@\t\r\n＝＋－＠]")
 
 
 def header() -> str:
@@ -76,11 +74,6 @@ def _found(prediction: Prediction) -> dict[str, str | float]:
 
 def _line(cells: Mapping[str, str | float]) -> str:
     written = StringIO()
-    safe = {name: _as_text(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+    safe = {name: as_text(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
     csv.DictWriter(written, COLUMNS, restval="").writerow(safe)
     return written.getvalue()
-
-
-def _as_text(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell

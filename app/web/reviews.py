@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 from urllib.parse import parse_qs
@@ -16,6 +15,7 @@ from app import NOTICE
 from app.ct.words import Sentence, sentence
 from app.kept import KeptExam
 from app.reviews import Judged, Opinion, Review
+from app.spreadsheet import as_text
 from app.web.callers import Asking
 from app.web.parts import FoundExam, Parts, Wired
 from app.web.problems import RESPONSES, InvalidRequest, NotFound
@@ -40,8 +40,6 @@ _COLUMNS = (
     "model_sha256",
     "notice",
 )
-_FORMULA = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@])")
-"""What a spreadsheet would take for the beginning of a formula, also one that splits rows at semicolons."""
 
 
 class ReviewGiven(BaseModel):
@@ -176,7 +174,7 @@ def _row(review: Review) -> list[str]:
         review.exam_id or "",
         review.created_at.isoformat(timespec="seconds"),
         review.opinion,
-        _FORMULA.sub(r"\1\2'", comment),
+        as_text(comment),
         judged.verdict,
         f"{judged.probability:.{DIGITS}f}",
         f"{judged.threshold:.{DIGITS}f}",

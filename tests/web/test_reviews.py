@@ -50,8 +50,10 @@ async def test_a_spreadsheet_runs_no_comment(client: httpx.AsyncClient, place: s
     await client.post(f"{place}/reviews", json={"opinion": "agree", "comment": "=HYPERLINK(1)"})
 
     await client.post(f"{place}/reviews", json={"opinion": "agree", "comment": "ok;=HYPERLINK(A1); +1 for it"})
+    await client.post(f"{place}/reviews", json={"opinion": "agree", "comment": "＝HYPERLINK(1)"})
 
-    assert [row["comment"] for row in await table(client)] == ["'=HYPERLINK(1)", "ok;'=HYPERLINK(A1); '+1 for it"]
+    comments = [row["comment"] for row in await table(client)]
+    assert comments == ["'=HYPERLINK(1)", "ok;'=HYPERLINK(A1); '+1 for it", "'＝HYPERLINK(1)"]
 
 
 async def test_what_fits_the_forms_box_is_taken(client: httpx.AsyncClient, place: str) -> None:
