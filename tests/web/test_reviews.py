@@ -2,6 +2,8 @@
 
 import csv
 import io
+import json
+import re
 
 import httpx
 import pytest
@@ -44,6 +46,15 @@ async def test_the_table_says_what_the_model_had_said(client: httpx.AsyncClient,
     assert float(rows[0]["probability"]) == report["probability"]
     assert rows[0]["model_sha256"] == report["model"]["sha256"]
     assert rows[0]["notice"] == NOTICE
+
+
+async def test_what_a_review_may_be_is_described_whole(client: httpx.AsyncClient) -> None:
+    told = (await client.get("/openapi.json")).json()
+    body = told["paths"]["/api/v1/exams/{exam_id}/reviews"]["post"]["requestBody"]["content"]["application/json"]
+    (named,) = re.findall(r'"\$ref": "#/components/schemas/(\w+)"', json.dumps(body))
+
+    assert told["components"]["schemas"][named]["enum"] == ["agree", "disagree", "comment"]
+    assert "$defs" not in body["schema"]
 
 
 async def test_a_spreadsheet_runs_no_comment(client: httpx.AsyncClient, place: str) -> None:
