@@ -1,11 +1,13 @@
 """Exams over HTTP: send, follow, read, list, erase."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.course import Ended, Paused, Reading, Received, Scoring
@@ -60,7 +62,8 @@ IdempotencyKey = Annotated[
         max_length=255, description="The same key from the same client: the same exam again, unless it failed (5xx)."
     ),
 ]
-Prefer = Annotated[str | None, Header(max_length=255, description="`respond-async`: do not wait for the diagnosis.")]
+_Lines = list[Annotated[str, Field(max_length=255)]]
+Prefer = Annotated[_Lines | None, Header(description="`respond-async`: do not wait for the diagnosis.")]
 
 
 @router.post(
@@ -94,9 +97,12 @@ async def post_exam(
     if set(request.query_params) - _TAKEN:
         # A misspelt wish would be diagnosed as if it had not been uttered.
         raise InvalidRequest(sentence("The address takes `slices` and `series_instance_uid`, and nothing else."))
+    twice = sorted(name for name in _TAKEN if len(request.query_params.getlist(name)) > 1)
+    if twice:  # So would the first of two.
+        raise InvalidRequest(sentence("Not valid: {names}.", names=", ".join(f"query {name}" for name in twice)))
     wish = Wish.of(series_instance_uid, slices)
     kept, is_new = await take_in(parts, caller, request, wish=wish, idempotency_key=idempotency_key)
-    if "respond-async" in (prefer or "").lower() and not kept.status.is_final:
+    if _is_not_waiting(prefer) and not kept.status.is_final:
         return _accepted(parts, kept, {"Retry-After": "1", "Preference-Applied": "respond-async"})
     course = parts.desk.course(kept.id)
     if course is not None:
@@ -105,6 +111,16 @@ async def post_exam(
     if parts.desk.is_stopping and not kept.status.is_final:
         return _accepted(parts, kept, {"Retry-After": str(parts.settings.retry_after_s)})
     return _answer(parts, kept, words=asked_words(request), is_new=is_new)
+
+
+def _listed(lines: list[str] | None) -> list[str]:
+    """What a header lists, over all its lines (RFC 9110, 5.3)."""
+    return [member.strip() for line in lines or () for member in line.split(",")]
+
+
+def _is_not_waiting(prefer: list[str] | None) -> bool:
+    """Whether `respond-async` is among the preferences, whatever their values and parameters (RFC 7240, 2)."""
+    return "respond-async" in [re.split("[;=]", wanted)[0].strip().lower() for wanted in _listed(prefer)]
 
 
 def _accepted(parts: Parts, kept: KeptExam, headers: dict[str, str]) -> Response:
@@ -142,7 +158,7 @@ def _body(parts: Parts, kept: KeptExam, words: Words = ENGLISH) -> tuple[str, st
     responses={304: {"description": "Not changed since the ETag sent in If-None-Match."}},
 )
 async def get_exam(
-    request: Request, kept: FoundExam, parts: Wired, if_none_match: Annotated[str | None, Header()] = None
+    request: Request, kept: FoundExam, parts: Wired, if_none_match: Annotated[list[str] | None, Header()] = None
 ) -> Response:
     """The report, or where the exam stands."""
     words = asked_words(request)
@@ -150,7 +166,7 @@ async def get_exam(
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     if kept.problem is not None:
         headers |= told_in(words)
-    if etag in [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]:
+    if not {"*", etag}.isdisjoint(tag.removeprefix("W/") for tag in _listed(if_none_match)):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
