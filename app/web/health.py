@@ -15,6 +15,9 @@ from app.web.schemas import ServedModel
 
 router = APIRouter(tags=["service"], responses=RESPONSES)
 
+_OPEN: dict[str, object] = {"security": []}
+"""Asked without a key, also where the service has keys."""
+
 
 class Health(BaseModel):
     """A short word."""
@@ -23,13 +26,13 @@ class Health(BaseModel):
     version: str = __version__
 
 
-@router.get("/livez", summary="Is the process alive?")
+@router.get("/livez", summary="Is the process alive?", openapi_extra=_OPEN)
 async def livez() -> Health:
     """Answers while an exam is being scored, too."""
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can exams be sent?")
+@router.get("/readyz", summary="Can exams be sent?", openapi_extra=_OPEN)
 async def readyz(parts: Wired) -> Health:
     """Ready once the model's self-test passed."""
     if parts.desk.classifier is None or parts.desk.is_stopping:
@@ -46,7 +49,12 @@ async def get_model(parts: Wired) -> ServedModel:
     return served_model(classifier)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Metrics."}},
+)
 async def get_metrics(parts: Wired) -> Response:
     """Counts and seconds, unless the operator closed it.
 

@@ -14,13 +14,13 @@ from app.diagnosing import utc_now
 from app.exam_folder import ExamFolder
 from app.kept import KeptExam
 from app.web.parts import FoundExam, Parts, Wired
-from app.web.problems import MEDIA_TYPE, NotFound, Problem
+from app.web.problems import RESPONSES, NotFound
 from app.web.reporting import kept_report
 from app.web.schemas import MapList, MapReport
 
 PNG: dict[int | str, dict[str, object]] = {
     200: {"description": "A picture.", "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
-    "default": {"model": Problem, "description": "A problem (RFC 9457).", "content": {MEDIA_TYPE: {}}},
+    **RESPONSES,
 }
 router = APIRouter(prefix="/api/v1/exams/{exam_id}", tags=["pictures"], responses=PNG, default_response_class=Response)
 
@@ -76,6 +76,12 @@ async def get_maps(kept: FoundExam, parts: Wired) -> MapList:
         200: {
             "description": "int16, little endian, row by row; how many rows and columns, the headers say.",
             "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {
+                "X-Rows": {"schema": {"type": "integer"}},
+                "X-Columns": {"schema": {"type": "integer"}},
+                "X-Rescale-Slope": {"schema": {"type": "number"}},
+                "X-Rescale-Intercept": {"schema": {"type": "number"}},
+            },
         }
     },
 )
