@@ -77,7 +77,8 @@ def worth_of(report: ExamReport, measured: Sequence[Measured]) -> Worth | None:
     """
     kinds = ("slice",) if len(report.slices) == 1 else _AS_EXAM
     for by in kinds:
-        found = [w for w in (_worth(measured, data) for data in {m.data for m in measured if m.by == by}) if w]
+        counted = [m for m in measured if m.by == by]
+        found = [w for w in (_worth(counted, data) for data in {m.data for m in counted}) if w]
         if found:
             return max(found, key=lambda w: (w.n, w.data))
     return None

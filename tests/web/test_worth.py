@@ -31,6 +31,13 @@ def test_of_several_figures_those_of_the_most_cases_are_told() -> None:
     assert worth(*some_measured(data="few", n=9), *some_measured(data="many", n=90)).data == "many"
 
 
+def test_what_was_counted_otherwise_on_the_same_data_is_not_mixed_in() -> None:
+    both = (*some_measured(data="d"), *some_measured(data="d", by="slice", sensitivity=0.5))
+
+    assert (worth(*both).by, worth(*both).sensitivity.value) == ("patient", 0.9)
+    assert (worth(*reversed(both), slices=1).by, worth(*both, slices=1).sensitivity.value) == ("slice", 0.5)
+
+
 def test_figures_that_do_not_fit_are_not_told() -> None:
     (sensitivity, _) = some_measured()
 
