@@ -12,9 +12,9 @@ from app.ct.network import build_network
 from app.ct.weights import save_weights, weights_of
 from tests.training.audits.scorers import LooksAt, chests, lungs
 from training.audits.changes import Bootstrap
-from training.audits.mapped import pictures_of
+from training.audits.mapped import Unused, pictures_of
 from training.audits.randomized import LEARNED, Picture, Stage, cascade, randomized_network
-from training.records.catalog import Catalog, CatalogError
+from training.records.catalog import Catalog
 
 SPEC = NetworkSpec(head="attention", size=32, stages=(3,), evidence_channels=4)
 BOOTSTRAP = Bootstrap(200, 0)
@@ -112,14 +112,13 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     assert len(pictures_of(records, LooksAt(lungs), seed=0)) == 2
 
 
-def test_a_mask_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    records = masked(tmp_path / "data").records
-    (tmp_path / "data/mask.png").write_bytes(b"no picture")
+@pytest.mark.parametrize("content", [b"no picture", None])
+def test_a_mask_that_cannot_be_used_counts_as_none(tmp_path: Path, content: bytes | None) -> None:
+    records, unused = masked(tmp_path / "data", size=(10, 10)).records, Unused()
+    if content is not None:
+        (tmp_path / "data/mask.png").write_bytes(content)
 
-    with pytest.raises(CatalogError, match="cannot be read"):
-        pictures_of(records, LooksAt(lungs), seed=0)
+    pictures = pictures_of(records, LooksAt(lungs), seed=0, unused=unused)
 
-
-def test_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="another size"):
-        pictures_of(masked(tmp_path / "data", size=(10, 10)).records, LooksAt(lungs), seed=0)
+    assert (len(pictures), unused.masks) == (3, 1)
+    assert all(p.lesion is None for p in pictures)
