@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from app import NOTICE
 from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
-from training.records.catalog import Catalog, Part, Record
+from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.duplicates import Fingerprint, pairs
 from training.records.leaks import Alike, to_drop
 from training.records.merging import merged
@@ -326,3 +326,21 @@ def test_a_patient_in_the_folders_of_two_parts_is_a_leak(tmp_path: Path) -> None
 
     with pytest.raises(LeakError, match="1 pairs"):
         prepare([data], tmp_path / "work")
+
+
+def test_data_of_which_nothing_can_be_read_are_refused(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{}])
+    (data / "000.png").write_bytes(b"no picture")
+
+    with pytest.raises(CatalogError, match="No record could be read"):
+        prepare([data], tmp_path / "work")
+
+
+def test_a_label_whose_patients_are_unknown_is_told_beside_one_whose_are(tmp_path: Path) -> None:
+    rows = [
+        {"dataset": "d", "label": 1, "patient": f"p{k}"} if k % 2 else {"dataset": "d", "label": 0} for k in range(40)
+    ]
+
+    report = prepare([a_data_set(tmp_path / "data", rows)], tmp_path / "work")
+
+    assert any("No patient or group is known in d (label 0)" in remark for remark in report["remarks"])

@@ -63,6 +63,9 @@ def prepare(
     catalog = Catalog.read(*data)
     _know(holdout, catalog)
     looks, unreadable = _look_at(catalog.records, progress)
+    if not looks:
+        told = "; ".join(sorted({dropped.why for dropped in unreadable})) or "there is none."
+        raise CatalogError(f"No record could be read: {told}")
     progress("looking for duplicates and leaks")
     pictures = list(same_pictures(looks))
     readable = merged([look.record for look in looks], pictures)

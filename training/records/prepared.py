@@ -80,9 +80,12 @@ def _meaning(alike: Alike) -> str:
 
 
 def without_patients(records: Sequence[Record]) -> list[str]:
-    """Data sets that tell of no picture whose it is, by name."""
+    """Data sets that tell of no picture whose it is, by name; with the label where they do so of one label alone."""
     loose = [r for r in records if not r.is_exam]
-    return sorted({r.dataset for r in loose} - {r.dataset for r in loose if not r.is_alone})
+    there = {(r.dataset, r.label) for r in loose}
+    alone = there - {(r.dataset, r.label) for r in loose if not r.is_alone}
+    whole = {dataset for dataset, _ in alone} - {dataset for dataset, _ in there - alone}
+    return sorted({dataset if dataset in whole else f"{dataset} (label {label})" for dataset, label in alone})
 
 
 def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
