@@ -34,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CovidCTError as error:
         typer.echo(f"{error.title}: {error.message}\n{error.advice}", err=True)
         sys.exit(1)
+    except OSError as error:
+        # A folder that cannot be written, a full disk: the operator's to mend. Other faults keep their traceback.
+        typer.echo(f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}.", err=True)
+        sys.exit(1)
 
 
 @commands.command()
@@ -202,15 +206,20 @@ def exam_rules(
     exam: Annotated[
         list[Path] | None, typer.Option(help="Folder of a whole exam, to judge stability on too; may be repeated.")
     ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="A data set to judge on, instead of those fit judges on; may be repeated.")
+    ] = None,
     engine: RunBy = "auto",
     draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="Of draws.")] = 0,
 ) -> None:
     """Measure how slices may add up to an exam: which rule tells validation patients apart, and is steady."""
     from app.ct.classifier import Classifier
+    from training.deciding.decisions import JUDGED_ON
     from training.studies.rule_study import TABLE, study
 
-    study(Classifier.load(model, engine=engine), work, out, exams=exam or (), draws=draws, seed=seed, say=_say)
+    scorer, judged_on = Classifier.load(model, engine=engine), dataset or JUDGED_ON
+    study(scorer, work, out, datasets=judged_on, exams=exam or (), draws=draws, seed=seed, say=_say)
     typer.echo((out / TABLE).read_text(encoding="utf-8"), nl=False)
 
 

@@ -100,3 +100,13 @@ def test_the_command_line_starts_without_the_slow_libraries() -> None:
     check = f"import sys, training.cli; sys.exit(bool({slow} & sys.modules.keys()))"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = a_data_set(tmp_path / "data", MANY)
+    (tmp_path / "file").touch()
+
+    assert exit_code("prepare", data, "-o", tmp_path / "file/work") == 1
+
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "cannot be" in line]
+    assert "file/work cannot be read or written: Not a directory." in told

@@ -278,6 +278,8 @@ def test_a_study_that_would_choose_another_rule_than_is_served_says_so(chosen: s
 def test_a_study_without_patients_of_both_classes_says_so(tmp_path: Path):
     with pytest.raises(CatalogError, match="no validation patients of both classes"):
         study(GrayScorer(), a_work(tmp_path, labels=(1,)), tmp_path / "out", phantoms=small_phantoms)
+    with pytest.raises(CatalogError, match="in the data sets elsewhere; others can be named with --dataset"):
+        study(GrayScorer(), a_work(tmp_path), tmp_path / "out", datasets=["elsewhere"], phantoms=small_phantoms)
 
 
 def test_a_folder_given_as_an_exam_must_hold_one(tmp_path: Path):

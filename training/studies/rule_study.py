@@ -38,6 +38,7 @@ def study(
     work: Path,
     out: Path,
     *,
+    datasets: Sequence[str] = JUDGED_ON,
     exams: Sequence[Path] = (),
     phantoms: Callable[[LogitsOf], list[WholeExam]] = phantom_exams,
     draws: int = DRAWS,
@@ -50,6 +51,7 @@ def study(
         scorer: the classifier.
         work: folder that ``prepare`` wrote; its validation part is scored.
         out: folder to write into.
+        datasets: whose validation patients the rules are measured on.
         exams: folders of whole exams beside the phantoms, for stability only: no label of theirs is known here.
         phantoms: draws and scores them.
         draws: bootstrap samples.
@@ -64,9 +66,12 @@ def study(
     """
     records = Catalog.read(work / CATALOG).of_part(Part.VALIDATION)
     say("scoring validation slices")
-    patients, healthy = patients_of(_judged(scorer, records)), _healthy(scorer, records)
+    patients, healthy = patients_of(_judged(scorer, records, datasets)), _healthy(scorer, records, datasets)
     if len({p.label for p in patients}) < 2:
-        raise CatalogError("The catalog has no validation patients of both classes with several slices each.")
+        raise CatalogError(
+            "The catalog has no validation patients of both classes with several slices each in the data sets"
+            f" {', '.join(datasets)}; others can be named with --dataset."
+        )
     say("scoring phantoms and exams")
     whole = [*phantoms(lambda slices: _logits(scorer, slices)), *(_whole(scorer, path) for path in exams)]
     mixed = with_healthy(patients, healthy, seed=seed)
@@ -131,9 +136,9 @@ def _within(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return None not in (value, interval["low"]) and bool(interval["low"] <= value <= interval["high"])
 
 
-def _judged(scorer: Scorer, records: Sequence[Record]) -> Judged:
+def _judged(scorer: Scorer, records: Sequence[Record], datasets: Sequence[str]) -> Judged:
     """Validation slices of known patients, of the data sets that decisions are made on."""
-    cases = score([r for r in records if r.dataset in JUDGED_ON and r.patient], scorer, by=By.SLICE)
+    cases = score([r for r in records if r.dataset in datasets and r.patient], scorer, by=By.SLICE)
     read = [case for case in cases if len(case.logits)]
     return Judged(
         np.array([case.logits[0] for case in read]),
@@ -143,8 +148,9 @@ def _judged(scorer: Scorer, records: Sequence[Record]) -> Judged:
     )
 
 
-def _healthy(scorer: Scorer, records: Sequence[Record]) -> np.ndarray:
-    cases = score([r for r in records if is_other_healthy(r)], scorer, by=By.SLICE)
+def _healthy(scorer: Scorer, records: Sequence[Record], datasets: Sequence[str]) -> np.ndarray:
+    """Logits of healthy slices of other people: of no data set whose patients are judged."""
+    cases = score([r for r in records if is_other_healthy(r) and r.dataset not in datasets], scorer, by=By.SLICE)
     return np.array([logit for case in cases for logit in case.logits])
 
 
