@@ -594,3 +594,12 @@ def test_reports_carry_the_notice_the_figures_and_the_way_to_the_failures(tmp_pa
 def test_conditions_that_nothing_fulfils_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="No record"):
         run(a_data_set(tmp_path / "data", [{}]), tmp_path / "out", where=["split=test"])
+
+
+def test_patients_of_both_labels_are_told(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"label": k % 2, "patient": "p" if k < 4 else f"p{k}"} for k in range(8)])
+
+    report = evaluate(GrayScorer(), [data], tmp_path / "out", by=By.PATIENT, draws=50)
+
+    assert (report["cases"], report["patients_of_both_labels"]) == (6, 1)
+    assert "1 patients have slices of both labels" in (tmp_path / "out/report.md").read_text()

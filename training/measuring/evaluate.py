@@ -20,7 +20,7 @@ from training.measuring.illustrate import Curves, draw
 from training.measuring.masks import localization
 from training.measuring.operating import OperatingPoint, offered, on_validation, taken_over
 from training.measuring.parts import NOT_SAID
-from training.measuring.scoring import By, Scored, Scorer, score
+from training.measuring.scoring import By, Scored, Scorer, of_both_labels, score
 from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record
@@ -89,6 +89,7 @@ def evaluate(
         "threshold": point.threshold,
         "threshold_chosen": point.chosen,
         "without_patients": without_patients(records),
+        **({"patients_of_both_labels": of_both_labels(cases)} if by is By.PATIENT else {}),
         "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
         "refusals": [{"file": _name(c.record, data), "why": c.refused} for c in cases if c.refused],
         "masks_not_used": [

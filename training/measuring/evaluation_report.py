@@ -128,7 +128,10 @@ def _what(report: Mapping[str, Any]) -> Section:
         f"No patient or group is known in {alone}: every picture counts as a patient of its own, so intervals are too narrow. "
         "Write a manifest with the column group."
     )
-    return Section("What was measured", (words,) if alone else (), rows=tuple(facts.items()), columns=("", ""))
+    both = report.get("patients_of_both_labels", 0)
+    twice = f"{both} patients have slices of both labels: each counts as two cases, one of either label."
+    told = (*((words,) if alone else ()), *((twice,) if both else ()))
+    return Section("What was measured", told, rows=tuple(facts.items()), columns=("", ""))
 
 
 def _of_an_exam(most: int | str) -> str:

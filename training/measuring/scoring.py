@@ -202,6 +202,12 @@ def _patients(slices: Sequence[Scored], manifest: Manifest) -> list[Scored]:
     return [_patient(members, manifest) for members in patients.values()]
 
 
+def of_both_labels(cases: Sequence[Scored]) -> int:
+    """How many patients have slices of both labels: each of them is two cases, one of either label."""
+    cells = {(c.record.dataset, c.record.patient or c.record.group, c.record.label) for c in cases}
+    return len(cells) - len({(dataset, name) for dataset, name, _ in cells})
+
+
 def _patient(members: Sequence[Scored], manifest: Manifest) -> Scored:
     """A patient's slices as a small exam: refused where none shows lung, or most of those that do are unlike training.
 
