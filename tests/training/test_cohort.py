@@ -153,3 +153,16 @@ def test_a_table_of_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
 
     with pytest.raises(CohortError):
         cohort(tmp_path / "t.csv", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["patient_id", "ID", "patient"])
+def test_columns_go_by_other_names_and_those_not_used_are_told(tmp_path: Path, name: str) -> None:
+    rows = [{name: "a", "ct": 1, "RT-PCR result": 1, "Fever": 1}, {name: "b", "ct": 0, "RT-PCR result": 1, "Fever": 0}]
+
+    found = cohort(a_table(tmp_path / "t.csv", rows), tmp_path / "out")
+
+    assert found["description"]["rt_pcr_positive"]["hits"] == 2
+    assert found["unused_columns"] == ["Fever"]
+    assert "Columns not used: Fever." in (tmp_path / "out/cohort.md").read_text()
+    with pytest.raises(CohortError, match="one line a patient"):
+        cohort(a_table(tmp_path / "t.csv", [rows[0], rows[0]]), tmp_path / "out")

@@ -15,7 +15,7 @@ from training.markdown import table as markdown_table
 from training.measuring.figures import words
 from training.metrics.evaluation import Interval, as_numbers
 from training.metrics.paired import Paired, proportion
-from training.studies.cohort_table import Patient, Reference, read_cohort
+from training.studies.cohort_table import Patient, Reference, read_cohort, unused_columns
 
 NUMBERS, TABLES = "cohort.json", "cohort.md"
 _BANDS = ((0, 17), (18, 39), (40, 59), (60, 79), (80, 129))
@@ -52,6 +52,7 @@ def cohort(
         "table": table.name,
         "reference": reference,
         "threshold": threshold,
+        "unused_columns": unused_columns(table, threshold=threshold),
         "description": describe(patients),
         "tests": compare_tests(patients),
     }
@@ -149,8 +150,10 @@ def _markdown(report: dict[str, Any]) -> str:
     table = [
         [_SAID[test], *(_share_words(tests[kind][test]) for kind in ("sensitivity", "specificity"))] for test in _TESTS
     ]
+    unused = ", ".join(report["unused_columns"])
     return (
         f"# Cohort {report['table']}\n\n**{NOTICE}**\n\nIntervals are 95 %; of shares Clopper and Pearson's, of men Wilson's."
+        f"{f' Columns not used: {unused}.' if unused else ''}"
         f"\n\n## Who they are\n\n{markdown_table(['', ''], rows)}\n## How the tests did\n\n"
         f"{markdown_table(['test', 'sensitivity', 'specificity'], table)}\n{_paired_words(tests)}\n"
     )

@@ -14,6 +14,7 @@ _NEGATIVE = frozenset({"0", "0.0", "negative", "neg", "-", "false", "no"})
 """Columns with gaps are numbers with a point in pandas."""
 _MALE, _FEMALE = frozenset({"m", "male"}), frozenset({"f", "female"})
 _OLDEST = 129
+_ALIASES = {"patient_id": "patient", "id": "patient", "rt_pcr_result": "rt_pcr"}
 Reference = Literal["column", "all"]
 
 
@@ -62,12 +63,30 @@ def read_cohort(path: Path, *, threshold: float | None, reference: Reference) ->
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
-            columns = {_plain(name): name for name in rows.fieldnames or ()}
+            columns = _columns(rows.fieldnames or ())
             lines = [(n, {plain: row[name] for plain, name in columns.items()}) for n, row in filled_rows(rows)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CohortError(f"{path.name} cannot be read as CSV.") from error
     _check_columns(columns, lines, threshold, reference)
     return tuple(_patient(_Line(number, row), threshold, reference) for number, row in lines)
+
+
+def unused_columns(path: Path, *, threshold: float | None) -> list[str]:
+    """The columns of a table that ``read_cohort`` reads, and makes nothing of, as they are written there."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        names = csv.DictReader(file).fieldnames or ()
+    used = {"patient", "ct" if threshold is None else "probability", "rt_pcr", "reference", "age", "sex"}
+    taken = {name for plain, name in _columns(names).items() if plain in used}
+    return [name.strip() for name in names if name.strip() and name not in taken]
+
+
+def _columns(names: Sequence[str]) -> dict[str, str]:
+    """What a table calls each column; another name for one counts where the column itself is not there."""
+    columns = {_plain(name): name for name in names}
+    for other, name in _ALIASES.items():
+        if other in columns:
+            columns.setdefault(name, columns[other])
+    return columns
 
 
 def _plain(name: str) -> str:
