@@ -85,9 +85,9 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         looking(browser.new_context(base_url=address), address) as page,
     ):
         diagnose(page, pictures(exam_folder))
-        expect(page.locator("#positives")).to_have_text("33 % (16 % – 51 %)")
+        expect(page.locator("#positives")).to_have_text("33.3 % (16.3 % – 51.4 %)")
         page.locator("#prevalence").fill("50")
-        expect(page.locator("#positives")).to_contain_text("82 %")
+        expect(page.locator("#positives")).to_contain_text("81.8 %")
         assert severe(page) == []
 
 

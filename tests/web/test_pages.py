@@ -16,6 +16,7 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from app.web.templating import templates
 from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
 from tests.web.conftest import Serve, Upload, serving
@@ -112,9 +113,25 @@ async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: 
         page = await result_page(client, upload)
 
     assert "inside the inconclusive band too; from a source that gave no data for training, expect much less" in page
-    assert "90 % (70 % – 95 %)" in page
+    assert "90.0 % (70.0 % – 95.0 %)" in page
     assert "patients-1: 40 patients" in page
-    assert "<td>33 % (16 % – 51 %)</td><td>99 % (95 % – 99 %)</td>" in page
+    assert "<td>33.3 % (16.3 % – 51.4 %)</td><td>98.6 % (94.7 % – 99.4 %)</td>" in page
+
+
+async def test_what_was_measured_is_never_told_as_certain(serve: Serve, upload: Upload) -> None:
+    manifest = a_manifest(measured=some_measured(sensitivity=0.9999))
+    async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
+        page = await result_page(client, upload)
+
+    assert "<dd>&gt; 99.9 % (70.0 % – 95.0 %)</dd>" in page
+
+
+@pytest.mark.parametrize(
+    ("change", "digits", "told"),
+    [(-0.0004, 1, "0.0"), (0.0, 1, "0.0"), (-0.004, 0, "0"), (0.004, 0, "0"), (-0.021, 1, "-2.1"), (0.36, 0, "+36")],
+)
+async def test_a_change_that_rounds_to_nothing_has_no_sign(change: float, digits: int, told: str) -> None:
+    assert templates.env.get_template("parts.html").module.signed(change, digits) == told  # type: ignore[attr-defined]
 
 
 async def test_a_verdict_of_another_model_is_not_told_what_this_one_s_are_worth(tmp_path: Path, upload: Upload) -> None:

@@ -1,11 +1,11 @@
 // What a call means at the prevalence that the reader sets (Bayes); ends from the ends of sensitivity and specificity.
-import { one, percent } from "./page.js";
+import { chance, one } from "./page.js";
 
 function right(found, other, frequency) {
   const [value, low, high] = found.map((share, k) => {
     if (share === null || other[k] === null) return null;
     const called = share * frequency + (1 - other[k]) * (1 - frequency);
-    return called > 0 ? percent((share * frequency) / called) : null;
+    return called > 0 ? chance((share * frequency) / called) : null;
   });
   if (value === null) return "–";
   return low === null || high === null ? value : `${value} (${low} – ${high})`;
