@@ -17,6 +17,11 @@ _ROUNDING_MM = 0.05
 """Positions are decimal strings, projected onto the slice normal of a tilted gantry."""
 
 
+def is_gap(apart_mm: float) -> bool:
+    """Whether neighboring slices so far apart leave a gap between them."""
+    return apart_mm > MAX_GAP_MM + _ROUNDING_MM
+
+
 @dataclass(frozen=True)
 class Coverage:
     """How far the slices of an exam show its lungs.
@@ -74,4 +79,4 @@ def coverage_of(exam: Exam, area: np.ndarray) -> Coverage:
     ]
     largest = max(steps, default=0.0)
     is_cut = len(exam.slices) > 1 and bool(shown[0] or shown[-1])
-    return Coverage(largest if largest > MAX_GAP_MM + _ROUNDING_MM else None, is_cut)
+    return Coverage(largest if is_gap(largest) else None, is_cut)

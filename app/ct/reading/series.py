@@ -11,6 +11,7 @@ import numpy as np
 
 from app.ct.errors import NoUsableSeries, WrongModality
 from app.ct.exam import RejectedSeries, SeriesChoice
+from app.ct.gaps import is_gap
 from app.ct.reading.axial import is_ct, is_reformat, why_no_slice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import copies_left_out, without_copies
@@ -23,8 +24,6 @@ from app.ct.words import Sentence, counted, listed, sentence
 _LUNG_KERNEL = re.compile(r"LUNG|^BONE|^EDGE|^[BDIJU]L?[5-8]\d|^B[LR][5-7]\d|^FC(5|8)\d|^Y[ABC]$|^L$")
 _LUNG_WORDS = re.compile(r"lung|pulm|poumon|pulmon|肺", re.IGNORECASE)
 MAX_THIN_MM = 5.0
-# A verdict on slices further apart is held back.
-MAX_APART_MM = 10.0
 # Cut or computed from other slices, by the series description alone.
 _COMPUTED_WORDS = re.compile(r"(?<![A-Za-z])(MPR|MIPS?|MINIP|VRT)(?![A-Za-z])", re.IGNORECASE)
 # Lungs are this high as a rule; a series that covers less than this share of them, or of the longest series, is a part.
@@ -170,7 +169,7 @@ def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, Sentence], ...]:
         (other_part(slices) is not None, sentence("another body part")),
         (len(slices) < MIN_EXAM_SLICES, sentence("too few slices")),
         (computed, sentence("computed from other slices")),
-        (_usual_distance_mm(slices) > MAX_APART_MM, sentence("slices too far apart")),
+        (is_gap(_usual_distance_mm(slices)), sentence("slices too far apart")),
     )
 
 

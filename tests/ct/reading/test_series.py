@@ -156,6 +156,13 @@ def test_axial_reformats_are_read_where_there_is_nothing_else():
     assert len(read_exam(files(*a_dicom_exam(ImageType=["DERIVED", "SECONDARY", "REFORMATTED"]))).slices) == 4
 
 
+def test_slices_ten_millimeters_apart_but_for_rounding_are_not_too_far_apart():
+    spaced = a_dicom_exam(slices=3, spacing_mm=10.02, SliceThickness=1, ConvolutionKernel="LUNG")
+    exam = read_exam(files(*spaced, *a_dicom_exam(slices=3, **OTHER)))
+
+    assert exam.series.chosen == "series 1"
+
+
 def test_a_whole_lung_comes_before_a_lung_kernel_with_slices_far_apart():
     sparse = a_dicom_exam(slices=3, spacing_mm=20, SliceThickness=1, ConvolutionKernel="LUNG")
     exam = read_exam(files(*sparse, *a_dicom_exam(slices=3, **OTHER)))
