@@ -20,6 +20,7 @@ from training.deciding.decisions import Judged, calibrate, decide, softened, und
 from training.deciding.patients import Patient, patients_of, with_healthy
 from training.deciding.stability import Stability, WholeExam, stability
 from training.metrics.evaluation import DRAWS, Interval, group_weights, interval
+from training.metrics.ranking import areas, by_score
 from training.records.balance import balanced_weights
 
 _LEAST_EXAM_BAND = 0.6
@@ -122,13 +123,9 @@ def _aucs(rule: ExamRule, patients: Sequence[Patient], *, draws: int, seed: int)
     datasets = np.array([p.dataset for p in patients])
     of_each = []
     for name in np.unique(datasets):
-        positive, negative = ((datasets == name) & (labels == label) for label in (1, 0))
-        if positive.any() and negative.any():
-            above = scores[positive][:, None] - scores[negative]
-            won = (np.sign(above) + 1) / 2
-            pairs = weights[:, positive].sum(axis=1) * weights[:, negative].sum(axis=1)
-            total = ((weights[:, positive] @ won) * weights[:, negative]).sum(axis=1)
-            of_each.append(np.divide(total, pairs, out=np.full(len(total), np.nan), where=pairs > 0))
+        own = datasets == name
+        if len(set(labels[own])) == 2:
+            of_each.append(areas(*by_score(labels[own], scores[own], weights[:, own])))
     if not of_each:
         return np.full(len(weights), np.nan)
     return np.asarray(np.mean(of_each, axis=0))
