@@ -83,7 +83,7 @@ def test_connections_that_are_turned_away_are_counted(port: Port) -> None:
             connection.sendall(sent)
             all_said(connection)
 
-    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
 
     assert 'covidct_refusals_total{code="too-slow"} 1.0' in told
     assert 'covidct_refusals_total{code="invalid-request"} 1.0' in told
@@ -133,13 +133,13 @@ def test_an_upload_below_the_least_rate_is_ended(port: Port, tmp_path: Path) -> 
 
 
 def test_a_slow_upload_above_the_least_rate_is_taken(tmp_path: Path, upload: Upload) -> None:
-    with listening(tmp_path / "data", body_timeout_s=0.3, min_upload_kb_s=0.01) as port:
+    with listening(tmp_path / "data", body_timeout_s=1, min_upload_kb_s=0.01) as port:
         request = httpx.Request("POST", "http://x/api/v1/exams", files=upload)
         body = request.read()
 
         def slowly() -> Iterator[bytes]:
             for at in range(0, len(body), len(body) // 8):
-                time.sleep(0.15)
+                time.sleep(0.3)
                 yield body[at : at + len(body) // 8]
 
         headers = {"Content-Type": request.headers["content-type"]}
@@ -231,7 +231,7 @@ def test_a_client_has_so_many_connections_and_gets_a_place_back(tmp_path: Path) 
             assert status_of(all_said(other)) == 200
         for one in held:
             one.close()
-        until(lambda: httpx.get(f"http://127.0.0.1:{port}/livez").status_code != 503)
+        until(lambda: httpx.get(f"http://127.0.0.1:{port}/livez", timeout=60).status_code != 503)
 
     assert (status_of(said), code_of(said)) == (503, "busy")
     assert b"\r\nretry-after: " in said.lower()
@@ -281,7 +281,7 @@ def test_no_stranger_who_is_slow_keeps_an_exam_from_its_answer(tmp_path: Path, u
         answer = httpx.post(f"http://127.0.0.1:{port}/api/v1/exams", files=upload, timeout=60)
         said = [status_of(all_said(one)) for one in slow]
         assert answer.status_code == 201, answer.text
-        httpx.delete(f"http://127.0.0.1:{port}{answer.headers['location']}")
+        httpx.delete(f"http://127.0.0.1:{port}{answer.headers['location']}", timeout=60)
 
         assert said == [408] * 350
         assert kept(tmp_path) == []

@@ -13,7 +13,7 @@ def test_two_that_go_on_and_on_take_turns() -> None:
 
     def go_on(name: str) -> None:
         both.wait()
-        for _ in range(20):
+        for _ in range(100):
             with turns:
                 taken.append(name)
                 time.sleep(0.001)  # So that the other one is waiting by the time this one asks again.
@@ -24,8 +24,11 @@ def test_two_that_go_on_and_on_take_turns() -> None:
     for thread in threads:
         thread.join()
 
-    longest = max(len(list(run)) for _, run in groupby(taken))
-    assert (taken.count("a"), taken.count("b")) == (20, 20)
+    # Before the other one has begun, and after it has ended, one takes every turn.
+    begun = max(taken.index(name) for name in "ab")
+    ended = len(taken) - max(taken[::-1].index(name) for name in "ab")
+    longest = max(len(list(run)) for _, run in groupby(taken[begun:ended]))
+    assert (taken.count("a"), taken.count("b")) == (100, 100)
     assert longest <= 3
 
 
