@@ -79,6 +79,11 @@ def prepare(
     progress("measuring the shortcut baseline")
     decided = {"seed": seed, "holdout": sorted(holdout), "test_fold": str(fold or ""), "folded": list(parted.folded)}
     report = as_numbers(Prepared(kept, tuple(dropped), tuple(found), decided))
+    masked = {r.file for r in catalog.records if r.mask is not None}
+    if lost := sum(look.record.mask is None and look.record.file in masked for look in kept):
+        report["remarks"].append(
+            f"{lost} masks cannot be read, or have another size than their image, and are not used."
+        )
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (work / PAGE).write_text(page(report), encoding="utf-8")
     if leaks and not drop_leaks:
@@ -106,8 +111,6 @@ def _look_at(records: Sequence[Record], progress: Callable[[str], None]) -> tupl
             looks.append(_look(record))
         except ExamError as error:
             unreadable.append(Dropped(record, f"{error.code}: {error.message}"))
-        except (OSError, Image.DecompressionBombError):
-            unreadable.append(Dropped(record, "unreadable: The mask cannot be read."))
         if number % 500 == 0 or number == len(records):
             progress(f"read {number} of {len(records)} files")
     return looks, unreadable
@@ -118,12 +121,16 @@ def _look(record: Record) -> Look:
     if len(slices) > 1 and not record.is_exam:
         raise Unreadable(sentence("One file holds several slices: give it a folder of its own, as an exam."))
     if record.mask is not None and _size(record.mask) != slices[0].shape:
-        raise Unreadable(sentence("The mask has another size than the image."))
+        # The picture is as good without it.
+        record = replace(record, mask=None)
     features = trivial_features(slices[len(slices) // 2], record.original_size)
     return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
 
 
-def _size(mask: Path) -> tuple[int, int]:
-    """Height and width."""
-    with Image.open(mask, formats=("PNG", "JPEG")) as picture:
-        return picture.height, picture.width
+def _size(mask: Path) -> tuple[int, int] | None:
+    """Height and width; None of what cannot be read."""
+    try:
+        with Image.open(mask, formats=("PNG", "JPEG")) as picture:
+            return picture.height, picture.width
+    except (OSError, Image.DecompressionBombError):
+        return None
