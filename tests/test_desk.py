@@ -155,9 +155,16 @@ def test_stopping_leaves_the_line_for_the_next_start(chest: list[NamedFile], tmp
     running.desk.start()
     first, second = running.take(chest), running.take(chest)
     until(lambda: running.desk.waiting <= 1)
-    threading.Timer(0.1, gate.set).start()
+
+    def let_go() -> None:
+        until(lambda: running.desk.is_stopping)
+        gate.set()
+
+    letting_go = threading.Thread(target=let_go)
+    letting_go.start()
 
     running.desk.stop()
+    letting_go.join()
 
     assert running.ended[first].status is Status.DONE
     assert [exam.id for exam in running.store.unfinished()] == [second]

@@ -54,9 +54,18 @@ def test_an_exam_that_is_not_done_in_time_begins_again_with_the_next_start(
     running.desk.start()
     exam_id = running.take(chest)
     at_work(running, exam_id)
-    threading.Timer(0.3, gate.set).start()
+    course = running.desk.course(exam_id)
+    assert course is not None
+
+    def let_go() -> None:
+        until(lambda: course.is_interrupted)
+        gate.set()
+
+    letting_go = threading.Thread(target=let_go)
+    letting_go.start()
 
     running.desk.stop()
+    letting_go.join()
     running.desk.sweep()
 
     (left,) = running.store.unfinished()
@@ -162,7 +171,7 @@ class Slow(OnTheSpot):
         self, work: Callable[[Item], Result], items: Sequence[Item], *, at_once: int = 1
     ) -> Iterator[Result | Exception]:
         for found in super().map(work, items, at_once=at_once):
-            time.sleep(0.2)
+            time.sleep(0.1)
             yield found
 
 
@@ -171,7 +180,7 @@ def test_files_that_are_slow_to_read_are_not_taken_for_a_diagnosis_that_does_not
 ) -> None:
     stuck: list[bool] = []
     running = RunningDesk(
-        tmp_path, classifier=FakeClassifier(), workers=Slow(), stuck_s=1, on_stuck=lambda: stuck.append(True)
+        tmp_path, classifier=FakeClassifier(), workers=Slow(), stuck_s=2, on_stuck=lambda: stuck.append(True)
     )
     running.desk.start()
 
@@ -179,13 +188,13 @@ def test_files_that_are_slow_to_read_are_not_taken_for_a_diagnosis_that_does_not
     running.close()
 
     assert (outcome.status, stuck) == (Status.DONE, [])
-    assert dict(outcome.timing_s)["read"] > 1
+    assert dict(outcome.timing_s)["read"] > 2
 
 
 def test_files_that_take_too_long_to_read_refuse_their_exam_alone(chest: list[NamedFile], tmp_path: Path) -> None:
     stuck: list[bool] = []
     running = RunningDesk(
-        tmp_path, classifier=FakeClassifier(), workers=Slow(), read_limit_s=1, on_stuck=lambda: stuck.append(True)
+        tmp_path, classifier=FakeClassifier(), workers=Slow(), read_limit_s=2, on_stuck=lambda: stuck.append(True)
     )
     running.desk.start()
 

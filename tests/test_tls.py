@@ -39,7 +39,7 @@ def over_tls(tmp_path: Path) -> Iterator[httpx.Client]:
     the_served_model()
     certificate, key = a_pair(tmp_path)
     options = ["--port", 0, "--data-dir", tmp_path / "data", "--tls-cert", certificate, "--tls-key", key]
-    with started("serve", *options, COVIDCT_WORKERS="0", COVIDCT_HEADER_TIMEOUT_S="1") as process:
+    with started("serve", *options, COVIDCT_WORKERS="0", COVIDCT_HEADER_TIMEOUT_S="5") as process:
         assert process.stderr is not None
         for line in process.stderr:
             if b"listens on https://127.0.0.1:" in line:

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from app.ct.workers.fair import FairThreads, Line
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -50,8 +51,20 @@ def test_closing_leaves_nobody_waiting(gate: threading.Event) -> None:
     threads = FairThreads(1, name="test")
     at_work = threads.submit(gate.wait, Line())
     waiting = threads.submit(str, Line())
-    threading.Timer(0.1, gate.set).start()
+
+    def is_closing() -> bool:
+        # With the lock, so that what was in line is out of it.
+        with threads._pool._shutdown_lock:
+            return threads._pool._shutdown
+
+    def let_go() -> None:
+        until(is_closing)
+        gate.set()
+
+    letting_go = threading.Thread(target=let_go)
+    letting_go.start()
     threads.close()
+    letting_go.join()
 
     assert at_work.result()
     with pytest.raises(CancelledError):
