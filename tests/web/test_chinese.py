@@ -201,7 +201,7 @@ async def test_an_exam_kept_before_sentences_were_is_told_in_english(
 ) -> None:
     async with serve(load=all_told) as client:
         kept = await client.post("/api/v1/exams", files=upload)
-        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite")) as database, database:
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite", timeout=30)) as database, database:
             database.execute("UPDATE exams SET said = NULL")
         page = await client.get(kept.headers["location"].replace("/api/v1", "/covid"), headers=CHINESE)
 

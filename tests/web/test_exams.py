@@ -32,7 +32,7 @@ async def post(client: httpx.AsyncClient, upload: Upload, **headers: str) -> htt
 
 async def settled(client: httpx.AsyncClient, place: str, *, while_: str = "queued") -> dict[str, object]:
     """The exam once it left a status."""
-    for _ in range(500):
+    for _ in range(6000):
         report: dict[str, object] = (await client.get(place)).json()
         if report["status"] != while_:
             return report
@@ -390,7 +390,7 @@ async def test_an_exam_expires_and_says_so(serve: Serve, upload: Upload, tmp_pat
 async def test_sweeping_goes_on_after_a_fault(serve: Serve, upload: Upload, tmp_path: Path) -> None:
     async with serve(retention_h=1e-9, sweep_s=0.02) as client:
         await client.get("/api/v1/exams")
-        connection = sqlite3.connect(tmp_path / "data" / "exams.sqlite")
+        connection = sqlite3.connect(tmp_path / "data" / "exams.sqlite", timeout=30)
         connection.execute("ALTER TABLE exams RENAME TO away")
         await asyncio.sleep(0.1)
         connection.execute("ALTER TABLE away RENAME TO exams")

@@ -28,7 +28,7 @@ def sent(port: Port, *contents: bytes) -> tuple[int, str]:
     """Status and code of the answer to an upload; the service lives on."""
     files = [("files", ("a", content)) for content in contents]
     answer = httpx.post(f"http://127.0.0.1:{port}/api/v1/exams", files=files, timeout=120)
-    assert httpx.get(f"http://127.0.0.1:{port}/livez").status_code == 200
+    assert httpx.get(f"http://127.0.0.1:{port}/livez", timeout=60).status_code == 200
     return answer.status_code, answer.json().get("code", "")
 
 

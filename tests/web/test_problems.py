@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.ct.errors import CovidCTError
+from app.web.guard import HEADERS
 from app.web.problems import problem_of, status_of
 from tests.fakes import FakeClassifier
 from tests.web.conftest import Serve, Upload
@@ -117,8 +118,13 @@ async def test_every_answer_has_the_security_headers(client: httpx.AsyncClient) 
         headers = (await client.get(path)).headers
         assert headers["content-security-policy"].startswith("default-src 'self'")
         assert "unsafe" not in headers["content-security-policy"]
+        for said in ("object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"):
+            assert said in headers["content-security-policy"].split("; ")
+        assert {name: headers[name] for name in HEADERS} == HEADERS
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "same-origin"
+        assert headers["cache-control"] == ("public, max-age=600" if path.startswith("/static/") else "no-store")
 
 
 @pytest.mark.parametrize(
