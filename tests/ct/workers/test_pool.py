@@ -4,9 +4,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from app.ct.reading import read_exam
 from app.ct.reading.files import Damaged, NamedFile
 from app.ct.selection import lung_area
 from app.ct.workers import ON_THE_SPOT, Broken, Workers
+from app.ct.workers.fair import Line
 from app.ct.workers.plain import Failed
 from app.ct.workers.pool import WorkerPool, workers_of
 from tests.ct.workers import tasks
@@ -218,10 +221,14 @@ def test_who_comes_with_little_does_not_wait_behind_much(tmp_path: Path) -> None
     item = NamedFile("", gate)
     with WorkerPool(1) as own, ThreadPoolExecutor(2) as threads:
         own.check()
+        # The only thread is held until both are in line.
+        held = threading.Event()
+        holding = own._threads.submit(partial(held.wait, 120), Line())
         much = threads.submit(answers, own, tasks.released_at, [item] * 4)
         little = threads.submit(answers, own, tasks.released_at, [item])
-        until(lambda: sum(map(len, own._threads._lines)) >= 4)
+        until(lambda: holding.running() and sum(map(len, own._threads._lines)) >= 5)
         gate.write_text("open", encoding="utf-8")
+        held.set()
 
     assert little.result()[0] < much.result()[2]
 
