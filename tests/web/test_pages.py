@@ -261,7 +261,7 @@ async def test_a_report_of_another_version_is_said_to_be_one(
     client: httpx.AsyncClient, upload: Upload, tmp_path: Path, report: str
 ) -> None:
     exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
-    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite")) as database, database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite", timeout=30)) as database, database:
         database.execute("UPDATE exams SET report = ?", [report])
 
     page = await client.get(f"/covid/exams/{exam_id}")
