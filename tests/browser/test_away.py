@@ -74,6 +74,7 @@ def test_a_running_exam_comes_to_its_end_after_a_restart(shown: Page, service: S
     shown.goto("/covid")
     shown.get_by_role("link", name="in progress").click()
     expect(shown.get_by_role("heading", level=1)).to_have_text("Diagnosis in progress")
+    shown.wait_for_load_state()
     service.kill()
     expect(shown.locator(AWAY)).to_be_visible()
     assert severe(shown) == []
@@ -120,11 +121,15 @@ def test_pictures_that_were_lost_come_when_the_service_is_back(
     shown: Page, service: Service, scan_folder: Path
 ) -> None:
     service.gate.touch()
-    shown.route(re.compile(r"/slices/(\d|1\d)/image.jpg"), lambda route: route.abort())
+    is_lost = True
+    # Never unrouted: what is on its way while interception ends was lost once.
+    shown.route(
+        re.compile(r"/slices/(\d|1\d)/image.jpg"), lambda route: route.abort() if is_lost else route.continue_()
+    )
     diagnose(shown, pictures(scan_folder))
     expect(shown.locator("#lost")).to_be_visible()
     assert severe(shown) == []
-    shown.unroute_all()
+    is_lost = False
     shown.context.set_offline(True)
     expect(shown.locator(AWAY)).to_be_visible()
     shown.context.set_offline(False)
@@ -190,8 +195,12 @@ def test_answers_that_break_off_or_are_errors_are_asked_for_again(
     shown: Page, service: Service, exam_folder: Path
 ) -> None:
     asked: list[str] = []
+    is_mended = False
 
     def answer(route: Route) -> None:
+        if is_mended:
+            route.continue_()
+            return
         asked.append(route.request.url)
         route.fulfill(status=200 if len(asked) == 1 else 500, body="{")
 
@@ -201,7 +210,7 @@ def test_answers_that_break_off_or_are_errors_are_asked_for_again(
     send(shown, pictures(exam_folder))
     expect(shown.locator(TROUBLED)).to_be_visible()
     assert severe(shown) == []
-    shown.unroute(AN_EXAM)
+    is_mended = True
 
     expect(shown.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     assert len(asked) > 1
@@ -211,9 +220,11 @@ def test_a_refusal_that_could_not_be_had_is_told_when_the_service_is_back(
     shown: Page, exam_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"")
-    shown.route(AN_EXAM, lambda route: route.abort(), times=1)
+    is_away = True
+    shown.route(re.compile(f"/livez$|{AN_EXAM.pattern}"), lambda route: route.abort() if is_away else route.continue_())
     send(shown, [tmp_path / "broken.jpg"])
     expect(shown.locator(AWAY)).to_be_visible()
+    is_away = False
 
     expect(shown.get_by_role("alert")).to_contain_text("A file cannot be read")
     expect(shown.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
@@ -252,7 +263,7 @@ def test_an_exam_deleted_elsewhere_is_said_to_be_gone(shown: Page, service: Serv
     diagnose(shown, pictures(scan_folder))
     drawn(shown)
     expect(shown.locator("#arrived")).to_have_text("")
-    assert httpx.delete(shown.url.replace("/covid/", "/api/v1/")).status_code == 204
+    assert httpx.delete(shown.url.replace("/covid/", "/api/v1/"), timeout=60).status_code == 204
     shown.locator("#stage").focus()
     shown.keyboard.press("1")
 

@@ -72,6 +72,7 @@ def test_the_form_can_be_used_by_everyone(page: Page) -> None:
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (768, 1024), (390, 800)])
 def test_nothing_is_cut_off_at_the_side(page: Page, exam_folder: Path, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
+    page.goto("/covid")
     for _ in ("form", "result"):
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         diagnose(page, pictures(exam_folder))

@@ -60,6 +60,8 @@ def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
     picks.nth(0).check()
     page.get_by_role("button", name="Set two side by side").click()
 
+    # Keys are listened to only from then on.
+    expect(page.locator("#height")).to_be_visible()
     where = page.locator(".where")
     expect(where.nth(0)).to_contain_text("of 24")
     expect(where.nth(1)).to_contain_text("of 16")

@@ -95,7 +95,8 @@ def compare_by_keyboard(page: Page) -> None:
     tab_to(page, "#history-beside")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/covid/compare"))
-    expect(page.locator(".where").first).to_contain_text("of 24")
+    # Keys are listened to only from then on.
+    expect(page.locator("#height")).to_be_visible()
     tab_to(page, "#both")
     page.keyboard.press("Home")
     expect(page.locator(".where").first).not_to_contain_text("slice 12 of 24")

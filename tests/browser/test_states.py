@@ -114,6 +114,7 @@ def test_at_twice_the_size_all_is_there_and_works(browser: Browser, address: str
 
 
 def test_with_letters_of_twice_the_size_nothing_is_cut_off(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
     for _ in ("form", "result"):
         page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
         assert fits(page)

@@ -51,7 +51,8 @@ def test_while_a_window_is_fetched_no_other_one_is_shown_for_it(read: Page) -> N
     letting = False
     # Never unrouted: what is on its way while interception ends was lost once.
     read.route("**/pixels", lambda route: route.continue_() if letting else held.append(route))
-    read.keyboard.press("1")
+    with read.expect_request("**/pixels"):
+        read.keyboard.press("1")
     for _ in range(9):
         read.keyboard.press("ArrowDown")
     expect(read.locator("#stage")).to_have_attribute("data-window", "40/400")
