@@ -100,6 +100,7 @@ def goals(runs: Runs, *, gpu: str) -> Iterator[Goal]:
     yield Goal("least correlation of a slice's map", _median(agreement.LEAST_ALIKE), 0.98, False)
     yield Goal("ready, s", _median(startup.READY), 3)
     yield Goal("TensorFlow imported", _median(startup.TENSORFLOW), 0)
+    yield Goal("300 x DICOM raw: peak memory with workers, MB", _median(over_http.memory_name(sent.RAW)), 700)
     yield Goal("300 x DICOM raw: most memory at once, with workers, MB", _median(over_http.at_once_name(sent.RAW)), 700)
     yield Goal(f"{REAL}: slowest answer from the first byte, s", _median(over_http.slowest_name(REAL)), 6)
 
