@@ -70,9 +70,10 @@ def _decode(name: bytes) -> str:
 def _file_name(disposition: bytes, options: Mapping[bytes, bytes]) -> str:
     """The name of a part's file; empty where there is none that can be read. The parser bounds a header's length."""
     # The parser passes over extended names, since RFC 7578 (4.2) forbids them in forms; clients send them all the same.
-    _, renamed = parse_options_header(_EXTENDED_KEY.sub(b"filename-extended=", disposition))
     plain = _decode(options.get(b"filename", b""))
-    return _extended(_decode(renamed.get(b"filename-extended", b""))) or _encoded(plain) or plain
+    renamed = _EXTENDED_KEY.sub(b"filename-extended=", disposition)
+    extended = b"" if renamed == disposition else parse_options_header(renamed)[1].get(b"filename-extended", b"")
+    return _extended(_decode(extended)) or _encoded(plain) or plain
 
 
 def _extended(value: str) -> str:
