@@ -259,7 +259,7 @@ class Store:
     def _make_room_for(self, note: Callable[[], Noted], which: sa.ColumnElement[bool]) -> Noted:
         """Note an erasure; where the disk is too full for it, once more when the folders of the exams are deleted.
 
-        Only then: a kill between the two leaves a report without pictures until the exam is erased again.
+        Only then: a kill between the two, or StorageFull once more, leaves a report without pictures until it is erased again.
         """
         try:
             return note()

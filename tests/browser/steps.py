@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 VERDICT = "The model finds COVID-19"
+_TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pictures(folder: Path) -> list[Path]:
@@ -43,9 +44,6 @@ def drawn(page: Page) -> None:
     page.evaluate(_TWO_FRAMES)
     expect(page.locator("#stage[data-drawn]")).to_have_attribute("data-drawn", re.compile(r"^\d+$"))
     page.evaluate(_TWO_FRAMES)
-
-
-_TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pixels(page: Page) -> np.ndarray:
