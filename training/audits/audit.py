@@ -17,7 +17,7 @@ from training.audits.changes import ALL, Row, row
 from training.audits.goals import reached, words
 from training.audits.judging import Auditable
 from training.audits.kinds import Audit
-from training.audits.mapped import Unused, pictures_of
+from training.audits.mapped import pictures_of
 from training.audits.plan import Plan
 from training.audits.randomized import cascade
 from training.audits.robustness import disturbances
@@ -149,15 +149,15 @@ def _columns() -> list[str]:
 
 
 def _cascade(records: Sequence[Record], model: Auditable, folder: Path, plan: Plan, *, out: Path) -> _Section:
-    unused = Unused()
-    pictures = pictures_of(records, model, seed=plan.bootstrap.seed, unused=unused)
+    unused = list[Record]()
+    pictures = pictures_of(records, model, seed=plan.bootstrap.seed, on_unused=unused.append)
     spec, weights = model.manifest.network, folder / WEIGHTS_FILE
     stages = list(cascade(spec, weights, pictures, bootstrap=plan.bootstrap)) if pictures else []
     if stages:
         drawing.draw_cascade(stages, out / f"{Audit.RANDOMIZED}.png")
-    found = {"stages": [asdict(stage) for stage in stages], "masks_not_used": unused.masks}
-    told = f"{unused.masks} masks are not used: they cannot be read, or have another size than their image.\n\n"
-    return _Section(Audit.RANDOMIZED, found, (told if unused.masks else "") + stages_table(stages))
+    found = {"stages": [asdict(stage) for stage in stages], "masks_not_used": [record.file.name for record in unused]}
+    told = f"{len(unused)} masks cannot be read, or have another size than their image; audit.json names them.\n\n"
+    return _Section(Audit.RANDOMIZED, found, (told if unused else "") + stages_table(stages))
 
 
 def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The pictures whose maps are compared: those with drawn lesions first, then those of COVID-19, then others."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,15 +17,8 @@ _MOST = 64
 _OF_AN_EXAM = 8
 
 
-@dataclass
-class Unused:
-    """Masks that could not be used, counted as pictures are read."""
-
-    masks: int = 0
-
-
 def pictures_of(
-    records: Sequence[Record], model: Auditable, *, seed: int, unused: Unused | None = None
+    records: Sequence[Record], model: Auditable, *, seed: int, on_unused: Callable[[Record], None]
 ) -> list[Picture]:
     """Prepared slices of at most 64 pictures, at most eight of an exam; what cannot be read is left out.
 
@@ -36,36 +28,35 @@ def pictures_of(
         records: to choose from.
         model: the classifier, which prepares.
         seed: of the choice among equals.
-        unused: counts the masks that are not used.
+        on_unused: told the records whose masks are not used.
     """
-    unused = unused or Unused()
     chance = np.random.default_rng(seed).permutation(len(records))
     order = sorted(range(len(records)), key=lambda k: (records[k].mask is None, -records[k].label, chance[k]))
     pictures: list[Picture] = []
     for place in order:
         if len(pictures) >= _MOST:
             break
-        pictures.extend(_pictures(records[place], model, unused))
+        pictures.extend(_pictures(records[place], model, on_unused))
     return pictures[:_MOST]
 
 
-def _pictures(record: Record, model: Auditable, unused: Unused) -> Iterator[Picture]:
+def _pictures(record: Record, model: Auditable, on_unused: Callable[[Record], None]) -> Iterator[Picture]:
     try:
         exam = record.read()
     except ExamError:
         return
     for index in slices_to_score(exam, _OF_AN_EXAM, model.manifest.fitness).indices:
         prepared = model.prepare(exam.slices[index])
-        yield Picture(prepared.image, prepared.box, _lesion(record, exam, unused), record.group)
+        yield Picture(prepared.image, prepared.box, _lesion(record, exam, on_unused), record.group)
 
 
-def _lesion(record: Record, exam: Exam, unused: Unused) -> np.ndarray | None:
+def _lesion(record: Record, exam: Exam, on_unused: Callable[[Record], None]) -> np.ndarray | None:
     """Where people drew lesions, bool (height, width); None where they drew none, or nothing usable."""
     if record.mask is None or len(exam.slices) > 1:
         return None
     try:
         lesion = read_mask(record.mask, (exam.slices[0].height, exam.slices[0].width), of=record.file)
     except CatalogError:
-        unused.masks += 1
+        on_unused(record)
         return None
     return lesion if lesion.any() else None

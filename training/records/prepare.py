@@ -20,6 +20,8 @@ from training.records.shortcuts import trivial_features
 from training.records.split import SEED, Dropped, Fold, split
 
 REPORT, PAGE = "prepare.json", "prepare.md"
+_NAMED = 20
+"""Pictures named in a remark; more of them would hide it."""
 
 
 class LeakError(CatalogError):
@@ -80,9 +82,11 @@ def prepare(
     decided = {"seed": seed, "holdout": sorted(holdout), "test_fold": str(fold or ""), "folded": list(parted.folded)}
     report = as_numbers(Prepared(kept, tuple(dropped), tuple(found), decided))
     masked = {r.file for r in catalog.records if r.mask is not None}
-    if lost := sum(look.record.mask is None and look.record.file in masked for look in kept):
+    if lost := [look.record.file.name for look in kept if look.record.mask is None and look.record.file in masked]:
+        named = ", ".join([*lost[:_NAMED], "…"] if len(lost) > _NAMED else lost)
         report["remarks"].append(
-            f"{lost} masks cannot be read, or have another size than their image, and are not used."
+            f"{len(lost)} masks cannot be read as PNG or JPEG, or have another size than their image, and are not used: "
+            f"of {named}."
         )
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (work / PAGE).write_text(page(report), encoding="utf-8")

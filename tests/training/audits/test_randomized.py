@@ -12,9 +12,9 @@ from app.ct.network import build_network
 from app.ct.weights import save_weights, weights_of
 from tests.training.audits.scorers import LooksAt, chests, lungs
 from training.audits.changes import Bootstrap
-from training.audits.mapped import Unused, pictures_of
+from training.audits.mapped import pictures_of
 from training.audits.randomized import LEARNED, Picture, Stage, cascade, randomized_network
-from training.records.catalog import Catalog
+from training.records.catalog import Catalog, Record
 
 SPEC = NetworkSpec(head="attention", size=32, stages=(3,), evidence_channels=4)
 BOOTSTRAP = Bootstrap(200, 0)
@@ -98,8 +98,12 @@ def masked(folder: Path, *, size: tuple[int, int] = (192, 192)) -> Catalog:
     return Catalog((*catalog.records[:2], replace(catalog.records[2], mask=folder / "mask.png")))
 
 
+def none(record: Record) -> None:
+    pytest.fail(f"the mask of {record.file.name} is not used")
+
+
 def test_pictures_with_drawn_lesions_come_first_then_those_of_the_disease(tmp_path: Path) -> None:
-    pictures = pictures_of(masked(tmp_path / "data").records, LooksAt(lungs), seed=0)
+    pictures = pictures_of(masked(tmp_path / "data").records, LooksAt(lungs), seed=0, on_unused=none)
 
     assert [p.group for p in pictures] == ["patient 2", "patient 0", "patient 1"]
     assert [p.lesion is not None for p in pictures] == [True, False, False]
@@ -109,16 +113,16 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     records = masked(tmp_path / "data").records
     (tmp_path / "data/0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
-    assert len(pictures_of(records, LooksAt(lungs), seed=0)) == 2
+    assert len(pictures_of(records, LooksAt(lungs), seed=0, on_unused=none)) == 2
 
 
 @pytest.mark.parametrize("content", [b"no picture", None])
 def test_a_mask_that_cannot_be_used_counts_as_none(tmp_path: Path, content: bytes | None) -> None:
-    records, unused = masked(tmp_path / "data", size=(10, 10)).records, Unused()
+    records, unused = masked(tmp_path / "data", size=(10, 10)).records, list[Record]()
     if content is not None:
         (tmp_path / "data/mask.png").write_bytes(content)
 
-    pictures = pictures_of(records, LooksAt(lungs), seed=0, unused=unused)
+    pictures = pictures_of(records, LooksAt(lungs), seed=0, on_unused=unused.append)
 
-    assert (len(pictures), unused.masks) == (3, 1)
+    assert (len(pictures), unused) == (3, [records[2]])
     assert all(p.lesion is None for p in pictures)
