@@ -31,6 +31,11 @@ async def test_too_long_a_body_is_refused_by_its_header(serve: Serve) -> None:
     assert answer.json()["code"] == "too-large"
 
 
+@pytest.mark.parametrize("path", ["/covid/sign-in", "/covid/preferences"])
+async def test_what_needs_no_key_takes_only_small_bodies(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.post(path, content=b"key=" + b"x" * 2000)).status_code == 413
+
+
 async def test_a_body_without_length_is_counted_while_it_arrives(serve: Serve, tmp_path: Path) -> None:
     async with serve(max_upload_mb=1) as client:
         headers = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -150,3 +150,14 @@ def hanging(number: int) -> bytes:
         return b""
     reading, _ = os.pipe()
     return os.read(reading, 1)
+
+
+def not_refused(numbers: list[int]) -> list[int]:
+    """Those of the system calls that the kernel does not refuse; called with arguments that make them fail otherwise."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return [n for n in numbers if libc.syscall(n, *[-1] * 6) >= 0 or ctypes.get_errno() != errno.EPERM]
+
+
+def limits(_: int) -> list[int]:
+    """Largest file in bytes, most open files, largest dump of memory in bytes."""
+    return [resource.getrlimit(r)[0] for r in (resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE)]
