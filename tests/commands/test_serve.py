@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -16,6 +16,7 @@ import pytest
 
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
+from app.watch import STUCK_CODE
 from tests.models import the_served_model
 from tests.test_cli import started
 
@@ -115,3 +116,16 @@ def test_a_hang_up_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
         process.communicate(timeout=60)
 
     assert (still, process.returncode) == (200, 0)
+
+
+def test_a_diagnosis_that_never_ends_ends_the_service_for_its_supervisor(tmp_path: Path) -> None:
+    exam = [("files", (file.name, file.read())) for file in jpeg_files(phantom(slices=24, lesions="many"))]
+
+    # So short that any diagnosis is one.
+    options = ("serve", "--port", 0, "--data-dir", tmp_path)
+    with started(*options, COVIDCT_STUCK_S="0.01") as process, client_of(process) as client:
+        with suppress(httpx.TransportError):
+            client.post("/api/v1/exams", files=exam, headers={"Prefer": "respond-async"})
+        process.communicate(timeout=60)
+
+    assert process.returncode == STUCK_CODE
