@@ -18,6 +18,10 @@ def served() -> DiagnosisService:
     return DiagnosisService(Classifier.load(the_served_model(), engine="openvino"), limits=Limits())
 
 
+SLICES = 64
+"""Scored of every exam: the default depends on the processor, and README's figures are of this many."""
+
+
 def diagnosed(files: Sequence[NamedFile]) -> Diagnosed:
     """As the server does it.
 
@@ -25,4 +29,8 @@ def diagnosed(files: Sequence[NamedFile]) -> Diagnosed:
         ExamError: the upload is refused.
     """
     with tempfile.TemporaryDirectory() as spool:
-        return served().diagnose(files, spool=Path(spool), wish=Wish(), on_progress=lambda _: None)
+        return served().diagnose(files, spool=Path(spool), wish=Wish(slices=SLICES), on_progress=lambda _: None)
+
+
+PRECISIONS_DIFFER_BY = 0.02
+"""The most that a probability told in README may be off: another processor computes in another precision."""

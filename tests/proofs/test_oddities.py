@@ -1,11 +1,14 @@
 """Every oddity is read, or refused with its own code, and README says which."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.proofs.oddities import BEGIN, END, WHAT, table
+from tests.proofs.served import PRECISIONS_DIFFER_BY
 
+PROBABILITY = re.compile(r"(?<=`, )[01]\.\d\d(?=\.)")
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -14,7 +17,16 @@ def test_readme_says_what_the_service_answers_to_every_oddity() -> None:
     if BEGIN not in text:
         pytest.skip("README holds no table of oddities yet")
 
-    assert text.split(BEGIN, 1)[1].split(END, 1)[0].strip() == table()
+    told, found = text.split(BEGIN, 1)[1].split(END, 1)[0].strip(), table()
+
+    assert PROBABILITY.sub("", told) == PROBABILITY.sub("", found)
+    assert probabilities(told) == pytest.approx(probabilities(found), abs=PRECISIONS_DIFFER_BY)
+
+
+def probabilities(lines: str) -> list[float]:
+    found = [float(number) for number in PROBABILITY.findall(lines)]
+    assert len(found) == lines.count("| read: `")
+    return found
 
 
 def test_the_table_has_a_line_for_each_of_them() -> None:

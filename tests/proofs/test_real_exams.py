@@ -19,7 +19,7 @@ from app.ct.reading import NamedFile
 from app.service import Diagnosed
 from tests.builders import a_jpeg, a_picture, a_zip, an_enhanced_dicom, files, rewritten, shared_data
 from tests.proofs.recoding import LOSSLESS, LOSSY, Recode, recoded
-from tests.proofs.served import diagnosed
+from tests.proofs.served import PRECISIONS_DIFFER_BY, diagnosed
 from tests.volumes import Cut, a_cut, a_metaimage, a_nifti
 
 EXAMS = ["P002", "cap002-jpeg", "lidc0001-jpeg", "normal002-jpeg"]
@@ -35,7 +35,6 @@ def paths(exam: str) -> list[Path]:
 
 
 README = Path(__file__).parents[2] / "README.md"
-PRECISIONS_DIFFER_BY = 0.02
 
 
 @pytest.mark.parametrize("exam", EXAMS)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_run_folder(tmp_path_factory.mktemp("measured") / "run")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_processor_that_computes_in_all_of_them() -> Iterator[None]:
+    """What this one lacks, OpenVINO computes in float32."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Bench, "native", lambda _: ("bf16", "f32", "int8"))
+        yield
 
 
 @pytest.fixture(scope="module")
