@@ -27,6 +27,8 @@ MARKS, ASKED = 200, 120
 """Most marks kept of a picture, and how many of them ask for neighbors."""
 VOTES = 5
 NEIGHBORS = 5
+CHECKS = 128
+"""Marks looked at in search of neighbors. With 32 the last digits of another processor decide over a pair."""
 ANGLE = 15.0
 """Degrees: copies are not turned."""
 LIKE = 0.8
@@ -134,7 +136,7 @@ class _Index:
     def proposed(self, queries: Sequence[Marks]) -> list[tuple[int, int]]:
         """Pairs of pictures with enough votes, ``first < second``, sorted."""
         asked = np.concatenate([m.descriptors for m in queries])
-        near, _ = self.trees.knnSearch(self._project(_rooted(asked)), NEIGHBORS, params={"checks": 32})
+        near, _ = self.trees.knnSearch(self._project(_rooted(asked)), NEIGHBORS, params={"checks": CHECKS})
         mark = np.repeat(np.arange(len(asked)), NEIGHBORS)
         asker, owner = _owners(queries)[mark], self.owners[near.ravel()]
         turned = _turned(np.concatenate([m.angles for m in queries])[mark], self.angles[near.ravel()])

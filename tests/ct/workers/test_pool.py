@@ -170,16 +170,24 @@ def test_what_ends_the_service_does_not_end_its_workers_first(pool: WorkerPool, 
     assert pool.processes == before
 
 
-def test_workers_end_with_a_service_that_is_killed() -> None:
+def test_workers_end_with_a_service_that_is_killed_while_they_work() -> None:
     service = subprocess.Popen([sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, text=True)
     assert service.stdout is not None
     pids = [int(pid) for pid in service.stdout.readline().split()]
+    # One that waits for a question ends by itself when nobody is left to ask.
+    until(lambda: all(waits_at_its_own_pipe(pid) for pid in pids))
     service.kill()
     service.wait()
     service.stdout.close()
 
     assert pids
     assert all(ended(pid) for pid in pids)
+
+
+def waits_at_its_own_pipe(pid: int) -> bool:
+    """Whether a worker is at ``tasks.hanging``, which holds both ends of one."""
+    held = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return any(held.count(one) == 2 for one in held if one.startswith("pipe:"))
 
 
 def test_workers_that_do_not_start_are_the_operators_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
