@@ -38,11 +38,14 @@ from app.web.problems import (
     error_of_validation,
     problem_of,
     problem_response,
+    table_of_problems,
 )
 from app.web.rates import Rates
 from app.web.reporting import exam_report
 from app.web.templating import STATIC
 
+_FOR_PEOPLE = ("/", "/docs")
+"""Addresses outside /covid that a browser is sent to."""
 LoadClassifier = Callable[[], SliceClassifier]
 
 
@@ -90,7 +93,8 @@ def create_app(
     app = _Described(
         title="covidct",
         version=__version__,
-        description=f"COVID-19 probability and lesion heatmap from the chest CT slices of one exam. {NOTICE}",
+        description="COVID-19 probability and lesion heatmap from the chest CT slices of one exam."
+        f" {NOTICE}\n\n## Problems\n\n{table_of_problems()}",
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
@@ -167,7 +171,7 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
     def answer(request: Request, error: CovidCTError, headers: dict[str, str] | None = None) -> Response:
         app.state.parts.metrics.count_refusal(error.code)
         headers = dict(headers or {}) | _headers_of(error)
-        if isinstance(error, Unauthenticated) and (pages.is_page(request) or request.url.path == "/"):
+        if isinstance(error, Unauthenticated) and (pages.is_page(request) or request.url.path in _FOR_PEOPLE):
             return sign_in.to_sign_in(request)
         if pages.is_page(request):
             problem = problem_of(error, words=words_of(request))
@@ -183,6 +187,8 @@ def _answer_errors(app: FastAPI, *, retry_after_s: int) -> Refuse:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
+        if error.status_code < 400:
+            return Response(status_code=error.status_code, headers=headers)
         if error.status_code == 405:
             told = headers.get("Allow", "").split(", ")
             headers["Allow"] = ", ".join(_methods_at(request) or sorted(told))

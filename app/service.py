@@ -200,7 +200,7 @@ class DiagnosisService:
         on_progress(Reading())
         ahead, workers = self._ahead(wish, on_progress), Noticed(self._workers, on_read)
         with clock("read"):
-            exam = self._read(files, spool, wish, on_first=ahead.look, workers=workers)
+            exam = self._read(files, spool, wish, on_first=ahead.look, workers=workers, on_read=on_read)
         with clock("select"):
             check_body_part(exam)
             area = lung_area(exam, workers=workers)
@@ -221,18 +221,26 @@ class DiagnosisService:
         return Ahead(self.classifier.score_chunks, self._how_many(wish), self._least_lung_area, tell=tell)
 
     def _read(
-        self, files: Sequence[NamedFile], spool: Path, wish: Wish, *, on_first: OnFirst, workers: Workers
+        self,
+        files: Sequence[NamedFile],
+        spool: Path,
+        wish: Wish,
+        *,
+        on_first: OnFirst,
+        workers: Workers,
+        on_read: Callable[[], None],
     ) -> Exam:
         values_in = spool / "values" if self._keep_values else None
         if values_in is not None:
             values_in.mkdir(mode=0o700)
-        unpacked = unpack(files, self.limits, spool=spool)
+        unpacked = unpack(files, self.limits, spool=spool, on_read=on_read)
         return read_exam(
             unpacked,
             series_instance_uid=wish.series_instance_uid,
             values_in=values_in,
             on_first=on_first,
             workers=workers,
+            on_read=on_read,
         )
 
     @property

@@ -3,7 +3,7 @@
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -48,7 +48,9 @@ class Limits:
     ratio_floor_mb: int = 64
 
 
-def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[NamedFile]:
+def unpack(
+    files: Sequence[NamedFile], limits: Limits, *, spool: Path, on_read: Callable[[], None] = lambda: None
+) -> list[NamedFile]:
     """The files of an upload, a ZIP opened.
 
     Args:
@@ -56,6 +58,7 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
         limits: what is more is refused.
         spool: an existing, empty folder for the files of the archive; they are named by their number, and the caller
             removes it, also after an error.
+        on_read: called with every megabyte; what it raises ends the unpacking.
 
     Returns:
         ``files`` themselves, or the archive's files without directories and what macOS adds, and what lay beside the archive.
@@ -77,7 +80,7 @@ def unpack(files: Sequence[NamedFile], limits: Limits, *, spool: Path) -> list[N
         raise UnsupportedType(
             sentence("{files} is an archive; send one ZIP alone, or no ZIP.", files=named(archives, len(files)))
         )
-    return [*_unpacked(files[archives[0] - 1], limits, spool), *junk]
+    return [*_unpacked(files[archives[0] - 1], limits, spool, on_read), *junk]
 
 
 def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:
@@ -114,7 +117,7 @@ def is_archive(file: NamedFile) -> bool:
         return opened.read(4) in _ZIP
 
 
-def _unpacked(file: NamedFile, limits: Limits, spool: Path) -> list[NamedFile]:
+def _unpacked(file: NamedFile, limits: Limits, spool: Path, on_read: Callable[[], None]) -> list[NamedFile]:
     """Extract the files of the archive into ``spool``."""
     budget = min(limits.max_unpacked_mb * MEGABYTE, max(limits.ratio_floor_mb * MEGABYTE, limits.max_ratio * file.size))
     unpacked: list[NamedFile] = []
@@ -122,7 +125,7 @@ def _unpacked(file: NamedFile, limits: Limits, spool: Path) -> list[NamedFile]:
         archive = _opened(opened, limits)
         for member in _members(archive, limits):
             path = spool / f"{len(unpacked) + 1:04d}"
-            budget -= _extract(archive, member, path, limits=limits, budget=budget)
+            budget -= _extract(archive, member, path, limits=limits, budget=budget, on_read=on_read)
             unpacked.append(NamedFile(member.filename, path))
     if not unpacked:
         raise NoFiles(sentence("The archive holds no files."))
@@ -202,11 +205,20 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise UnsafeArchive(sentence("The archive is compressed in an unusual way."))
 
 
-def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, *, limits: Limits, budget: int) -> int:
+def _extract(
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    path: Path,
+    *,
+    limits: Limits,
+    budget: int,
+    on_read: Callable[[], None],
+) -> int:
     """Write one file of the archive to ``path``, counting real bytes; what the archive says of sizes is not trusted."""
     written = 0
     with path.open("xb") as target:
         for chunk in _chunks(archive, member):
+            on_read()
             written += len(chunk)
             if written > limits.max_file_mb * MEGABYTE:
                 raise TooLarge(sentence("A file of the archive is larger than {most} MB.", most=limits.max_file_mb))

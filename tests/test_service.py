@@ -12,12 +12,13 @@ from app.ct.errors import NoFiles, NoLung, NotChest, UnlikeTraining
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.precision import Precision
-from app.ct.reading.files import NamedFile
+from app.ct.reading import NamedFile, read_exam
 from app.exam_folder import Wish
 from app.service import Diagnosed, DiagnosisService
 from app.uploads import Limits
-from tests.builders import a_dicom_exam, a_png, files, written_on
+from tests.builders import a_dicom_exam, a_png, a_zip, files, written_on
 from tests.fakes import FakeClassifier, a_manifest
+from tests.volumes import a_cut, a_nifti
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,10 @@ def diagnosed(
     classifier: FakeClassifier | None = None,
     wish: Wish | None = None,
     on_progress: Callable[[Reading | Scoring], None] = lambda _: None,
+    on_read: Callable[[], None] = lambda: None,
 ) -> Diagnosed:
     service = DiagnosisService(classifier or FakeClassifier(), limits=Limits())
-    return service.diagnose(files, spool=spool, wish=wish or Wish(), on_progress=on_progress)
+    return service.diagnose(files, spool=spool, wish=wish or Wish(), on_progress=on_progress, on_read=on_read)
 
 
 def test_files_become_a_diagnosis(chest: list[NamedFile], tmp_path: Path) -> None:
@@ -184,6 +186,30 @@ def test_a_cancelled_course_stops_the_diagnosis(chest: list[NamedFile], tmp_path
 
     with pytest.raises(Erased):
         diagnosed(chest, tmp_path, on_progress=course.step)
+
+
+def test_an_erased_exam_is_not_unpacked_to_its_end(chest: list[NamedFile], tmp_path: Path) -> None:
+    course = Course()
+    archive = a_zip([(f.name, f.read()) for f in chest])
+
+    def goes_on() -> None:
+        course.cancel()
+        course.touch()
+
+    with pytest.raises(Erased):
+        diagnosed(files(archive), tmp_path, on_read=goes_on)
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+
+
+def test_every_plane_of_a_volume_tells_that_reading_goes_on() -> None:
+    told: list[None] = []
+
+    chest = phantom(slices=31, size=128)
+    volume = a_nifti(a_cut(chest.hu, spacing_mm=chest.spacing_mm))
+
+    read_exam(files(volume), on_read=lambda: told.append(None))
+
+    assert len(told) == 31
 
 
 @pytest.mark.parametrize(("precision", "most"), [("f32", 32), ("bf16", 64)])

@@ -5,10 +5,11 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from app.course import Ended, Paused, Reading, Received, Scoring
 from app.ct.words import sentence
@@ -48,6 +49,8 @@ UPLOAD_FORM: dict[str, object] = {
 
 _TAKEN = {"slices", "series_instance_uid", "csrf"}
 """In the address; the last is the door's."""
+_LAST = "last"
+"""Id of the event after which nothing happens."""
 HowMany = Annotated[
     SlicesAsked | None,
     Query(
@@ -160,7 +163,7 @@ def _body(parts: Parts, kept: KeptExam, words: Words = ENGLISH) -> tuple[str, st
 async def get_exam(
     request: Request, kept: FoundExam, parts: Wired, if_none_match: Annotated[list[str] | None, Header()] = None
 ) -> Response:
-    """The report, or where the exam stands."""
+    """The report, or where the exam stands. A report stands as the version of the service that made it wrote it."""
     words = asked_words(request)
     body, etag = _body(parts, kept, words)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
@@ -171,11 +174,24 @@ async def get_exam(
     return Response(body, headers=headers, media_type="application/json")
 
 
-@router.get("/{exam_id}/events", response_class=EventSourceResponse, summary="Follow an exam")
+def _not_told_all(last_event_id: Annotated[str | None, Header(description="As browsers send it.")] = None) -> None:
+    """Whoever has had the last event asks again because the stream ended: 204 has a browser stop that (HTML, 9.2.3)."""
+    if last_event_id == _LAST:
+        raise HTTPException(204)
+
+
+@router.get(
+    "/{exam_id}/events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "Nothing more will happen: Last-Event-ID is that of the last event."}},
+    dependencies=[Depends(_not_told_all)],
+    summary="Follow an exam",
+)
 async def get_events(kept: FoundExam, parts: Wired, caller: Asking) -> AsyncIterator[ServerSentEvent]:
     """`received`, `reading`, `scoring` with the running probability, then `done`, `refused`, `failed` or, deleted, `expired`.
 
-    The stream ends without one of these where the service stops; the exam goes on when it starts again.
+    The stream ends without one of these where the service stops; the exam goes on when it starts again. Who comes again
+    before the last event is told everything from the beginning.
     """
     course = parts.desk.course(kept.id)
     if course is None:
@@ -205,7 +221,7 @@ def _sent(exam_id: str, event: Received | Reading | Scoring | Ended) -> ServerSe
             told |= {"scored": scored, "to_score": to_score, "probability": probability}
             return ServerSentEvent(event="scoring", data=told)
         case Ended(status):
-            return ServerSentEvent(event=str(status), data=told | {"status": status})
+            return ServerSentEvent(event=str(status), data=told | {"status": status}, id=_LAST)
 
 
 @router.get("", summary="List exams")

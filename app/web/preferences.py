@@ -57,7 +57,7 @@ def page_of(request: Request) -> str:
 
 def place_of_ours(back: str) -> str:
     """Where to lead back to: a foreign address, or one that a browser would take for one, is not followed."""
-    return back if back == "/covid" or back.startswith(("/covid/", "/covid?")) else "/covid"
+    return back if back in ("/covid", "/docs") or back.startswith(("/covid/", "/covid?")) else "/covid"
 
 
 @router.post("/covid/preferences")

@@ -187,6 +187,15 @@ def _all_kinds(kind: type[CovidCTError]) -> dict[str, type[CovidCTError]]:
     return found
 
 
+def table_of_problems() -> str:
+    """Every code with its status, what it means and what to do, as a table in Markdown, in the order of the status."""
+    told = (errors.ExamError, errors.ServiceError, errors.ModelError, errors.StoreError, ToldError)
+    found = [kind for kind in _all_kinds(CovidCTError).values() if issubclass(kind, told) and kind is not ToldError]
+    kinds = sorted(found, key=lambda kind: (status_of(kind), kind.code))
+    rows = (f"| `{kind.code}` | {status_of(kind)} | {kind.title} | {kind.advice} |" for kind in kinds)
+    return "\n".join(["| code | status | meaning | advice |", "|---|---|---|---|", *rows])
+
+
 def problem_of(error: CovidCTError, *, words: Words = ENGLISH) -> Problem:
     """What an error says in public."""
     return _problem(type(error), error.message, words=words)

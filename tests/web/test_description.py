@@ -1,5 +1,6 @@
 """What /openapi.json says of the service."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -62,3 +63,10 @@ async def test_the_key_is_described_where_it_is_asked_for(told: dict[str, dict])
     assert told["components"]["securitySchemes"] == {"key": {"type": "http", "scheme": "bearer"}}
     assert told["security"] == [{"key": []}, {}]
     assert sorted(open_) == ["/livez", "/readyz"]
+
+
+async def test_every_code_is_listed(told: dict[str, dict]) -> None:  # type: ignore[type-arg]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d{3}) \|", told["info"]["description"], re.MULTILINE)
+
+    assert {("no-lung", "422"), ("busy", "503"), ("expired", "410"), ("storage-full", "507")} <= set(rows)
+    assert len(rows) == len(dict(rows)) > 40

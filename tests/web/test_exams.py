@@ -260,6 +260,20 @@ async def test_who_comes_late_is_told_how_it_ended(client: httpx.AsyncClient, up
     assert "event: done" in events
 
 
+async def test_who_was_told_the_end_is_not_told_again(client: httpx.AsyncClient, upload: Upload) -> None:
+    place = (await post(client, upload)).headers["location"]
+    events = (await client.get(f"{place}/events")).text
+    ids = [line.removeprefix("id: ") for line in events.splitlines() if line.startswith("id: ")]
+
+    again = await client.get(f"{place}/events", headers={"Last-Event-ID": ids[-1]})
+    other = await client.get(f"{place}/events", headers={"Last-Event-ID": "0"})
+
+    assert events.rindex("id: ") > events.index("event: done")
+    assert len(ids) == 1
+    assert (again.status_code, again.content) == (204, b"")
+    assert other.text == events
+
+
 async def test_the_same_idempotency_key_gives_the_same_exam(client: httpx.AsyncClient, upload: Upload) -> None:
     first = await post(client, upload, Idempotency_Key="k1")
     second = await post(client, upload, Idempotency_Key="k1")

@@ -1,6 +1,6 @@
 """From an upload's files to an Exam."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ def read_exam(
     values_in: Path | None = None,
     on_first: OnFirst | None = None,
     workers: Workers = ON_THE_SPOT,
+    on_read: Callable[[], None] = lambda: None,
 ) -> Exam:
     """Read the files of one upload.
 
@@ -39,6 +40,7 @@ def read_exam(
         on_first: is given sixteen pictures of an exam of many files, spread over it, while the others are still being decoded;
             they may still be altered, or the exam refused.
         workers: parse and decode the files; those of a volume, which no decoder of others reads, are read on the spot.
+        on_read: called with every plane of a volume; what it raises ends the reading. Of other files, ``workers`` tell.
 
     Raises:
         NoFiles: nothing that could be a slice.
@@ -68,7 +70,7 @@ def read_exam(
             sentence("A series was asked for, but the upload holds pictures or a volume, which have none.")
         )
     elif parts.kind is Kind.VOLUME:
-        exam = read_volume(parts.slices, total=len(files), values_in=values_in)
+        exam = read_volume(parts.slices, total=len(files), values_in=values_in, on_read=on_read)
     else:
         exam = read_images(parts.slices, total=len(files), on_first=on_first, workers=workers)
     return replace(exam, warnings=(*_left_out(parts), *exam.warnings))

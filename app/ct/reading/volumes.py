@@ -1,6 +1,6 @@
 """A volume in one file (NIfTI, MetaImage) -> Exam."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -41,13 +41,19 @@ _DOUBTFUL = sentence(
 )
 
 
-def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | None = None) -> Exam:
+def read_volume(
+    files: Sequence[KnownFile],
+    *,
+    total: int,
+    values_in: Path | None = None,
+    on_read: Callable[[], None] = lambda: None,
+) -> Exam:
     """Read one volume of Hounsfield units; its axial slices become the exam.
 
     Args:
         files: the volume, its values where they are a file of their own, and files of no known kind.
         total: how many files the upload holds.
-        values_in: as ``read_exam``.
+        values_in, on_read: as ``read_exam``.
 
     Raises:
         ExamError: as ``read_exam``.
@@ -68,7 +74,7 @@ def read_volume(files: Sequence[KnownFile], *, total: int, values_in: Path | Non
             refuse(unknown, total=total)
             _check_size(layout, volume)
             with nullcontext() if values_in is None else (values_in / _WHOLE).open("wb") as kept:
-                grays, said = _grays(layout, values, kept)
+                grays, said = _grays(layout, values, kept, on_read)
     except Damaged as error:
         raise Unreadable(
             sentence("{files}: {reason}.", files=named([volume.number], total), reason=error.reason)
@@ -112,12 +118,15 @@ def _check_size(layout: Layout, volume: KnownFile) -> None:
         raise TooLarge(sentence("The exam holds more than {most} slices.", most=MAX_FRAMES))
 
 
-def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.ndarray, tuple[Sentence, ...]]:
+def _grays(
+    layout: Layout, values: Values, kept: BinaryIO | None, on_read: Callable[[], None]
+) -> tuple[np.ndarray, tuple[Sentence, ...]]:
     """All voxels in the lung window, one plane of the file in memory at a time.
 
     Args:
         layout, values: of the volume.
         kept: takes the Hounsfield units, int16 plane by plane, where they are kept.
+        on_read: called with every plane.
 
     Returns:
         uint8, indexed by the voxel's third, second and first index; and what is doubtful, in whole sentences.
@@ -130,6 +139,7 @@ def _grays(layout: Layout, values: Values, kept: BinaryIO | None) -> tuple[np.nd
     grays = np.empty((depth, rows, columns), np.uint8)
     plane_bytes, air, some = columns * rows * layout.dtype.itemsize, 0, []
     for k in range(depth):
+        on_read()
         content = values.read(plane_bytes)
         if len(content) < plane_bytes:
             raise Damaged(sentence("cut off, it holds fewer values than it says"))

@@ -186,7 +186,7 @@ def test_workers_end_with_a_service_that_is_killed_while_they_work() -> None:
 
 def waits_at_its_own_pipe(pid: int) -> bool:
     """Whether a worker is at ``tasks.hanging``, which holds both ends of one."""
-    held = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
     return any(held.count(one) == 2 for one in held if one.startswith("pipe:"))
 
 
