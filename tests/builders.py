@@ -1,5 +1,6 @@
 """Small things to test with, all defaulted."""
 
+import os
 import struct
 import zipfile
 import zlib
@@ -275,6 +276,16 @@ def a_zip(members: Iterable[tuple[str, bytes]], *, compression: int = zipfile.ZI
         for name, data in members:
             archive.writestr(name, data)
     return content.getvalue()
+
+
+def a_closed_folder_in(folder: Path) -> None:
+    """A path longer than the system takes: its folder is there, and cannot be listed, whoever asks."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=place)
+        place, above = os.open("d" * 250, os.O_RDONLY, dir_fd=place), place
+        os.close(above)
+    os.close(place)
 
 
 def files(*contents: bytes, suffix: str = "") -> list[NamedFile]:

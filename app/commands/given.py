@@ -9,6 +9,7 @@ from app.commands import Misuse
 from app.ct.errors import Unreadable
 from app.ct.reading.files import NamedFile, named, natural_key
 from app.ct.reading.kinds import VOLUME_SUFFIX, Kind, is_macos_companion, kind_of
+from app.ct.reading.walking import files_below, folders_below
 from app.ct.words import sentence
 from app.uploads import is_archive
 
@@ -70,7 +71,7 @@ class Given:
 
     def would_read(self, folders: Sequence[Path]) -> list[Path]:
         """Which of ``folders``, made or not, the same call would read next time: they are or lie in what was given."""
-        within = {_identity(at) for path in self.paths if path.is_dir() for at, _ in _opened(path, None)} - {None}
+        within = {_identity(at) for path in self.paths if path.is_dir() for at, _ in folders_below(path, None)} - {None}
         # Loose slices are mostly given as *, and what lies beside them is then given too.
         beside = {_identity(path.parent) for path in self.paths if not path.is_dir() and not _is_exam(path)} - {None}
 
@@ -176,7 +177,7 @@ def _files(path: Path) -> Iterator[NamedFile]:
     if not path.is_dir():
         yield NamedFile(path.name, _real(path))
         return
-    for inside in sorted(_walk(path)):
+    for inside in sorted(files_below(path, _refuse_folder)):
         # What a link leads to: workers are lent no file by way of one.
         yield NamedFile(inside.relative_to(path).as_posix(), _real(inside))
 
@@ -184,24 +185,6 @@ def _files(path: Path) -> Iterator[NamedFile]:
 def _real(path: Path) -> Path:
     """What a link leads to; of one that leads in a circle, some link of it."""
     return Path(os.path.realpath(path))  # not ``resolve``, which takes a circle for a fault of the program
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below ``folder``, and every link that leads nowhere."""
-    for at, names in _opened(folder, _refuse_folder):
-        yield from (path for name in names if (path := at / name).is_file() or path.is_symlink())
-
-
-def _opened(folder: Path, on_error: Callable[[OSError], None] | None) -> Iterator[tuple[Path, list[str]]]:
-    """``folder`` and every folder below it, with the names in it; links are followed, each folder is walked once."""
-    seen: set[tuple[int, int]] = set()
-    for at, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
-        status = Path(at).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        yield Path(at), names
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

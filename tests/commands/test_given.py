@@ -10,7 +10,7 @@ from app.commands.given import Given, GivenExam, exam_files, exams_inside, given
 from app.ct.errors import Unreadable
 from app.ct.reading import read_exam
 from app.ct.workers.pool import WorkerPool
-from tests.builders import a_jpeg, a_zip
+from tests.builders import a_closed_folder_in, a_jpeg, a_zip
 from tests.commands.builders import a_folder, a_zip_file, given
 
 
@@ -181,13 +181,7 @@ def test_a_file_that_cannot_be_opened_refuses_its_exam(tmp_path):
 
 
 def test_a_folder_that_cannot_be_opened_refuses_its_exam(tmp_path):
-    # A path longer than the system takes: its folder is there, and cannot be listed, whoever asks.
-    place = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(20):
-        os.mkdir("d" * 250, dir_fd=place)
-        place, above = os.open("d" * 250, os.O_RDONLY, dir_fd=place), place
-        os.close(above)
-    os.close(place)
+    a_closed_folder_in(tmp_path)
 
     with pytest.raises(Unreadable, match="A folder of the exam cannot be opened"):
         exam_files([tmp_path])

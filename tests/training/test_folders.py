@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from app.ct.errors import Unreadable
 from app.ct.phantom import phantom
-from tests.builders import a_dicom_exam, a_zip, an_enhanced_dicom
+from tests.builders import a_closed_folder_in, a_dicom_exam, a_zip, an_enhanced_dicom
 from tests.training.builders import a_gray
 from tests.volumes import a_cut, a_metaimage
 from training.records.catalog import Catalog, CatalogError, Part, Record
@@ -270,3 +271,25 @@ def test_a_list_of_exams_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("exam,label\nx\\a.png,1.0\n , \n")
 
     assert {name: r.label for name, r in records_of(tmp_path).items()} == {"x/a.png": 1}
+
+
+def test_an_exam_behind_a_link_is_read(tmp_path: Path) -> None:
+    exam, other = (an_exam_at(tmp_path / "elsewhere" / name) for name in ("exam", "other"))
+    (tmp_path / "data" / "covid" / "inside").mkdir(parents=True)
+    (tmp_path / "data" / "covid" / "linked").symlink_to(exam)
+    (tmp_path / "data" / "covid" / "inside" / "more").symlink_to(other)
+
+    found = records_of(tmp_path / "data")
+
+    assert sorted(found) == ["covid/inside", "covid/linked"]
+    assert [len(one.read().slices) for one in found.values()] == [4, 4]
+
+
+def test_a_folder_that_cannot_be_opened_is_not_passed_over(tmp_path: Path) -> None:
+    exam = an_exam_at(tmp_path / "covid" / "exam")
+    a_closed_folder_in(exam)
+
+    with pytest.raises(CatalogError, match="cannot be opened"):
+        Catalog.read(tmp_path)
+    with pytest.raises(Unreadable, match="cannot be opened"):
+        Record(exam, 1, "d", group="g").read()

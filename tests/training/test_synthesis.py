@@ -121,4 +121,4 @@ def test_coverage_is_the_share_of_each_place():
     mask = np.zeros((8, 8), np.float32)
     mask[:4, :2] = 1
 
-    assert coverage_on_grid(mask, 2).tolist() == [[0.5, 0.0], [0.0, 0.0]]
+    assert coverage_on_grid(mask, (2, 2)).tolist() == [[0.5, 0.0], [0.0, 0.0]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.special import expit
 
 from app.ct.diagnosis import diagnose
 from app.ct.errors import ExamError, NoLung, UnlikeTraining
@@ -109,7 +110,7 @@ def _of(one: _Waiting, logits: np.ndarray, distance: np.ndarray, manifest: Manif
     diagnosis = diagnose(
         one.indices, logits, exam_slices=one.exam_slices, rule=manifest.exam_rule, image=manifest.image
     )
-    each = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    each = expit(logits.astype(np.float64))
     unlike = frozenset(i for i, far in zip(one.indices, distance, strict=True) if not far <= 1)
     refused = one.refused or ("" if is_like_training(distance) else UnlikeTraining.code)
     return Judged(diagnosis.probability, dict(zip(one.indices, each.tolist(), strict=True)), unlike, refused)

@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
 from app.ct.affected import AffectedSpec, error_scale
 from app.ct.classifier import lung_on_grid
 from app.ct.preprocessing import Prepared, Preprocessor
 from training.deciding.patients import is_other_healthy
-from training.imaging.looks import mask_in_box, prepare_record
+from training.imaging.looks import coverage_on_grid, mask_in_box, prepare_record
 from training.records.catalog import CatalogError, Part, Record
 
 THRESHOLDS = tuple(round(0.05 * k, 2) for k in range(1, 13))
@@ -92,13 +91,7 @@ def extents(records: Sequence[Record], preprocessor: Preprocessor, evidence_of: 
 def _lesion(record: Record, prepared: Prepared, shape: tuple[int, ...], grid: tuple[int, ...]) -> np.ndarray:
     if record.mask is None:
         return np.zeros(grid, np.float32)
-    return on_grid(mask_in_box(record, prepared, shape), grid)
-
-
-def on_grid(mask: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
-    """Share of each place of a map that a picture covers: float (size, size), 0..1 -> float32 (rows, columns)."""
-    picture = Image.fromarray(np.asarray(mask, dtype=np.float32))
-    return np.asarray(picture.resize((grid[1], grid[0]), resample=Image.Resampling.BOX))
+    return coverage_on_grid(mask_in_box(record, prepared, shape), grid)
 
 
 def fit_affected(found: Sequence[Extent]) -> AffectedSpec | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from app.ct.exam_rule import Decision
@@ -101,5 +102,5 @@ def undecided() -> Decision:
 
 
 def _decision(half: float) -> Decision:
-    low, high = 1 / (1 + np.exp(half)), 1 / (1 + np.exp(-half))
+    low, high = expit((-half, half))
     return Decision(threshold=0.5, band=(round(float(low), 3), round(float(high), 3)))

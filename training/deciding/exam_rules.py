@@ -64,7 +64,7 @@ CANDIDATES: Mapping[str, ExamRule] = _candidates()
 """By name, simplest first; their calibration and decision come from the patients."""
 
 
-def fitted(rule: ExamRule, patients: Sequence[Patient], *, rests_on: str = "") -> ExamRule:
+def fitted(rule: ExamRule, patients: Sequence[Patient]) -> ExamRule:
     """The rule with its calibration, threshold and band from the patients.
 
     Raises:
@@ -74,7 +74,7 @@ def fitted(rule: ExamRule, patients: Sequence[Patient], *, rests_on: str = "") -
     cases = tuple(len({p.group for p in patients if p.label == label}) for label in (0, 1))
     slope, intercept = calibrate(*softened(pooled, labels, weights, cases=(cases[0], cases[1])))
     decision = decide(slope * pooled + intercept, labels, weights, least_band=_LEAST_EXAM_BAND)
-    changes = {"slope": slope, "intercept": intercept, "decision": decision, "rests_on": rests_on}
+    changes = {"slope": slope, "intercept": intercept, "decision": decision}
     return rule.model_copy(update=changes)
 
 

@@ -13,14 +13,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from app.ct.fitness import FITNESS_FILE
-from app.ct.manifest import FitnessSpec
 from app.ct.preprocessing import make_preprocessor
 from app.ct.weights import save_weights, weights_of
 from training.fitting.conclude import UNDECIDED, conclude
-from training.fitting.likeness import fit_limits, look_at
 from training.fitting.recipe import Recipe
-from training.fitting.setup import Fitting, begin
+from training.fitting.setup import Fitting, begin, fit_fitness
 from training.fitting.slice_scores import SliceScores
 from training.imaging.looks import LookSettings
 from training.imaging.pictures import Pictures, Studio
@@ -100,7 +97,7 @@ def fit(
         work,
         pictures,
         logits,
-        fitness=_fitness(fitting, network),
+        fitness=fit_fitness(fitting, _features_of(network)),
         hours=(time.monotonic() - started) / 3600,
         command=_command(recipe, backbone_weights),
         backbone_weights=start,
@@ -237,13 +234,5 @@ def _concluded(do: Callable[..., Run], recipe: Baseline) -> Run:
     return run
 
 
-def _fitness(fitting: Fitting, network: keras.Model) -> FitnessSpec:
-    """What is not judged at all, by this network's own features."""
-    recipe = fitting.recipe
-    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
-    fitting.progress(f"features of {len(records)} slices")
-    features = Frozen(keras.Model(network.input, {"features": network.output["features"]}))
-    seen = look_at(records, make_preprocessor(recipe.preprocessing, recipe.network.size), features)
-    spread, spec = fit_limits(records, seen, recipe.fitness)
-    spread.save(fitting.out / FITNESS_FILE)
-    return spec
+def _features_of(network: keras.Model) -> Frozen:
+    return Frozen(keras.Model(network.input, {"features": network.output["features"]}))

@@ -11,17 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from app.ct.exam import Slice
-from app.ct.fitness import FITNESS_FILE
-from app.ct.manifest import AffectedSpec, FitnessSpec
+from app.ct.manifest import AffectedSpec
 from app.ct.network import build_network
-from app.ct.preprocessing import Prepared, Preprocessor, make_preprocessor
+from app.ct.preprocessing import Prepared
 from app.ct.weights import load_weights, save_weights, weights_of
 from training.deciding.affected import fit_on
 from training.deciding.stability import LogitsOf
 from training.fitting.conclude import conclude
-from training.fitting.likeness import fit_limits, look_at
 from training.fitting.recipe import Recipe
-from training.fitting.setup import Fitting, begin
+from training.fitting.setup import Fitting, begin, fit_fitness
 from training.fitting.slice_scores import SliceScores
 from training.fitting.taken import take_weights
 from training.imaging.pictures import Pictures, Studio
@@ -82,7 +80,7 @@ def fit(
         work,
         pictures,
         logits,
-        fitness=_fitness(fitting, network),
+        fitness=fit_fitness(fitting, network),
         hours=(time.monotonic() - started) / 3600,
         command=_command(recipe, backbone_weights, weights_of_model),
         backbone_weights=started_from,
@@ -107,7 +105,7 @@ def _command(recipe: Recipe, backbone_weights: str, weights_of_model: Path | Non
 def _pictures(fitting: Fitting, cache: Path) -> Pictures:
     """All looks of the slices that train or that scores are told of."""
     recipe = fitting.recipe
-    studio = Studio(cache / "looks", _preprocessor(fitting), recipe.preprocessing, recipe.looks, recipe.seed)
+    studio = Studio(cache / "looks", fitting.preprocessor, recipe.preprocessing, recipe.looks, recipe.seed)
     return studio.pictures(fitting.placed(Part.TRAIN, Part.VALIDATION, Part.TEST), fitting.progress)
 
 
@@ -154,7 +152,7 @@ def _logits(fitting: Fitting, pictures: Pictures, network: Frozen) -> np.ndarray
 
 
 def _logits_of(fitting: Fitting, network: Frozen) -> LogitsOf:
-    preprocessor = _preprocessor(fitting)
+    preprocessor = fitting.preprocessor
 
     def logits_of(slices: Sequence[Slice]) -> np.ndarray:
         images = np.stack([preprocessor(one).image for one in slices])
@@ -172,17 +170,4 @@ def _affected(fitting: Fitting, network: Frozen) -> AffectedSpec | None:
         images = np.stack([p.image for p in prepared])
         return np.concatenate([batch["evidence"] for batch in network.batches(images)])
 
-    return fit_on(records, _preprocessor(fitting), evidence_of)
-
-
-def _preprocessor(fitting: Fitting) -> Preprocessor:
-    return make_preprocessor(fitting.recipe.preprocessing, fitting.recipe.network.size)
-
-
-def _fitness(fitting: Fitting, network: Frozen) -> FitnessSpec:
-    """What is not judged at all; the spread of training features goes beside the weights."""
-    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
-    fitting.progress(f"features of {len(records)} slices")
-    spread, spec = fit_limits(records, look_at(records, _preprocessor(fitting), network), fitting.recipe.fitness)
-    spread.save(fitting.out / FITNESS_FILE)
-    return spec
+    return fit_on(records, fitting.preprocessor, evidence_of)

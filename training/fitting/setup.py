@@ -8,9 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from app.ct.fitness import FITNESS_FILE
+from app.ct.manifest import FitnessSpec
+from app.ct.preprocessing import Preprocessor, make_preprocessor
 from training.deciding.decisions import JUDGED_ON
+from training.fitting.likeness import fit_limits, look_at
 from training.fitting.recipe import Recipe
 from training.imaging.pictures import Pictures
+from training.learning.features import Frozen
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import CATALOG, Catalog, Part, Record
 from training.records.prepared import part_counts
@@ -33,6 +38,11 @@ class Fitting:
     catalog: Catalog
     out: Path
     progress: Callable[[str], None]
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """What makes pictures for the recipe's network."""
+        return make_preprocessor(self.recipe.preprocessing, self.recipe.network.size)
 
     def placed(self, *parts: Part) -> list[tuple[int, Record]]:
         """Records of the parts with their places in the catalog."""
@@ -84,6 +94,15 @@ def counted(fitting: Fitting) -> tuple[PartCount, ...]:
     """How much of each data set counts, part by part."""
     seen = [r for r in fitting.catalog.records if fitting.counts(r)]
     return tuple(PartCount.model_validate(row) for row in part_counts(seen))
+
+
+def fit_fitness(fitting: Fitting, network: Frozen) -> FitnessSpec:
+    """What is not judged at all, by the network's own features; their spread goes beside the weights."""
+    records = [r for _, r in fitting.placed(Part.TRAIN, Part.VALIDATION) if fitting.counts(r)]
+    fitting.progress(f"features of {len(records)} slices")
+    spread, spec = fit_limits(records, look_at(records, fitting.preprocessor, network), fitting.recipe.fitness)
+    spread.save(fitting.out / FITNESS_FILE)
+    return spec
 
 
 def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Callable[[str], None]) -> Fitting:

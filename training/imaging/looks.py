@@ -130,7 +130,8 @@ def mask_in_box(record: Record, prepared: Prepared, shape: tuple[int, ...]) -> n
     return np.asarray(covered.resize((size, size), box=edges, resample=Image.Resampling.BILINEAR))
 
 
-def coverage_on_grid(mask: np.ndarray, grid: int) -> np.ndarray:
-    """Share of each place that is lesion: float32 (size, size) -> float32 (grid, grid)."""
+def coverage_on_grid(mask: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
+    """Share of each place of a map that is lesion: float (size, size), 0..1 -> float32 (rows, columns) of ``grid``."""
+    rows, columns = grid
     picture = Image.fromarray(np.asarray(mask, dtype=np.float32))
-    return np.asarray(picture.resize((grid, grid), resample=Image.Resampling.BOX))
+    return np.asarray(picture.resize((columns, rows), resample=Image.Resampling.BOX))

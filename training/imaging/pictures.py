@@ -131,8 +131,8 @@ class Studio:
         return path
 
     def _arrays(self, made: Sequence[Look]) -> dict[str, np.ndarray]:
-        grid = math.ceil(self.preprocessor.size / 8)
-        none = np.zeros((grid, grid), np.float32)
+        grid = (math.ceil(self.preprocessor.size / 8),) * 2
+        none = np.zeros(grid, np.float32)
         return {
             "images": np.stack([look.image for look in made]),
             "coverage": np.stack([none if k.mask is None else coverage_on_grid(k.mask, grid) for k in made]),

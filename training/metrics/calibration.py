@@ -4,6 +4,7 @@ Pure numpy. Everything is computed for many weightings of the same records at on
 """
 
 import numpy as np
+from scipy.special import expit
 
 BINS = 10
 _EPSILON = 1e-6
@@ -71,7 +72,7 @@ def calibrations_in_the_large(probabilities: np.ndarray, labels: np.ndarray, wei
     has_both = (positives > 0) & (positives < weights.sum(axis=1))
     low, shift, high = (np.full(len(weights), end) for end in (-_FARTHEST, 0.0, _FARTHEST))
     for _ in range(_NEWTON_STEPS):
-        q = 1 / (1 + np.exp(-(x + shift[:, None])))
+        q = expit(x + shift[:, None])
         lacking, curvature = positives - (weights * q).sum(axis=1), (weights * q * (1 - q)).sum(axis=1)
         low, high = np.where(lacking > 0, shift, low), np.where(lacking > 0, high, shift)
         step = np.divide(lacking, curvature, out=np.full(len(weights), np.inf), where=curvature > 1e-12)
@@ -105,7 +106,7 @@ def _newton_step(
     x: np.ndarray, y: np.ndarray, weights: np.ndarray, slope: np.ndarray, intercept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     linear = np.clip(slope[:, None] * x + intercept[:, None], -40, 40)
-    q = 1 / (1 + np.exp(-linear))
+    q = expit(linear)
     residual, curvature = weights * (y - q), weights * q * (1 - q)
     g0, g1 = residual.sum(axis=1), residual @ x
     h00, h01, h11 = curvature.sum(axis=1), curvature @ x, curvature @ x**2
@@ -134,7 +135,7 @@ def temperatures(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndar
     inverse = np.zeros(len(weights))
     converged = np.zeros(len(weights), dtype=bool)
     for _ in range(_NEWTON_STEPS):
-        q = 1 / (1 + np.exp(-np.clip(inverse[:, None] * x, -40, 40)))
+        q = expit(np.clip(inverse[:, None] * x, -40, 40))
         curvature = (weights * q * (1 - q)) @ x**2
         gradient = (weights * (y - q)) @ x
         step = np.divide(gradient, curvature, out=np.full(len(weights), np.nan), where=curvature > 1e-12)

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.ct.errors import Unreadable
 from app.ct.reading import NamedFile
 from app.ct.reading.kinds import VOLUME_SUFFIX, is_folder
+from app.ct.reading.walking import files_below
 from app.ct.words import sentence
 
 HEADER_SUFFIX, DATA_SUFFIXES = ".mhd", (".raw", ".zraw")
@@ -32,8 +33,16 @@ def is_data_of(path: Path, header: Path) -> bool:
 
 
 def files_of(folder: Path) -> list[NamedFile]:
-    """The files in a folder, at any depth, by their paths in it, as serving names them: two folders may each hold a ``1.dcm``."""
-    return [NamedFile(p.relative_to(folder).as_posix(), p) for p in sorted(folder.rglob("*")) if p.is_file()]
+    """The files in a folder, at any depth, by their paths in it, as serving names them: two folders may each hold a ``1.dcm``.
+
+    Raises:
+        Unreadable: a folder in it cannot be opened.
+    """
+    return [NamedFile(p.relative_to(folder).as_posix(), p) for p in sorted(files_below(folder, _refuse))]
+
+
+def _refuse(error: OSError) -> None:
+    raise Unreadable(sentence("A folder of the exam cannot be opened.")) from error
 
 
 def members(path: Path) -> list[NamedFile]:

@@ -10,6 +10,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from app.ct.reading.walking import files_below
 from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv
 from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume
 from training.records.labels import label_given, label_of
@@ -60,11 +61,15 @@ def _classed(folder: Path) -> tuple[Record, ...]:
 
 def _slices(folder: Path) -> Iterator[Path]:
     """Files that may be slices or archives of them."""
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(files_below(folder, _refuse)):
         hidden = any(name.startswith((".", "__MACOSX")) for name in path.relative_to(folder).parts)
         told = path.suffix.lower() in _NO_SLICES or path.name == "DICOMDIR" or _is_data(path)
-        if path.is_file() and not hidden and not told:
+        if not hidden and not told:
             yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise CatalogError("A folder in the folder given as data cannot be opened.") from error
 
 
 def _is_data(path: Path) -> bool:

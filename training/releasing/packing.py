@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy.special import expit
 
 from app.ct.classifier import SELFTEST_FILE, WEIGHTS_FILE, Classifier
 from app.ct.engines import Engine
@@ -112,7 +113,7 @@ def score_reference(run_folder: Path, calibration: tuple[float, float]) -> Score
     if not logits.size:
         return None
     slope, intercept = calibration
-    probabilities = 1 / (1 + np.exp(-(slope * logits + intercept)))
+    probabilities = expit(slope * logits + intercept)
     at_most = tuple(float((probabilities <= k / 10).mean()) for k in range(1, 11))
     return ScoreReference(data="validation slices", slices=len(logits), at_most=at_most)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from training.fitting.slice_scores import SliceScores
 from training.metrics.evaluation import DRAWS, Interval, Sample, measure
@@ -47,8 +48,7 @@ class Candidate:
         mine = (self.scores.parts == part) & (self.scores.learned | (part != Part.TRAIN))
         chosen = self.scores.where(mine if source == EVERY_SOURCE else mine & (self.scores.datasets == source))
         slope, intercept = self.run.calibration
-        logits = np.clip(slope * chosen.logits.astype(np.float64) + intercept, -60, 60)
-        probabilities = 1 / (1 + np.exp(-logits))
+        probabilities = expit(slope * chosen.logits.astype(np.float64) + intercept)
         return Sample.of(
             chosen.labels.tolist(),
             probabilities.tolist(),
