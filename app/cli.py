@@ -41,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         commands(arguments)
     except CovidCTError as error:
-        said = error.title if error.message == error.title else f"{error.title}: {error.message}"
-        tell(f"{said}\n{error.advice}")
+        tell(f"{error.in_one_line}\n{error.advice}")
         sys.exit(1)
     except Misuse as error:
         tell(str(error))

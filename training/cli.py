@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         commands(arguments)
     except CovidCTError as error:
-        typer.echo(f"{error.title}: {error.message}\n{error.advice}", err=True)
+        typer.echo(f"{error.in_one_line}\n{error.advice}", err=True)
         sys.exit(1)
     except OSError as error:
         # A folder that cannot be written, a full disk: the operator's to mend. Other faults keep their traceback.

@@ -39,9 +39,9 @@ Messages name a file by its number in the upload (1 is the first), never by its 
 """
 
 import errno
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from app.ct.words import Sentence, sentence
+from app.ct.words import Sentence, counted, sentence
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What an OSError says of a disk that is full."""
@@ -66,6 +66,11 @@ class CovidCTError(Exception):
     def __init__(self, message: str = "") -> None:
         self.message = message or self.title
         super().__init__(self.message)
+
+    @property
+    def in_one_line(self) -> str:
+        """Title and message, once where both are the same."""
+        return str(self.title) if self.message == self.title else f"{self.title}: {self.message}"
 
 
 class ToldError(CovidCTError):
@@ -149,6 +154,11 @@ class NoLung(ExamError):
     advice = sentence(
         "Send axial chest CT slices in the lung window (center -600 HU, width 1500 HU), or the DICOM files."
     )
+
+    @classmethod
+    def on(cls, slices: int) -> Self:
+        """On none of so many slices."""
+        return cls(counted("The slice shows no lung.", "None of the {count} slices shows lung.", count=slices))
 
 
 class UnlikeTraining(ExamError):

@@ -142,7 +142,7 @@ def check_lung_area(area: np.ndarray, least: float) -> None:
         NoLung: no slice has that much.
     """
     if not area.max() >= least:
-        raise NoLung
+        raise NoLung.on(len(area))
 
 
 def is_like_training(distance: np.ndarray) -> bool:

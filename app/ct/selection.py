@@ -92,7 +92,7 @@ def select_slices(area: np.ndarray, limit: int | None) -> tuple[int, ...]:
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
     if area.max() < LEAST_AREA:
-        raise NoLung
+        raise NoLung.on(len(area))
     showing = np.flatnonzero(shows_lung(area))
     return tuple(int(i) for i in showing[evenly_chosen(len(showing), limit)])
 

@@ -161,7 +161,7 @@ class Problem(BaseModel):
                 "status": 422,
                 "detail": "None of the 12 slices shows lung.",
                 "code": "no-lung",
-                "advice": "Send axial chest CT slices in the lung window, or the DICOM files.",
+                "advice": str(errors.NoLung.advice),
             }
         }
     )

@@ -13,7 +13,7 @@ from tests.fakes import FakeClassifier
 
 
 def read_back(name: str) -> dict[str, str]:
-    table = header() + row(name, Refusal(problem_of(NoLung())), FakeClassifier())
+    table = header() + row(name, Refusal(problem_of(NoLung.on(3))), FakeClassifier())
     return next(csv.DictReader(StringIO(table, newline="")))
 
 

@@ -62,7 +62,8 @@ def study(
         What ``exam_rules.json`` holds.
 
     Raises:
-        CatalogError: there are no validation patients of both classes, or an exam shows no lung.
+        CatalogError: there are no validation patients of both classes.
+        ExamError: an exam cannot be read, or shows no lung.
     """
     records = Catalog.read(work / CATALOG).of_part(Part.VALIDATION)
     say("scoring validation slices")
