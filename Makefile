@@ -76,7 +76,7 @@ RUN = $(WORK)/run
 EVALUATE = $(TRAIN) evaluate $(WORK) --model $(STAGE)/$(NAME) -o $(@D)
 FIGURES = $(RUN)/precision.json $(RUN)/exam_rules.json $(RUN)/affected.json $(RUN)/refusals/foreign/metrics.json \
 	$(patsubst %,$(RUN)/evaluations/%/metrics.json,validation-slices drenet-one-style drenet-patients medseg-masks) \
-	$(patsubst %,$(RUN)/audits/%/audit.json,covid-ct soares)
+	$(patsubst %,$(RUN)/audits/%/audit.json,covid-ct soares P002 medseg-maps)
 model: $(FIGURES)
 	$(TRAIN) release $(RUN) --name $(NAME)
 
@@ -99,6 +99,14 @@ $(RUN)/evaluations/medseg-masks/metrics.json: $(STAGE)/$(NAME)/manifest.json
 	$(EVALUATE) --where dataset=medseg48
 $(RUN)/audits/%/audit.json: $(STAGE)/$(NAME)/manifest.json
 	$(TRAIN) audit $(WORK) --model $(STAGE)/$(NAME) -o $(@D) --where part=validation --where dataset=$* --sample 40
+# What was taken as DICOM, whole, and forgets what it learned where people drew lesions.
+$(WORK)/dicom/covid/P002:
+	mkdir -p $(@D)
+	ln -s $(abspath $(DATA))/exams/P002 $@
+$(RUN)/audits/P002/audit.json: $(STAGE)/$(NAME)/manifest.json | $(WORK)/dicom/covid/P002
+	$(TRAIN) audit $(WORK)/dicom --model $(STAGE)/$(NAME) -o $(@D) --only jpeg --only robustness
+$(RUN)/audits/medseg-maps/audit.json: $(STAGE)/$(NAME)/manifest.json
+	$(TRAIN) audit $(WORK) --model $(STAGE)/$(NAME) -o $(@D) --where dataset=medseg48 --only randomized
 $(RUN)/exam_rules.json: $(STAGE)/$(NAME)/manifest.json
 	$(TRAIN) exam-rules -w $(WORK) --model $(STAGE)/$(NAME) -o $(RUN)
 $(RUN)/affected.json: $(STAGE)/$(NAME)/manifest.json
