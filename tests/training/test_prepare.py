@@ -9,8 +9,8 @@ from app import NOTICE
 from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.duplicates import Fingerprint, pairs
-from training.records.leaks import Alike, to_drop
-from training.records.merging import merged
+from training.records.leaks import Alike, alike, to_drop
+from training.records.merging import merged, whole_patients
 from training.records.prepare import LeakError, prepare
 from training.records.rows import GAP, same_patient
 from training.records.split import CONFLICT_FLAG, Fold, split
@@ -346,3 +346,43 @@ def test_a_label_whose_patients_are_unknown_is_told_beside_one_whose_are(tmp_pat
     report = prepare([a_data_set(tmp_path / "data", rows)], tmp_path / "work")
 
     assert any("No patient or group is known in d (label 0)" in remark for remark in report["remarks"])
+
+
+GROUPS_OF_ONE = [
+    {"dataset": "d", "label": 1, "patient": "p", "group": "a", "split": "train"},
+    {"dataset": "d", "label": 1, "patient": "p", "group": "b", "split": "val"},
+    {"dataset": "d", "label": 0, "patient": "q", "group": "c", "split": "train"},
+]
+
+
+def test_a_patient_in_several_groups_is_split_as_one(tmp_path: Path) -> None:
+    rows = [row | {"patient": f"p{i % 10}"} for i, row in enumerate(MANY)]
+
+    report = prepare([a_data_set(tmp_path / "data", rows)], tmp_path / "work")
+
+    found = Catalog.read(tmp_path / "work").records
+    assert len({(r.patient, r.group) for r in found}) == len({r.patient for r in found})
+    assert len({(r.patient, r.part) for r in found}) == 10
+    assert any(remark.startswith("10 patients are in several groups") for remark in report["remarks"])
+
+
+def test_a_patient_whose_groups_are_officially_in_two_parts_is_a_leak(tmp_path: Path) -> None:
+    with pytest.raises(LeakError, match="1 pairs"):
+        prepare([a_data_set(tmp_path / "data", GROUPS_OF_ONE)], tmp_path / "work")
+
+
+def test_a_patient_in_two_parts_is_found_whatever_its_groups_are() -> None:
+    named = [{"patient": "p", "group": f"g{k}", "part": part} for k, part in enumerate((Part.TRAIN, Part.TEST))]
+    other = [{"patient": "p", "group": "h", "part": Part.TEST, "dataset": "e"}]
+
+    (found,) = alike([], records([*named, *other]))
+
+    assert found.leaks
+    assert (found.first.group, found.second.group) == ("g0", "g1")
+
+
+@pytest.mark.parametrize("unknown", ["", "NA"])
+def test_an_unknown_patient_joins_no_groups(tmp_path: Path, unknown: str) -> None:
+    rows = Catalog.read(a_data_set(tmp_path, [row | {"patient": unknown} for row in MANY])).records
+
+    assert whole_patients(rows) == list(rows)

@@ -24,7 +24,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Alike:
-    """Two records that hold the same picture, nearly, or are of one group that two parts share.
+    """Two records that hold the same picture, nearly, or are of one group or patient that two parts share.
 
     Attributes:
         first, second: in the order of the catalog.
@@ -62,12 +62,15 @@ class Alike:
 
 
 def alike(pictures: Iterable[Alike], records: Iterable[Record]) -> list[Alike]:
-    """All of the records that are alike: those that ``same_pictures`` found before the split, and groups that are split."""
+    """All of the records that are alike: those that ``same_pictures`` found before the split, and groups that are split.
+
+    A patient of a data set is such a group too, whatever groups the records are in.
+    """
     kept = {record.file: record for record in records}
     shown = list(_as_split(pictures, kept))
-    told = {frozenset((pair.first.file, pair.second.file)) for pair in shown}
-    split = _split_groups(kept.values())
-    return [*shown, *(pair for pair in split if frozenset((pair.first.file, pair.second.file)) not in told)]
+    told = {_files(pair) for pair in shown}
+    split = {_files(pair): pair for pair in _split_groups(kept.values())}
+    return [*shown, *(pair for files, pair in split.items() if files not in told)]
 
 
 def to_drop(leaks: Sequence[Alike], records: Sequence[Record]) -> frozenset[Path]:
@@ -104,11 +107,17 @@ def _as_split(pictures: Iterable[Alike], kept: Mapping[Path, Record]) -> Iterato
             yield replace(found, first=first, second=second, merged=merged)
 
 
+def _files(pair: Alike) -> frozenset[Path]:
+    return frozenset((pair.first.file, pair.second.file))
+
+
 def _split_groups(records: Iterable[Record]) -> Iterator[Alike]:
-    """Every record that is nearer to training than another of its group, with that other."""
-    groups: dict[str, list[Record]] = defaultdict(list)
+    """Every record that is nearer to training than another of its group, or of its patient, with that other."""
+    groups: dict[tuple[str, ...], list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.group].append(record)
+        groups[record.group,].append(record)
+        if record.patient:
+            groups[record.dataset, record.patient].append(record)
     for members in groups.values():
         farthest = max(members, key=nearness)
         yield from (Alike(r, farthest, kind="group") for r in members if nearness(r) < nearness(farthest))

@@ -1,7 +1,9 @@
-"""Groups that share a picture are one patient under several names: they are merged before anything is split."""
+"""Groups of one patient, and groups that share a picture, are one: they are merged before anything is split."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -24,7 +26,27 @@ def merged(records: Sequence[Record], found: Sequence[Alike]) -> list[Record]:
     """
     beside = next_to_each_other(records)
     linked = {frozenset((pair.first.group, pair.second.group)) for pair in found}
-    names = _first_names([sorted(pair) for pair in linked - beside if len(pair) == 2])
+    return _joined(records, [sorted(pair) for pair in linked - beside if len(pair) == 2])
+
+
+def whole_patients(records: Sequence[Record]) -> list[Record]:
+    """The records, groups of one patient of a data set under the first of their names; an unknown patient joins none."""
+    linked = [pair for groups in groups_of_patients(records) for pair in pairwise(groups)]
+    return _joined(records, linked)
+
+
+def groups_of_patients(records: Iterable[Record]) -> list[list[str]]:
+    """The groups of each patient of each data set, by name; patients that are known."""
+    groups: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in records:
+        if record.patient:
+            groups[record.dataset, record.patient].add(record.group)
+    return [sorted(names) for names in groups.values()]
+
+
+def _joined(records: Sequence[Record], linked: Sequence[Sequence[str]]) -> list[Record]:
+    """The records, groups that are linked under the first of their names."""
+    names = _first_names(linked)
     return [_renamed(record, names[record.group]) if record.group in names else record for record in records]
 
 

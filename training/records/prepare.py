@@ -13,7 +13,7 @@ from app.ct.words import sentence
 from training.records.catalog import CATALOG, Catalog, CatalogError, Record
 from training.records.duplicates import Fingerprint
 from training.records.leaks import Look, alike, same_pictures, to_drop
-from training.records.merging import merged
+from training.records.merging import groups_of_patients, merged, whole_patients
 from training.records.prepared import Prepared, as_numbers
 from training.records.prepared_page import page
 from training.records.shortcuts import trivial_features
@@ -64,7 +64,7 @@ def prepare(
     (work / CATALOG).unlink(missing_ok=True)
     catalog = Catalog.read(*data)
     _know(holdout, catalog)
-    looks, unreadable = _look_at(catalog.records, progress)
+    looks, unreadable = _look_at(whole_patients(catalog.records), progress)
     if not looks:
         told = "; ".join(sorted({dropped.why for dropped in unreadable})) or "there is none."
         raise CatalogError(f"No record could be read: {told}")
@@ -81,6 +81,10 @@ def prepare(
     progress("measuring the shortcut baseline")
     decided = {"seed": seed, "holdout": sorted(holdout), "test_fold": str(fold or ""), "folded": list(parted.folded)}
     report = as_numbers(Prepared(kept, tuple(dropped), tuple(found), decided))
+    if several := sum(len(groups) > 1 for groups in groups_of_patients(catalog.records)):
+        report["remarks"].append(
+            f"{several} patients are in several groups of their data set: each time these are one group here."
+        )
     masked = {r.file for r in catalog.records if r.mask is not None}
     if lost := [look.record.file.name for look in kept if look.record.mask is None and look.record.file in masked]:
         named = ", ".join([*lost[:_NAMED], "…"] if len(lost) > _NAMED else lost)
