@@ -24,7 +24,7 @@ from app.ct.reading import read_exam
 from app.ct.reading.files import NamedFile
 from app.ct.reading.first import OnFirst
 from app.ct.scores import SliceScores
-from app.ct.selection import lung_area, select_slices, slices_by_default
+from app.ct.selection import LEAST_MEASURED, lung_area, select_slices, shows_lung, slices_by_default
 from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Noticed, Workers
 from app.ct.writing import writing_on
@@ -74,8 +74,8 @@ class Timing:
 
 @dataclass(frozen=True, eq=False)
 class Diagnosed:
-    """An exam with everything that was found in it; ``writing`` is what was noticed beside the body, ``synthetic`` whether the
-    service drew it itself.
+    """An exam with everything that was found in it; ``writing`` is what was noticed beside the body, ``few`` what is to be
+    said where few slices were scored, ``synthetic`` whether the service drew it itself.
     """
 
     exam: Exam
@@ -85,6 +85,7 @@ class Diagnosed:
     affected: Affected
     timing: Timing
     writing: tuple[Sentence, ...] = ()
+    few: tuple[Sentence, ...] = ()
     synthetic: bool = False
 
     @property
@@ -96,6 +97,7 @@ class Diagnosed:
             *self.exam.warnings,
             *self.writing,
             *self.coverage.warnings,
+            *self.few,
             *_lungs_lost(self.scores),
             *_unlike_training(self.scores),
         )
@@ -121,6 +123,18 @@ def _lungs_lost(scores: SliceScores) -> tuple[Sentence, ...]:
         scored=scored,
     )
     return (said,) if lost else ()
+
+
+def _few(scored: int, showing: int) -> tuple[Sentence, ...]:
+    """Of what was asked for alone: every slice of a small exam is scored."""
+    said = sentence(
+        "Only {scored} of {showing} slices that show lung were scored, as was asked: with fewer than {least} nobody measured what"
+        " the verdict is worth.",
+        scored=scored,
+        showing=showing,
+        least=LEAST_MEASURED,
+    )
+    return (said,) if scored < min(LEAST_MEASURED, showing) else ()
 
 
 def _unlike_training(scores: SliceScores) -> tuple[Sentence, ...]:
@@ -206,13 +220,15 @@ class DiagnosisService:
             area = lung_area(exam, workers=workers)
             check_lung_area(area, self._least_lung_area)
             chosen, coverage = select_slices(area, self._how_many(wish)), coverage_of(exam, area)
-            writing = writing_on(exam, workers=workers)
+            writing, few = writing_on(exam, workers=workers), _few(len(chosen), int(shows_lung(area).sum()))
         with clock("score"):
             scores = self._score(exam, chosen, ahead.known(exam, chosen), on_progress=on_progress)
         diagnosis, spec = self._judge(exam, coverage, scores), self.classifier.manifest.affected
         affected = affected_of(scores.areas, spec, pixel_mm2=[_pixel_mm2(exam.slices[k]) for k in scores.indices])
         timing = clock.timing(ahead=ahead.seconds)
-        return Diagnosed(exam, coverage, scores, diagnosis, affected, timing, writing=writing, synthetic=wish.example)
+        return Diagnosed(
+            exam, coverage, scores, diagnosis, affected, timing, writing=writing, few=few, synthetic=wish.example
+        )
 
     def _ahead(self, wish: Wish, on_progress: OnProgress) -> Ahead:
         def tell(scores: SliceScores, to_score: int) -> None:

@@ -188,6 +188,21 @@ def test_a_cancelled_course_stops_the_diagnosis(chest: list[NamedFile], tmp_path
         diagnosed(chest, tmp_path, on_progress=course.step)
 
 
+@pytest.mark.parametrize(("slices", "said"), [(1, True), (15, True), (16, False), (None, False)])
+def test_a_verdict_of_few_slices_says_so(
+    chest: list[NamedFile], tmp_path: Path, slices: int | None, *, said: bool
+) -> None:
+    found = diagnosed(chest, tmp_path, wish=Wish(slices=slices))
+
+    assert any("as was asked" in sentence for sentence in found.warnings) is said
+
+
+def test_a_small_exam_that_is_scored_whole_is_none_of_few_slices(chest: list[NamedFile], tmp_path: Path) -> None:
+    found = diagnosed(chest[14:17], tmp_path, wish=Wish(slices=3))
+
+    assert not any("as was asked" in sentence for sentence in found.warnings)
+
+
 def test_an_erased_exam_is_not_unpacked_to_its_end(chest: list[NamedFile], tmp_path: Path) -> None:
     course = Course()
     archive = a_zip([(f.name, f.read()) for f in chest])

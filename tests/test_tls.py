@@ -4,10 +4,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -90,6 +92,22 @@ def test_the_health_check_of_the_images_knows_of_tls(over_tls: httpx.Client) -> 
 
     assert is_ready(port, over_tls=True)
     assert not is_ready(port)
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="no IPv6 on this machine")
+def test_the_health_check_of_the_images_asks_over_ipv6_too() -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/readyz" else 404)
+            self.end_headers()
+
+    class OverIPv6(HTTPServer):
+        address_family = socket.AF_INET6
+
+    with OverIPv6(("::1", 0), Ready) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+
+        assert is_ready(server.server_port)
 
 
 def test_half_a_pair_or_a_wrong_one_is_a_wrong_call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,19 @@ import os
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
+_TIMEOUT_S = 4.0
 
-def is_ready(port: int, *, over_tls: bool = False, timeout_s: float = 4.0) -> bool:
-    """Whether ``/readyz`` on this machine answers 200; no proxy is asked, whatever the environment names.
+
+def is_ready(port: int, *, over_tls: bool = False) -> bool:
+    """Whether ``/readyz`` on this machine answers 200, over IPv4 or IPv6; no proxy is asked, whatever the environment names.
 
     Whose certificate it is does not matter: nothing leaves the machine.
     """
-    connection = _over_tls(port, timeout_s) if over_tls else HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    return any(_answers(address, port, over_tls=over_tls) for address in ("127.0.0.1", "::1"))
+
+
+def _answers(address: str, port: int, *, over_tls: bool) -> bool:
+    connection = _over_tls(address, port) if over_tls else HTTPConnection(address, port, timeout=_TIMEOUT_S)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -20,12 +26,12 @@ def is_ready(port: int, *, over_tls: bool = False, timeout_s: float = 4.0) -> bo
         connection.close()
 
 
-def _over_tls(port: int, timeout_s: float) -> HTTPSConnection:
+def _over_tls(address: str, port: int) -> HTTPSConnection:
     import ssl  # here, because most services do not speak it
 
     anyone = ssl.create_default_context()
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
-    return HTTPSConnection("127.0.0.1", port, timeout=timeout_s, context=anyone)
+    return HTTPSConnection(address, port, timeout=_TIMEOUT_S, context=anyone)
 
 
 if __name__ == "__main__":

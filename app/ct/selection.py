@@ -20,6 +20,8 @@ _EVERY = 64
 """Lungs are looked for on about this many slices; between them the area is interpolated."""
 _LEAST_SHARE = 0.35
 """Of the exam's 90th percentile of lung area: a slice with less shows apex, base or no lung."""
+LEAST_MEASURED = 16
+"""Scored slices of an exam from which on exam rules were compared (``covidct-train exam-rules``)."""
 LEAST_AREA = 0.01
 """Of the picture: what is less is no lung; a model's own limit lies above."""
 

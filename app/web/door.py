@@ -53,10 +53,12 @@ class Door:
         await self._app(scope, self._counting(request, receive), send)
 
     async def _let_in(self, request: Request) -> Caller | None:
+        path = request.scope["path"]
+        if path in _HEALTH:  # Whoever balances load may name no host; a foreign page would learn nothing.
+            return None
         _check_host(request, self._parts.settings)
         _check_origin(request)
-        path = request.url.path
-        if path in _HEALTH or path.startswith(_STATIC):
+        if path.startswith(_STATIC):
             return None
         if self._threads is None:
             # Its own, so that nobody is kept out because all others wait for a disk.

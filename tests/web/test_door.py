@@ -97,7 +97,7 @@ async def test_nothing_is_shared_with_another_origin(client: httpx.AsyncClient, 
         "",
     ],
 )
-@pytest.mark.parametrize("path", ["/covid", "/api/v1/exams", "/livez", "/static/page.css", "/covid/sign-in"])
+@pytest.mark.parametrize("path", ["/covid", "/api/v1/exams", "/static/page.css", "/covid/sign-in"])
 async def test_under_a_foreign_name_there_is_nothing(client: httpx.AsyncClient, host: str, path: str) -> None:
     answer = await client.get(path, headers={"Host": host})
 
@@ -110,13 +110,18 @@ async def test_under_a_foreign_name_there_is_nothing(client: httpx.AsyncClient, 
     "host", ["localhost", "LOCALHOST:8000", "ct-server:1", "192.168.0.7:8000", "127.0.0.1:1", "[::1]:8000", "[::1]"]
 )
 async def test_addresses_and_names_of_this_network_are_known(client: httpx.AsyncClient, host: str) -> None:
-    assert (await client.get("/livez", headers={"Host": host})).status_code == 200
+    assert (await client.get("/api/v1/model", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+async def test_health_is_told_under_any_name(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path, headers={"Host": ""})).status_code == 200
 
 
 async def test_the_operator_names_the_hosts(serve: Serve) -> None:
     async with serve(allowed_hosts="ct.example, CT2.example") as client:
         answers = [
-            (await client.get("/livez", headers={"Host": host})).status_code
+            (await client.get("/api/v1/model", headers={"Host": host})).status_code
             for host in ("ct.example:8443", "ct2.example", "127.0.0.1:8000", "localhost", "ct3.example")
         ]
 
@@ -125,12 +130,12 @@ async def test_the_operator_names_the_hosts(serve: Serve) -> None:
 
 async def test_the_operator_may_allow_any_name(serve: Serve) -> None:
     async with serve(allowed_hosts="*") as client:
-        assert (await client.get("/livez", headers={"Host": "anything.example"})).status_code == 200
+        assert (await client.get("/api/v1/model", headers={"Host": "anything.example"})).status_code == 200
 
 
 async def test_the_bound_name_is_known_by_default(serve: Serve) -> None:
     async with serve(host="CT.example") as client:
-        assert (await client.get("/livez", headers={"Host": "ct.example"})).status_code == 200
+        assert (await client.get("/api/v1/model", headers={"Host": "ct.example"})).status_code == 200
 
 
 def test_names_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
