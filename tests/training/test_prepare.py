@@ -386,3 +386,13 @@ def test_an_unknown_patient_joins_no_groups(tmp_path: Path, unknown: str) -> Non
     rows = Catalog.read(a_data_set(tmp_path, [row | {"patient": unknown} for row in MANY])).records
 
     assert whole_patients(rows) == list(rows)
+
+
+def test_a_label_that_nothing_validates_is_told(tmp_path: Path) -> None:
+    rows = [*MANY, *({"dataset": "e", "label": 1, "group": "lone"} for _ in range(2))]
+    alone = [row | {"label": 0} if row["dataset"] == "d" else row for row in rows]
+
+    report = prepare([a_data_set(tmp_path / "data", alone)], tmp_path / "work")
+
+    assert any("holds no record of label 1, and no group" in remark for remark in report["remarks"])
+    assert "no record of label 1" in (tmp_path / "work/prepare.md").read_text()

@@ -160,3 +160,40 @@ def test_official_parts_are_known_in_other_spellings() -> None:
         ("Valid", Part.VALIDATION),
         ("TEST", Part.TEST),
     }
+
+
+def test_official_parts_without_validation_give_groups_of_their_training_part_to_it() -> None:
+    rows = [*records(split="train"), *(replace(r, dataset="d") for r in records("t", split="test", groups=8))]
+
+    found = split(rows).catalog.records
+
+    assert {r.part for r in found if r.split == "test"} == {Part.TEST}
+    given = [r for r in found if r.part is Part.VALIDATION]
+    assert {r.label for r in given} == {0, 1}
+    assert len({r.group for r in given}) == 6
+    assert not {r.group for r in given} & {r.group for r in found if r.part is Part.TRAIN}
+
+
+def test_a_group_that_another_data_set_officially_trains_on_is_not_given_to_validation() -> None:
+    own = [replace(r, dataset="d") for part in ("train", "test") for r in records(part, split=part)]
+    other = [replace(r, dataset="e") for part in ("train", "val") for r in records(part, split=part)]
+    other = [replace(r, file=Path(f"/e{r.file}")) for r in other]
+
+    found = split([*own, *other]).catalog.records
+
+    assert {r.part for r in found if r.group.startswith("train")} == {Part.TRAIN}
+
+
+def test_few_groups_give_one_of_each_label_to_validation() -> None:
+    rows = records(groups=4)
+
+    found = split(rows).catalog.records
+
+    for part in (Part.TRAIN, Part.VALIDATION):
+        assert sorted(label for _, label in {(r.group, r.label) for r in found if r.part is part}) == [0, 1]
+
+
+def test_few_groups_give_none_where_others_of_their_label_validate() -> None:
+    found = split([*records(), *records("e", groups=4)]).catalog.records
+
+    assert {r.part for r in found if r.dataset == "e"} == {Part.TRAIN}

@@ -93,6 +93,10 @@ def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
     alone = without_patients(records)
     strange = {r.dataset for r in records if r.split and official_part(r) is None}
     merged = len({a.first.group for a in found if a.merged})
+    parts = {(r.part, r.label) for r in records}
+    unjudged = [
+        str(label) for label in (0, 1) if (Part.TRAIN, label) in parts and (Part.VALIDATION, label) not in parts
+    ]
     beside = {frozenset((a.first.group, a.second.group)) for a in found if a.first.group != a.second.group}
     said = [
         f"{exams} records are whole exams: they are for measuring (part {Part.MEASURE}), never for training."
@@ -112,6 +116,10 @@ def _remarks(records: Sequence[Record], found: Sequence[Alike]) -> list[str]:
         f"{len(beside)} pairs of neighboring blocks share a picture, the patient at their border: what of it lies on both sides "
         "of the split is a leak."
         if beside
+        else "",
+        f"Part {Part.VALIDATION} holds no record of label {' or '.join(unjudged)}, and no group of it could be spared: there is "
+        "nothing to choose a threshold on."
+        if unjudged
         else "",
     ]
     return [sentence for sentence in said if sentence]

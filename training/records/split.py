@@ -76,12 +76,14 @@ class _Plan:
         holdout: data sets held out whole, with their families.
         folded: data sets of which one fold is the test part; their official parts are set aside.
         official: data sets that keep their official parts.
+        without_validation: those of them that have none to validate on; groups of their training part do.
         test, validation: groups.
     """
 
     holdout: Collection[str]
     folded: Collection[str] = frozenset()
     official: Collection[str] = frozenset()
+    without_validation: Collection[str] = frozenset()
     test: Collection[str] = frozenset()
     validation: Collection[str] = frozenset()
 
@@ -90,11 +92,17 @@ class _Plan:
             return Part.MEASURE
         if self._aside(record):
             return Part.HOLDOUT
-        if record.dataset in self.official and (official := official_part(record)) is not None:
-            return official
+        if not self.parted(record):
+            return official_part(record) or Part.TRAIN
         if record.group in self.test and record.dataset in self.folded:
             return Part.TEST
         return Part.VALIDATION if record.group in self.validation else Part.TRAIN
+
+    def parted(self, record: Record) -> bool:
+        """Whether its group decides if the record trains or validates, and not its data set."""
+        if record.dataset not in self.official:
+            return True
+        return record.dataset in self.without_validation and official_part(record) is Part.TRAIN
 
     def drops(self, record: Record) -> bool:
         """Whether the record's data set is a relative of a folded one: its patients may be those of the test fold."""
@@ -113,10 +121,11 @@ def split(
     """Give every record its part.
 
     Whole exams and measure-only data are for measuring. A data set (with its family) named in ``holdout`` is held out
-    whole. A data set whose records all have an official part, of more than one, keeps them. Of every other what is
-    officially its test part is held out, and the rest is split by group, stratified by data set, label and look (flag
-    ``style=``). Groups named ``...-block<number>`` are neighbors in a row: the slices next to a block that is farther
-    from training are dropped.
+    whole. A data set whose records all have an official part, of more than one, keeps them, but gives groups of its
+    training part to validation where it has none. Of every other what is officially its test part is held out, and the
+    rest is split by group, stratified by data set, label and look (flag ``style=``). Where validation would hold no
+    record of a label, it gets a group of each stratum of several. Groups named ``...-block<number>`` are neighbors in a
+    row: the slices next to a block that is farther from training are dropped.
 
     With ``fold`` every data set with both labels is split by group into folds, of which one is part test; its official
     parts are not kept, and data sets of its family are dropped. The rest is split into train and validation as ever.
@@ -154,9 +163,17 @@ def _plan(records: Sequence[Record], holdout: Collection[str], fold: Fold | None
         plan = replace(plan, folded=_with_both_labels([r for r in records if plan.part(r) is Part.TRAIN]))
         in_folds = [r for r in records if r.dataset in plan.folded and plan.part(r) is Part.TRAIN]
         plan = replace(plan, test=_fold_groups(in_folds, fold, seed))
-    plan = replace(plan, official=_sets_with_official_parts(records) - frozenset(plan.folded))
-    by_group = [r for r in records if plan.part(r) is Part.TRAIN and r.dataset not in plan.official]
-    return replace(plan, validation=_validation_groups(by_group, seed))
+    parts = _official_parts(records, plan.folded)
+    without = frozenset(name for name, found in parts.items() if Part.VALIDATION not in found)
+    plan = replace(plan, official=frozenset(parts), without_validation=without)
+    fixed = {r.group for r in records if not plan.parted(r)}
+    free = [r for r in records if r.dataset not in plan.official or (plan.parted(r) and r.group not in fixed)]
+    by_group = [r for r in free if plan.part(r) is Part.TRAIN]
+    chosen = _validation_groups(by_group, seed)
+    plan = replace(plan, validation=chosen)
+    validated = {r.label for r in records if plan.part(r) is Part.VALIDATION and not plan.drops(r)}
+    scarce = [r for r in by_group if r.label not in validated]
+    return replace(plan, validation=chosen | _validation_groups(scarce, seed, least=1))
 
 
 def _with_both_labels(records: Iterable[Record]) -> frozenset[str]:
@@ -168,19 +185,21 @@ def _with_both_labels(records: Iterable[Record]) -> frozenset[str]:
     return frozenset(name for name in both if FAMILIES.get(name) not in both)
 
 
-def _sets_with_official_parts(records: Iterable[Record]) -> frozenset[str]:
-    """Data sets whose every record has an official part, and not all the same one."""
+def _official_parts(records: Iterable[Record], folded: Collection[str]) -> dict[str, set[Part | None]]:
+    """The parts of data sets, but for those folded, whose every record has an official part, and not all the same one."""
     parts: dict[str, set[Part | None]] = defaultdict(set)
     for record in records:
         parts[record.dataset].add(official_part(record))
-    return frozenset(name for name, found in parts.items() if len(found) > 1 and None not in found)
+    kept = parts.keys() - frozenset(folded)
+    return {name: parts[name] for name in kept if len(parts[name]) > 1 and None not in parts[name]}
 
 
-def _validation_groups(records: Iterable[Record], seed: int) -> frozenset[str]:
-    """Of each stratum the share of groups whose seeded hashes are smallest."""
+def _validation_groups(records: Iterable[Record], seed: int, *, least: int = 0) -> frozenset[str]:
+    """Of each stratum the share of groups whose seeded hashes are smallest, ``least`` of them where one more is left."""
     chosen: set[str] = set()
     for (dataset, _), groups in _strata(records).items():
         count = round(VALIDATION_SHARES.get(dataset, VALIDATION_SHARE) * len(groups))
+        count = max(count, min(least, len(groups) - 1))
         chosen.update(sorted(groups, key=lambda group: _hash(group, f"{seed}"))[:count])
     return frozenset(chosen)
 
