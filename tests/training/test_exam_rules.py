@@ -68,6 +68,35 @@ def test_patients_are_judged_as_sent_and_among_as_many_healthy_slices_of_either_
     }
 
 
+def test_an_auc_rests_on_the_patients_of_the_rarer_class():
+    patients = patients_of(a_scored(strongest_tell=False))
+    rule, lone = CANDIDATES["mean logit"], [p for p in patients if p.label == 0 or p.group == "p1"]
+    few = [p for p in patients if p.label == 0 or p.group in ("p1", "p3", "p5")]
+
+    assert separation(rule, lone, draws=50).as_sent.low is None
+    assert separation(rule, few, draws=50).as_sent.low == pytest.approx(0.025 ** (1 / 3))
+
+
+def a_scored_that_falls_on_average() -> Judged:
+    """Eight patients of six slices; those with COVID-19 have one strong slice among weak ones."""
+    logits = np.random.default_rng(4).normal(0.0, 0.1, (8, 6))
+    logits[::2] -= 3.0
+    logits[::2, 0] += np.linspace(5.0, 6.0, 4)
+    groups = np.repeat([f"p{k}" for k in range(8)], 6)
+    return Judged(logits.ravel(), np.repeat([1, 0] * 4, 6), ["d"] * 48, groups.tolist())
+
+
+def test_rules_that_do_not_rise_with_the_label_are_not_among_those_chosen_of():
+    scored = a_scored_that_falls_on_average()
+    rules = measured(patients_of(scored), [], draws=50)
+
+    told = choose_exam_rule(scored, np.empty(0), draws=50).rests_on
+
+    assert "mean logit" not in [rule.name for rule in rules]
+    assert 0 < len(rules) < len(CANDIDATES)
+    assert told.startswith(f"Chosen of {len(rules)} rules ")
+
+
 def test_without_healthy_slices_patients_stay_as_sent():
     patients = patients_of(a_scored(strongest_tell=True))
 
@@ -206,13 +235,17 @@ class GrayScorer:
             yield self.score([exam.slices[i] for i in part], indices=part)
 
 
-def a_work(folder: Path, *, labels: Sequence[int] = (0, 1)) -> Path:
-    """Sixteen validation patients of three slices, and six healthy slices of others."""
+ALIKE = ((90, 90, 90), (120, 120, 120))
+ONE_BRIGHT = ((120, 120, 120), (150, 90, 90))
+
+
+def a_work(folder: Path, *, labels: Sequence[int] = (0, 1), grays: tuple[tuple[int, int, int], ...] = ALIKE) -> Path:
+    """Sixteen validation patients of three slices, of these grays by label, and six healthy slices of others."""
     rng, records = np.random.default_rng(3), []
     for k in range(54):
         patient, label = k // 3, labels[(k // 3) % len(labels)]
         file = folder / f"{k:02}.png"
-        Image.fromarray(rng.normal(90 + 30 * label, 20, (48, 64)).clip(0, 255).astype(np.uint8)).save(file)
+        Image.fromarray(rng.normal(grays[label][k % 3], 20, (48, 64)).clip(0, 255).astype(np.uint8)).save(file)
         who = ("covid-ct", label, f"p{patient}") if patient < 16 else ("luna", 0, "")
         group = who[2] or file.name
         records.append(
@@ -232,6 +265,7 @@ def test_the_study_writes_every_rule_beside_the_one_that_is_served(tmp_path: Pat
     told = json.loads((tmp_path / "out" / RULES).read_text())
     names = [rule["name"] for rule in told["rules"]]
     assert names == [*CANDIDATES, "as served"]
+    assert told["not_rising_with_the_label"] == []
     assert told["chosen"] in CANDIDATES
     assert (told["patients"], told["healthy_slices"]) == (16, 6)
     assert told["rules"][0]["auc_by_dataset"]["covid-ct"]["as_sent"]["value"] == 1.0
@@ -239,6 +273,16 @@ def test_the_study_writes_every_rule_beside_the_one_that_is_served(tmp_path: Pat
     assert f"**{told['chosen']}**" in text
     assert told["served"] == "mean of the strongest 20%"
     assert "Served: mean of the strongest 20%. On these scores the same procedure chooses" in text
+
+
+def test_the_study_names_the_rules_that_do_not_rise_with_the_label(tmp_path: Path):
+    study(GrayScorer(), a_work(tmp_path, grays=ONE_BRIGHT), tmp_path / "out", phantoms=lambda _: [], draws=50)
+
+    told = json.loads((tmp_path / "out" / RULES).read_text())
+    names = {rule["name"] for rule in told["rules"]}
+    assert "mean logit" in told["not_rising_with_the_label"]
+    assert {*told["not_rising_with_the_label"], *names} == {*CANDIDATES, "as served"}
+    assert "they do not rise with the label: " in (tmp_path / "out" / TABLE).read_text()
 
 
 def a_study(chosen: str, *, auc: float) -> dict[str, object]:

@@ -74,3 +74,14 @@ def test_where_one_logit_has_the_wrong_sign_there_is_a_temperature() -> None:
     (found,) = temperatures(probabilities, labels, np.ones((1, 6)))
 
     assert 0 < found < np.inf
+
+
+def test_fits_to_a_class_of_one_group_have_no_interval() -> None:
+    sample = a_sample()
+    groups = np.where(sample.labels == 1, "one", sample.groups)
+
+    found = recalibration(Sample(sample.labels, sample.probabilities, sample.predicted, groups), draws=100)
+
+    for name in ("temperature", "platt_slope", "platt_intercept"):
+        assert found[name]["value"] is not None
+        assert found[name]["low"] is found[name]["high"] is None

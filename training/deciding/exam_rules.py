@@ -19,7 +19,7 @@ from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from training.deciding.decisions import Judged, calibrate, decide, softened, undecided
 from training.deciding.patients import Patient, patients_of, with_healthy
 from training.deciding.stability import Stability, WholeExam, stability
-from training.metrics.evaluation import DRAWS, Interval, group_weights, interval
+from training.metrics.evaluation import DRAWS, Interval, fewest_groups, group_weights, interval
 from training.metrics.ranking import areas, by_score
 from training.records.balance import balanced_weights
 
@@ -108,7 +108,7 @@ class Separation:
 def separation(rule: ExamRule, patients: Sequence[Patient], *, draws: int = DRAWS, seed: int = 0) -> Separation:
     """AUC by patient with bootstrap intervals, for mixtures and as sent."""
     sent = [p for p in patients if p.healthy_per_slice == 0]
-    groups = len({p.group for p in sent})
+    groups = fewest_groups(_labels(sent), np.array([p.group for p in sent]))
     mixed, as_sent = (_aucs(rule, which, draws=draws, seed=seed) for which in (patients, sent))
     return Separation(
         interval(mixed[0], mixed[1:], groups=groups), interval(as_sent[0], as_sent[1:], groups=groups), mixed[1:]
@@ -209,16 +209,19 @@ def choose_exam_rule(
     patients = patients_of(scored)
     if len({p.label for p in patients}) < 2:
         return TopShareMean(top_share=_PLAIN_SHARE, decision=undecided(), rests_on=_RESTS_ON_NOTHING)
-    best = chosen(measured(with_healthy(patients, healthy, seed=seed), exams, draws=draws, seed=seed))
-    return best.rule.model_copy(update={"rests_on": rests_on(best, patients, healthy=len(healthy), exams=len(exams))})
+    rules = measured(with_healthy(patients, healthy, seed=seed), exams, draws=draws, seed=seed)
+    best = chosen(rules)
+    told = rests_on(best, patients, rules=len(rules), healthy=len(healthy), exams=len(exams))
+    return best.rule.model_copy(update={"rests_on": told})
 
 
-def rests_on(best: Measured, patients: Sequence[Patient], *, healthy: int, exams: int) -> str:
+def rests_on(best: Measured, patients: Sequence[Patient], *, rules: int, healthy: int, exams: int) -> str:
     """What the choice rests on and how far that carries, for the manifest, in whole sentences.
 
     Args:
         best: the chosen one.
         patients: as sent.
+        rules: how many were measured.
         healthy: how many healthy slices were mixed in.
         exams: how many whole exams were judged.
     """
@@ -232,7 +235,7 @@ def rests_on(best: Measured, patients: Sequence[Patient], *, healthy: int, exams
         else " How much depends on which slices are scored was not measured."
     )
     return (
-        f"Chosen of {len(CANDIDATES)} rules on {len(patients)} validation patients of {datasets} with two or more slices"
+        f"Chosen of {rules} rules on {len(patients)} validation patients of {datasets} with two or more slices"
         f" each (median {median}){mixed}: AUC {in_words(best.separation.mixed)}.{steady} Whole exams with a known"
         " diagnosis are far too few to choose or to calibrate on: read exam probabilities as a ranking."
     )

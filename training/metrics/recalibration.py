@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from training.metrics.calibration import calibration_lines, logits_of, temperatures
-from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, bootstrap, interval
+from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, bootstrap, fewest_groups, interval
 
 
 def recalibration(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def recalibration(sample: Sample, *, draws: int = DRAWS, seed: int = 0) -> dict[
     fits = fit_all(sample, np.ones((1, len(sample.labels))))[0]
     fits[0] = fits[0] or np.nan  # Nothing can be divided by a temperature of 0.
     found = [Interval(float(v) if np.isfinite(v) else None) for v in fits]
-    groups = len(set(sample.groups.tolist()))
+    groups = fewest_groups(sample.labels, sample.groups)
     if groups > 1:
         resampled = bootstrap(lambda weights: fit_all(sample, weights), sample.groups, draws, seed)
         found = [interval(float(v), resampled[:, k], groups=groups) for k, v in enumerate(fits)]

@@ -16,7 +16,7 @@ from app.ct.exam import Slice
 from app.ct.exam_rule import ExamRule
 from app.ct.reading import read_exam
 from training.deciding.decisions import JUDGED_ON, Judged
-from training.deciding.exam_rules import Measured, chosen, in_words, measured, pooling, rests_on, separation
+from training.deciding.exam_rules import CANDIDATES, Measured, chosen, in_words, measured, pooling, rests_on, separation
 from training.deciding.patients import HEALTHY_PER_SLICE, Patient, is_other_healthy, patients_of, with_healthy
 from training.deciding.stability import SCORED, LogitsOf, WholeExam, phantom_exams, slices_with_lung, stability
 from training.measuring.evaluate import model_used
@@ -78,7 +78,7 @@ def study(
     mixed = with_healthy(patients, healthy, seed=seed)
     say("measuring rules")
     rules = measured(mixed, whole, draws=draws, seed=seed)
-    best = chosen(rules)
+    best, fallen = chosen(rules), sorted(CANDIDATES.keys() - {rule.name for rule in rules})
     served = scorer.manifest.exam_rule
     now = Measured(_SERVED, served, separation(served, mixed, draws=draws, seed=seed), stability(served, whole))
     told = [_told(rule, mixed, draws=draws, seed=seed) for rule in [*rules, now]]
@@ -93,12 +93,14 @@ def study(
         "scored": ["all" if n is None else n for n in SCORED],
         "served": served_name(told, served),
         "chosen": best.name,
-        "rests_on": rests_on(best, patients, healthy=len(healthy), exams=len(whole)),
+        "rests_on": rests_on(best, patients, rules=len(rules), healthy=len(healthy), exams=len(whole)),
+        "not_rising_with_the_label": fallen,
         "rules": told,
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / RULES).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    said = f"{report['rests_on']}\n\n{served_and_chosen(report, served)}"
+    left_out = f"\n\nNot measured, for they do not rise with the label: {', '.join(fallen)}." if fallen else ""
+    said = f"{report['rests_on']}{left_out}\n\n{served_and_chosen(report, served)}"
     (out / TABLE).write_text(table([*rules, now], best, said), encoding="utf-8")
     return report
 
