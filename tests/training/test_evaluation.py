@@ -9,6 +9,7 @@ from training.metrics.calibration import calibration_lines, calibrations_in_the_
 from training.metrics.evaluation import (
     Interval,
     Sample,
+    interval,
     measure,
     resamples,
     share,
@@ -277,3 +278,21 @@ def test_labels_that_part_have_an_infinite_slope(labels: list[int], sign: int) -
 
 def test_where_all_probabilities_are_alike_nothing_parts() -> None:
     assert np.isnan(calibration_lines(np.full(4, 0.3), np.array([0, 1, 0, 1]), np.ones((1, 4)))).all()
+
+
+def test_a_figure_that_draws_change_in_its_last_digits_alone_is_not_told_as_certain() -> None:
+    alike = Sample.of([0, 1] * 10, [0.3, 0.7] * 10, threshold=0.5, groups=[f"{k}" for k in range(20)])
+
+    assert measure(alike, draws=500)["brier"] == Interval(pytest.approx(0.09))
+    near = np.array([1.0, 1 - 1e-16, 1 - 2e-16] * 100)
+    assert interval(1 - 2e-16, near, groups=16) == Interval(1 - 2e-16, low=pytest.approx(0.794, abs=0.001), high=1.0)
+    assert interval(1e-17, 1 - near, groups=16) == Interval(1e-17, low=0.0, high=pytest.approx(0.206, abs=0.001))
+
+
+@pytest.mark.parametrize(("probability", "low", "high"), [(1.0, 0.0, 0.206), (0.0, 0.794, 1.0)])
+def test_an_error_of_nothing_or_of_all_keeps_its_exact_interval(probability: float, low: float, high: float) -> None:
+    sample = Sample.of([1] * 16, [probability] * 16, threshold=0.5, groups=[f"{k}" for k in range(16)])
+
+    found = measure(sample, draws=500)["calibration_error"]
+
+    assert (found.value, found.low, found.high) == pytest.approx((1 - probability, low, high), abs=0.001)

@@ -200,25 +200,32 @@ def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     the balanced accuracy of calling everything positive, has none: its error is not known.
     """
     found = percentiles(value, resampled, groups=groups)
-    if found.low is None or found.low != found.high:
+    if found.low is None or found.high is None or not _same(found.low, found.high):
         return found
-    if value not in (0.0, 1.0):
-        return Interval(found.value)
     certain = float(0.025 ** (1 / groups))
-    return replace(found, low=certain) if value else replace(found, high=1 - certain)
+    if _same(value, 0.0):
+        return replace(found, low=0.0, high=1 - certain)
+    return replace(found, low=certain, high=1.0) if _same(value, 1.0) else Interval(found.value)
 
 
 def reflected(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     """The interval of a figure that resampling can only make larger, such as a calibration error.
 
     Bootstrap samples add their own noise to every bin, so their errors lie above the sample's as the sample's lies above
-    the truth: their distances are taken to the other side, and kept at or above 0.
+    the truth: their distances are taken to the other side, and kept at or above 0. An error of 0, or of 1, has no other side.
     """
     found = interval(value, resampled, groups=groups)
     if found.value is None or found.low is None or found.high is None:
         return Interval(found.value)
+    if _same(found.value, 0.0) or _same(found.value, 1.0):
+        return found
     low, high = 2 * found.value - found.high, 2 * found.value - found.low
     return Interval(found.value, low=min(max(0.0, low), found.value), high=max(high, found.value))
+
+
+def _same(one: float, other: float) -> bool:
+    """Whether two figures differ in their last digits at most, as one does from draw to draw: each adds up other weights."""
+    return bool(np.isclose(one, other, rtol=0, atol=1e-12))
 
 
 def _finite(value: float) -> float | None:
