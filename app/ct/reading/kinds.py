@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from app.ct.errors import NoFiles, UnevenExam, UnsupportedType
 from app.ct.reading.files import NamedFile, NumberedFile, named
-from app.ct.reading.metaimage import is_metaimage
+from app.ct.reading.metaimage import is_metaimage, values_among
 from app.ct.reading.nifti import version_of
 from app.ct.words import counted, sentence
 from app.ct.workers.plain import carried
@@ -111,6 +111,8 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
         UnevenExam: pictures and volumes together.
     """
     known = [KnownFile(number, file, kind_of(file)) for number, file in enumerate(files, start=1)]
+    values = values_among([k for k in known if k.kind not in _OF_SLICES], [k for k in known if k.kind is Kind.VOLUME])
+    known = [replace(k, kind=Kind.UNKNOWN) if k.number in values else k for k in known]
     kinds = {k.kind for k in known}
     # Among slices a lost one must not go missing; where there are none, it is a file of another kind.
     lost = Kind.JUNK if kinds.isdisjoint(_OF_SLICES) else Kind.UNKNOWN

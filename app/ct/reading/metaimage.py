@@ -1,7 +1,7 @@
 """MetaImage volumes (.mha, or .mhd with its .raw or .zraw): a few lines of text, then values."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
@@ -19,6 +19,8 @@ _BEGINNING = re.compile(rb"\s*(ObjectType|NDims|Comment)\s*=")
 # Keys may be tags of DICOM, as ITK writes them: 0008|0060.
 _LINE = re.compile(rb"([^=\r\n]+)=([^\r\n]*)\r?\n")
 _LAST = "ElementDataFile"
+_LOCAL = ("LOCAL", "Local", "local")
+_VALUES_SUFFIXES = (".raw", ".zraw")
 _TYPES = {
     "MET_CHAR": "i1",
     "MET_UCHAR": "u1",
@@ -38,6 +40,30 @@ _IDENTITY = "1 0 0 0 1 0 0 0 1"
 def is_metaimage(head: bytes) -> bool:
     """Whether a file is a MetaImage header, by its first bytes: some hundred."""
     return bool(_BEGINNING.match(head)) and b"NDims" in head
+
+
+def values_among(others: Sequence[NumberedFile], volumes: Sequence[NumberedFile]) -> set[int]:
+    """Numbers of the ``others`` that hold the values of a volume, whatever their bytes look like.
+
+    Which they are, its header says; where they were renamed, their suffix (.raw, .zraw) does.
+    """
+    named = {_base(name) for name in map(_data_file, volumes) if name}
+    return {other.number for other in others if named and _may_hold(other.file.name, named)}
+
+
+def _may_hold(name: str, named: Collection[str]) -> bool:
+    return _base(name) in named or PurePosixPath(_base(name)).suffix in _VALUES_SUFFIXES
+
+
+def _data_file(file: NumberedFile) -> str | None:
+    """The file that a volume's header names for its values, None where it names none."""
+    with file.file.open() as opened:
+        head = opened.read(_HEAD_BYTES)
+    try:
+        name = _header(head)[0][_LAST] if is_metaimage(head) else None
+    except Damaged:
+        return None
+    return None if name in _LOCAL else name
 
 
 @contextmanager
@@ -60,7 +86,7 @@ def open_metaimage(volume: NumberedFile, others: Sequence[NumberedFile]) -> Iter
         raise
     except Exception as error:
         raise Damaged(sentence("damaged, its header cannot be read")) from error
-    source = volume if said[_LAST] in ("LOCAL", "Local", "local") else _named(said[_LAST], others)
+    source = volume if said[_LAST] in _LOCAL else _named(said[_LAST], others)
     zipped = _flag(said, "CompressedData", "False")
     with source.file.open() as opened:
         begin = opened.seek(begin if source is volume else 0)

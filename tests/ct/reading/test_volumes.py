@@ -21,6 +21,7 @@ from app.ct.exam import Exam, InputKind, Order
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from app.ct.reading import NamedFile, read_exam
+from app.ct.reading.kinds import HEAD_BYTES, Kind, kind_told
 from app.ct.windowing import LUNG
 from app.uploads import Limits, unpack
 from tests.builders import a_dicom_exam, a_jpeg, a_zip, files
@@ -152,6 +153,23 @@ def test_a_header_and_its_values_in_two_files_are_one_volume(as_dicom, compresse
 
     assert_same(read_exam(parts), as_dicom)
     assert_same(read_exam([NamedFile("renamed.raw", values), NamedFile("chest.mhd", header)]), as_dicom)
+
+
+@pytest.mark.parametrize("name", ["chest.raw", "renamed.raw", "chest.img"])
+@pytest.mark.parametrize("padding", [-2000, -3024])
+def test_values_that_read_as_text_are_still_values(padding, name):
+    hu = HU.astype("i2")
+    hu[-1, :12] = padding  # The feet come first in the file.
+    header, values = a_metaimage(a_cut(hu), data_file="CHEST.img" if name == "chest.img" else "chest.raw")
+    assert kind_told(name, values[:HEAD_BYTES]) in (Kind.JUNK, Kind.LOST)
+
+    assert len(read_exam([NamedFile("chest.mhd", header), NamedFile(name, values)]).slices) == len(hu)
+
+
+def test_text_beside_a_volume_that_holds_its_own_values_stays_what_it_is():
+    exam = read_exam([NamedFile("chest.mha", a_mha(cut())), NamedFile("notes.raw", b"hello")])
+
+    assert exam.warnings == ("1 file that is not a slice was left out.",)
 
 
 def test_a_header_without_its_values_is_refused():
