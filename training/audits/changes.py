@@ -75,7 +75,8 @@ class Row:
         by: whether slices or exams are counted.
         n, positives, groups: of the pairs that could be scored before and after; positives None for slices of exams.
         lost: how many could be scored before, and not after.
-        refused_before, refused_after: how many of all serving would refuse.
+        not_chosen: how many more slices were scored before, and not chosen again from their exam after.
+        refused_before, refused_after: how many of all but these serving would refuse.
     """
 
     alteration: str
@@ -86,6 +87,7 @@ class Row:
     positives: int | None
     groups: int
     lost: int
+    not_chosen: int
     refused_before: int
     refused_after: int
     auc: Aucs
@@ -118,7 +120,7 @@ class _Scored:
 
 def row(pairs: Sequence[Pair], alteration: Alteration, *, source: str, by: By, bootstrap: Bootstrap) -> Row:
     """Measure pairs of one alteration and source; there may be none."""
-    scored = _Scored.of(pairs)
+    scored, again = _Scored.of(pairs), [p for p in pairs if not p.not_chosen]
     return Row(
         alteration=alteration.name,
         strength=alteration.strength,
@@ -127,9 +129,10 @@ def row(pairs: Sequence[Pair], alteration: Alteration, *, source: str, by: By, b
         n=len(scored.pairs),
         positives=None if scored.labels is None else int(scored.labels.sum()),
         groups=len(set(scored.groups.tolist())),
-        lost=sum(p.before is not None and p.after is None for p in pairs),
-        refused_before=sum(p.refused_before for p in pairs),
-        refused_after=sum(p.refused_after for p in pairs),
+        lost=sum(p.before is not None and p.after is None for p in again),
+        not_chosen=len(pairs) - len(again),
+        refused_before=sum(p.refused_before for p in again),
+        refused_after=sum(p.refused_after for p in again),
         auc=Aucs()
         if scored.labels is None
         else auc_pair(scored.labels, scored.before, scored.after, scored.groups, bootstrap),

@@ -21,7 +21,7 @@ _CHANGES = (
     "flips in the band, outside",
     "verdicts changed",
     "refused before, after",
-    "lost",
+    "lost, not chosen again",
     "goal reached",
 )
 _STAGES = (
@@ -64,7 +64,7 @@ def _of_row(row: Row) -> tuple[str, ...]:
         f"{moves.flips_inside}, {moves.flips_outside}",
         str(moves.verdicts_changed),
         f"{row.refused_before}, {row.refused_after}",
-        str(row.lost),
+        f"{row.lost}, {row.not_chosen}",
         {None: "-", True: "yes", False: "no"}[reached(row)],
     )
 

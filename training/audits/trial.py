@@ -45,6 +45,7 @@ class Pair:
         before, after: probabilities; None where there is none.
         refused_before, refused_after: whether serving would refuse it.
         decision: threshold and band of both.
+        not_chosen: whether it is a slice of an exam of which other slices were scored after.
     """
 
     label: int | None
@@ -55,6 +56,7 @@ class Pair:
     refused_before: bool
     refused_after: bool
     decision: Decision
+    not_chosen: bool = False
 
 
 def try_all(
@@ -133,10 +135,9 @@ def _exam_pair(case: Case, after: Judged, manifest: Manifest) -> Iterator[Pair]:
 
 
 def _slice_pairs(case: Case, after: Judged, manifest: Manifest) -> Iterator[Pair]:
-    """Slices scored before; of an exam those that were chosen again after."""
+    """Slices scored before; of an exam not all are chosen again after."""
     single = case.exam_slices == 1
-    places = [0] if single else [index for index in case.before.slices if index in after.slices]
-    for index in places:
+    for index in [0] if single else case.before.slices:
         yield Pair(
             label=case.record.label if single else None,
             group=case.record.group,
@@ -146,4 +147,5 @@ def _slice_pairs(case: Case, after: Judged, manifest: Manifest) -> Iterator[Pair
             refused_before=bool(case.before.refused) if single else index in case.before.unlike,
             refused_after=bool(after.refused) if single else index in after.unlike,
             decision=manifest.image,
+            not_chosen=not single and bool(after.slices) and index not in after.slices,
         )

@@ -1,23 +1,30 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from app.ct.manifest import Decision
+from tests.fakes import a_manifest
 from training.audits.alterations import Alteration
 from training.audits.changes import ALL, Bootstrap, Row, auc_pair, row
-from training.audits.trial import Pair
+from training.audits.judging import Judged
+from training.audits.tables import changes_table
+from training.audits.trial import Case, Pair, pairs
 from training.measuring.scoring import By
+from training.records.catalog import Record
 
 BOOTSTRAP = Bootstrap(200, 0)
 DECISION = Decision(threshold=0.5, band=(0.4, 0.6))
+NOISE, SPOILED = Alteration("noise", "2"), Alteration("spoiled", "")
 
 
 def a_pair(before: float | None, after: float | None, *, label: int | None = 1, group: str = "g") -> Pair:
     return Pair(label, group, "source", before, after, refused_before=False, refused_after=True, decision=DECISION)
 
 
-def measured(*pairs: Pair) -> Row:
-    return row(pairs, Alteration("noise", "2"), source=ALL, by=By.SLICE, bootstrap=BOOTSTRAP)
+def measured(*tried: Pair) -> Row:
+    return row(tried, NOISE, source=ALL, by=By.SLICE, bootstrap=BOOTSTRAP)
 
 
 def test_a_row_by_hand() -> None:
@@ -104,3 +111,22 @@ def test_there_is_no_interval_where_a_class_is_one_group() -> None:
 
     assert (found.before.value, found.before.low) == (1.0, None)
     assert found.change.value == pytest.approx(-0.5)
+
+
+def test_slices_that_are_not_chosen_again_are_counted_and_are_not_lost() -> None:
+    record = Record(Path("exam"), 1, "source", "g")
+    before, after = ({0: 0.9, 1: 0.8, 2: 0.7}, {1: 0.6, 3: 0.2})
+    case = Case(record, "dicom", 4, a_judged(before), {NOISE: a_judged(after), SPOILED: a_judged({})})
+
+    kept, lost = (
+        row(pairs([case], one, By.SLICE, a_manifest()), one, source=ALL, by=By.SLICE, bootstrap=BOOTSTRAP)
+        for one in (NOISE, SPOILED)
+    )
+
+    assert (kept.n, kept.lost, kept.not_chosen) == (1, 0, 2)
+    assert (lost.n, lost.lost, lost.not_chosen) == (0, 3, 0)
+    assert "| 0, 2 |" in changes_table([kept])
+
+
+def a_judged(slices: dict[int, float]) -> Judged:
+    return Judged(max(slices.values(), default=None), slices, frozenset(), "")
