@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from app.ct.reading.files import Damaged
 from app.ct.reading.geometry import is_axial
-from app.ct.reading.headers import CT_CLASSES, SECONDARY_CAPTURE, Header
+from app.ct.reading.headers import CT_CLASSES, IMAGE_CLASS, SECONDARY_CAPTURE, Header
 from app.ct.words import Sentence, sentence
 
-_IMAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|2|3|4|6|7|12|13|20|30|77|128|130)(\.|$)")
 # Words of ImageType (DICOM PS3.3 C.7.6.1.1.2, C.8.15 and C.8.16, and what scanners write there).
 _LOCALIZER = {"LOCALIZER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"}
 _PROJECTION = {"MIP", "MINIP", "PROJECTION", "MAX", "MIN", "MAXIMUM", "MINIMUM", "VRT"}
@@ -38,7 +37,7 @@ _DOSE_WORDS = re.compile(
 
 def is_ct(header: Header) -> bool:
     """Whether a file is of a CT; without a modality, whether its class is one of CT. Pictures of other classes are computed."""
-    known = _IMAGE_CLASS.match(header.sop_class) and not header.sop_class.startswith(SECONDARY_CAPTURE)
+    known = IMAGE_CLASS.match(header.sop_class) and not header.sop_class.startswith(SECONDARY_CAPTURE)
     is_of_class = header.sop_class in CT_CLASSES
     return (header.modality == "CT" and (is_of_class or not known)) or (not header.modality and is_of_class)
 
@@ -66,7 +65,7 @@ def is_reformat(header: Header) -> bool:
 
 def _holds_no_picture(header: Header) -> bool:
     """Dose reports, presentation states, directories: a class of its own that is not one for images."""
-    return bool(header.sop_class) and not _IMAGE_CLASS.match(header.sop_class)
+    return bool(header.sop_class) and not IMAGE_CLASS.match(header.sop_class)
 
 
 def _is_localizer(header: Header) -> bool:
@@ -113,5 +112,6 @@ _REASONS: dict[Sentence, Callable[[Header], bool]] = {
     sentence("projection"): lambda h: bool(_words(h) & _PROJECTION),
     sentence("computed map"): lambda h: bool(_words(h) & _MAPS) or h.rescale_type in _NOT_HU,
     sentence("several pictures in one file that are not described one by one"): _holds_several,
+    sentence("computed, without a place in the patient"): lambda h: not h.placed,
     sentence("not axial"): _is_not_axial,
 }

@@ -8,7 +8,7 @@ import pydicom
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.tag import Tag
 
-from app.ct.reading.elements import check_length
+from app.ct.reading.elements import check_length, text_of
 from app.ct.reading.files import Damaged
 from app.ct.reading.fragments import pictures_in, stored_in
 from app.ct.words import sentence
@@ -36,6 +36,9 @@ _CONVERTED_GROUPS = {0x0008, 0x0018, 0x0020}
 # These tell frames of one file apart; what the file says of itself is of no use for that.
 _OF_THE_FILE = {Tag(keyword) for keyword in ("InstanceNumber", "AcquisitionNumber", *GROUPS)}
 
+# What a type begins with (FrameType, PS3.3 C.8.16.1.1) where the picture was computed of others.
+_COMPUTED = "DERIVED"
+_NOWHERE = sentence("damaged, it does not say where each of its pictures lies")
 # A file of a megabyte for each picture of the longest exam lists fewer items; pydicom makes an object of a kilobyte of each.
 MAX_ITEMS = 2**18
 _ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
@@ -68,12 +71,14 @@ def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
         frames: how many pictures the file holds (NumberOfFrames).
 
     Raises:
-        Damaged: the functional groups of a picture, its position or its orientation are missing.
+        Damaged: the functional groups of a picture are missing, or its position or its orientation; computed pictures need
+            neither, if none of their type has them.
     """
     shared, each = _items(dataset, _SHARED)[:1], _items(dataset, _PER_FRAME)
     if len(each) != frames:
         raise Damaged(sentence("damaged, it does not describe each of its pictures"))
     alike = {element.tag: element for element in dataset if element.tag not in _OF_THE_FILE}
+    kinds: dict[bool, set[str]] = {True: set(), False: set()}
     for index, own in enumerate(each):
         frame = Dataset(dict(alike))
         frame.file_meta = dataset.file_meta
@@ -81,9 +86,18 @@ def single_frames(dataset: FileDataset, *, frames: int) -> Iterator[Dataset]:
             _take(frame, group)
         if "InstanceNumber" not in frame:
             frame.InstanceNumber = index + 1
-        if not (frame.get("ImagePositionPatient") and frame.get("ImageOrientationPatient")):
-            raise Damaged(sentence("damaged, it does not say where each of its pictures lies"))
+        kind = text_of(frame, "ImageType").upper()
+        if not is_placed(frame) and kind.split("\\")[0] != _COMPUTED:
+            raise Damaged(_NOWHERE)
+        kinds[is_placed(frame)].add(kind)
         yield frame
+    if kinds[True] & kinds[False]:
+        raise Damaged(_NOWHERE)
+
+
+def is_placed(frame: Dataset) -> bool:
+    """Whether it is said where a picture lies."""
+    return bool(frame.get("ImagePositionPatient") and frame.get("ImageOrientationPatient"))
 
 
 def _items(dataset: Dataset, keyword: str) -> Sequence[Dataset]:

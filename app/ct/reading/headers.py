@@ -1,5 +1,6 @@
 """What a DICOM file says of its slice, without its pixels and with nothing of the patient but identifiers."""
 
+import re
 from dataclasses import dataclass, replace
 
 from pydicom.dataelem import RawDataElement
@@ -8,7 +9,7 @@ from pydicom.dataset import Dataset, FileDataset
 from app.ct.errors import TooLarge
 from app.ct.reading.elements import number_of, numbers_of, text_of, whole_of
 from app.ct.reading.files import Damaged
-from app.ct.reading.frames import GROUPS, single_frames
+from app.ct.reading.frames import GROUPS, is_placed, single_frames
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.parsing import check_bytes, is_deflated, open_plain, parse
 from app.ct.reading.values import Rescale, told_rescale
@@ -18,6 +19,7 @@ from app.ct.workers.plain import carried
 CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 MULTI_FRAME_CLASSES = CT_CLASSES - {"1.2.840.10008.5.1.4.1.1.2"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+IMAGE_CLASS = re.compile(r"1\.2\.840\.10008\.5\.1\.4\.1\.1\.(1|2|3|4|6|7|12|13|20|30|77|128|130)(\.|$)")
 MAX_FRAMES = 4096
 # A file of one picture is read whole; one of several is not.
 MAX_WHOLE_BYTES = 256 * 2**20
@@ -81,6 +83,7 @@ class Header(KnownFile):
         syntax: transfer syntax UID.
         frame: which of its file's pictures this is, from 0.
         grouped: the file describes its pictures in functional groups, as multi-frame files do.
+        placed: a grouped file says where it lies, as it must of every picture that was not computed of others.
         rescale: of a picture in a grouped file, None where it has none; others name it with their pixels.
         deflated: the file must be inflated before it is read.
         rest_at: where in the file, inflated, its offset tables and pixels begin.
@@ -118,6 +121,7 @@ class Header(KnownFile):
     syntax: str = ""
     frame: int = 0
     grouped: bool = False
+    placed: bool = True
     rescale: Rescale | None = None
     deflated: bool = False
     rest_at: int = 0
@@ -145,7 +149,8 @@ def read_headers(file: KnownFile) -> tuple[Header, ...]:
             header = replace(header, deflated=deflated, rest_at=rest_at)
             if _is_multi_frame(header, dataset):
                 return _of_each_frame(header, dataset)
-            check_bytes(file, MAX_WHOLE_BYTES)
+            if header.frames == 1:
+                check_bytes(file, MAX_WHOLE_BYTES)
             return (header,)
         except (Damaged, TooLarge):
             raise
@@ -161,7 +166,9 @@ def _rest_at(dataset: FileDataset, pixels_at: int) -> int:
 
 
 def _is_multi_frame(header: Header, dataset: FileDataset) -> bool:
-    """Whether the file is a multi-frame CT, which describes its pictures one by one."""
+    """Whether the file is a multi-frame CT, which describes its pictures one by one; captures need not."""
+    if IMAGE_CLASS.match(header.sop_class) and header.sop_class not in CT_CLASSES:
+        return False
     if header.samples != 1 or not (header.modality == "CT" or (not header.modality and header.sop_class in CT_CLASSES)):
         return False
     return header.sop_class in MULTI_FRAME_CLASSES or any(group in dataset for group in GROUPS)
@@ -182,6 +189,7 @@ def _of_each_frame(header: Header, dataset: FileDataset) -> tuple[Header, ...]:
             frames=header.frames,
             frame=index,
             grouped=True,
+            placed=is_placed(frame),
             rescale=told_rescale(frame),
             deflated=header.deflated,
             rest_at=header.rest_at,

@@ -1,7 +1,7 @@
 import contextlib
 import struct
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
@@ -33,6 +33,7 @@ from app.ct.reading import NamedFile, read_exam
 from app.ct.reading.files import Damaged
 from app.ct.reading.fragments import pictures_in, stored_in
 from app.ct.reading.frames import MAX_ITEMS
+from app.ct.reading.headers import MAX_WHOLE_BYTES
 from tests.builders import a_dicom, a_dicom_exam, a_gray, a_picture, an_enhanced_dicom, files, rewritten, shared_data
 
 SYNTAXES = [
@@ -147,6 +148,69 @@ def test_the_same_multi_frame_file_twice_is_one_exam():
 def test_frames_without_a_place_are_refused(missing):
     with pytest.raises(Unreadable, match=r"File 1 of 1 .*does not say where each of its pictures lies"):
         read_exam(files(an_enhanced_dicom(without=[missing])))
+
+
+PLACES = ["PlanePositionSequence", "PlaneOrientationSequence"]
+RENDERED = ["DERIVED", "SECONDARY", "VOLUME", "VOLUME_RENDER"]
+
+
+def of_types(
+    *types: Sequence[str], without: Sequence[str] = (), unplaced: Collection[int] = (), **tags: object
+) -> bytes:
+    """A multi-frame file with a picture of each type, in a series of its own; the ``unplaced`` ones lie nowhere."""
+
+    def tell(data_set: FileDataset) -> None:
+        for index, (item, name) in enumerate(zip(data_set.PerFrameFunctionalGroupsSequence, types, strict=True)):
+            item.CTImageFrameTypeSequence = [an_item(FrameType=list(name))]
+            if index in unplaced:
+                del item.PlanePositionSequence
+
+    stored = [STORED[0]] * len(types)
+    content = an_enhanced_dicom(stored=stored, without=without, **{"SeriesInstanceUID": "1.2.3.1.9", **tags})
+    return rewritten(content, tell)
+
+
+@pytest.mark.parametrize("without", [PLACES, PLACES[:1]])
+def test_rendered_pictures_of_no_place_are_left_out_and_said(without):
+    exam = read_exam(files(*a_dicom_exam(), of_types(RENDERED, RENDERED, without=without)))
+
+    assert (len(exam.slices), exam.warnings) == (4, ())
+    assert exam.series.rejected == (RejectedSeries("series 2", 2, "computed, without a place in the patient"),)
+
+
+def test_a_rendered_picture_of_no_place_may_lie_beside_slices_in_one_file():
+    exam = read_exam(files(of_types(*[["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]] * 3, RENDERED, unplaced=[3])))
+
+    assert [len(exam.slices), *(r.slices for r in exam.series.rejected)] == [3, 1]
+
+
+@pytest.mark.parametrize("kind", [["DERIVED", "PRIMARY", "VOLUME", "NONE"], ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]])
+def test_one_picture_of_no_place_among_others_of_its_type_is_damage(kind):
+    with pytest.raises(Unreadable, match="does not say where each of its pictures lies"):
+        read_exam(files(of_types(*[kind] * 4, unplaced=[1])))
+
+
+@pytest.mark.parametrize("groups", [{}, {"PerFrameFunctionalGroupsSequence": None}])
+@pytest.mark.parametrize(
+    ("sop_class", "why"),
+    [("1.2.840.10008.5.1.4.1.1.7.3", "secondary capture"), ("1.2.840.10008.5.1.4.1.1.4.1", "not CT")],
+)
+def test_a_multi_frame_file_of_another_class_need_not_say_where_its_pictures_lie(sop_class, why, groups):
+    capture = an_enhanced_dicom(sop_class=UID(sop_class), without=PLACES, SeriesInstanceUID="1.2.3.1.9", **groups)
+    exam = read_exam(files(*a_dicom_exam(), capture))
+
+    assert exam.series.rejected == (RejectedSeries("series 2", 1, why),)
+
+
+@pytest.mark.parametrize(("frames", "refused"), [(1, True), (300, False)])
+def test_a_file_that_is_too_large_to_be_read_whole_is_refused_if_it_would_be(tmp_path, frames, refused):
+    path = tmp_path / "a"
+    path.write_bytes(an_enhanced_dicom(sop_class=UID("1.2.840.10008.5.1.4.1.1.7.3"), NumberOfFrames=frames))
+    with path.open("ab") as opened:
+        opened.truncate(MAX_WHOLE_BYTES + 1)
+
+    with pytest.raises(TooLarge, match=r"File 5 .*larger than 256 MB") if refused else contextlib.nullcontext():
+        read_exam([*files(*a_dicom_exam()), NamedFile("a", path)])
 
 
 @pytest.mark.parametrize(
