@@ -9,6 +9,7 @@ from app.ct.errors import TooLarge
 from app.ct.exam import Exam, InputKind, RejectedSeries, SeriesChoice, Slice
 from app.ct.reading.axial import check_pixels
 from app.ct.reading.body_part import other_part
+from app.ct.reading.concatenations import check_concatenations
 from app.ct.reading.copies import Decoded, without_same_pictures
 from app.ct.reading.files import NOWHERE, Damaged, Damages, attempted, named, refuse
 from app.ct.reading.first import OnFirst
@@ -58,6 +59,7 @@ def read_dicom(
     # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
     refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
     chosen = choose(headers, series_instance_uid=series_instance_uid)
+    of_parts = check_concatenations(chosen.headers, headers)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
     _check_sizes(chosen.headers, total)
     asked = series_instance_uid is not None
@@ -78,6 +80,7 @@ def read_dicom(
         series=_with(chosen.choice, taken),
         warnings=(
             *chosen.warnings,
+            *of_parts,
             *of_copies,
             *taken.warnings,
             *narrow(series.headers),

@@ -53,6 +53,9 @@ _TAGS = [
     "AcquisitionDateTime",
     "AcquisitionTime",
     "ContentTime",
+    "ConcatenationUID",
+    "InConcatenationNumber",
+    "InConcatenationTotalNumber",
     "TemporalPositionIdentifier",
     "RescaleIntercept",
     "RescaleSlope",
@@ -78,6 +81,8 @@ class Header(KnownFile):
         spacing_mm: (between rows, between columns), None where unknown.
         acquired: date and time, or time, of the acquisition, empty where unknown; made: of the picture.
         temporal_position: which of several passes of one range (TemporalPositionIdentifier), None where unknown.
+        concatenation: what its file is a part of (ConcatenationUID), empty if of nothing; part: which one, from 1; parts: of
+            how many; both None where unknown.
         burned_in: the picture holds letters (BurnedInAnnotation).
         has_pixels: the file goes on after its header.
         syntax: transfer syntax UID.
@@ -115,6 +120,9 @@ class Header(KnownFile):
     acquired: str
     made: str
     temporal_position: int | None
+    concatenation: str
+    part: int | None
+    parts: int | None
     rescale_type: str
     burned_in: bool
     has_pixels: bool
@@ -231,6 +239,9 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         acquired=text_of(dataset, "AcquisitionDateTime") or text_of(dataset, "AcquisitionTime"),
         made=text_of(dataset, "ContentTime"),
         temporal_position=whole_of(dataset, "TemporalPositionIdentifier"),
+        concatenation=text_of(dataset, "ConcatenationUID"),
+        part=whole_of(dataset, "InConcatenationNumber"),
+        parts=whole_of(dataset, "InConcatenationTotalNumber"),
         rescale_type=text_of(dataset, "RescaleType").upper(),
         burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
         has_pixels=has_pixels,

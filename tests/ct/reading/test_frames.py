@@ -107,6 +107,52 @@ def test_an_exam_split_over_two_multi_frame_files_is_one():
     assert [s.z_mm for s in read_exam(files(*parts)).slices] == [0, -5, -10, -15, -20, -25]
 
 
+def a_part(part: int | None, *, of: int | None, **tags: object) -> bytes:
+    """One file of a concatenation, four slices long."""
+    told = {"ConcatenationUID": "1.2.8", "InConcatenationNumber": part, "InConcatenationTotalNumber": of, **tags}
+    places = [-20.0 * (part or 0) - 5 * i for i in range(4)]
+    return an_enhanced_dicom(z_mm=places, **{k: v for k, v in told.items() if v is not None})
+
+
+def test_all_parts_of_a_concatenation_are_one_exam():
+    exam = read_exam(files(*[a_part(n, of=3) for n in (2, 3, 1)]))
+
+    assert (len(exam.slices), exam.warnings) == (12, ())
+
+
+@pytest.mark.parametrize(("sent", "of", "missing"), [([1], 2, 1), ([2, 3], 3, 1), ([1, 5], 5, 3), ([1, 3], None, 1)])
+def test_an_exam_of_which_a_part_of_a_concatenation_is_missing_is_refused(sent, of, missing):
+    with pytest.raises(Unreadable, match=rf"{missing} of them did not come along: send all"):
+        read_exam(files(*[a_part(n, of=of) for n in sent]))
+
+
+def test_that_the_last_parts_of_a_concatenation_may_be_missing_is_said_where_their_number_is_not():
+    (warning,) = read_exam(files(*[a_part(n, of=None) for n in (1, 2)])).warnings
+
+    assert "cannot be noticed" in warning
+
+
+def test_a_part_without_slices_of_the_series_and_one_without_a_number_came_along_too():
+    localizer = [an_item(CTImageFrameTypeSequence=[an_item(FrameType=["ORIGINAL", "PRIMARY", "LOCALIZER"])])]
+    localizer[0].PlaneOrientationSequence = [an_item(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])]
+    parts = [a_part(1, of=3), a_part(2, of=3, SharedFunctionalGroupsSequence=localizer), a_part(None, of=3)]
+
+    assert len(read_exam(files(*parts)).slices) == 8
+
+
+def test_a_part_that_is_missing_of_what_is_not_read_refuses_nothing():
+    other = a_part(1, of=2, SeriesInstanceUID="1.2.3.1.9")
+
+    assert len(read_exam(files(*a_dicom_exam(slices=10), other)).slices) == 10
+
+
+def test_slices_that_were_taken_out_of_a_part_are_no_parts():
+    told = an_item(ConcatenationUID="1.2.8", InConcatenationNumber=1, InConcatenationTotalNumber=2)
+    exam = read_exam(files(*[rewritten(one, lambda data_set: data_set.update(told)) for one in a_dicom_exam()]))
+
+    assert (len(exam.slices), exam.warnings) == (4, ())
+
+
 def test_a_frame_may_have_its_own_rescale_and_type():
     shared = an_item(PlaneOrientationSequence=[an_item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])])
     frames = [
