@@ -11,7 +11,7 @@ from training.run import CROSS_VALIDATIONS, EVALUATIONS, METRICS, REFUSALS, TRAN
 AUDITS, AUDIT = "audits", "audit.json"
 EXAM_RULES, AFFECTED = "exam_rules.json", "affected.json"
 STUDIES = (EXAM_RULES, AFFECTED)
-COMPARISON = "compare.csv"
+COMPARISON, COMPARED_PAIRS = "compare.csv", "pairs.csv"
 PRECISION, GRAPHS = "precision.json", "precision"
 MEASURED = "measured"
 """In a released model's folder, what its card was made of: run.json and all that was measured, laid out as in a run's."""
@@ -38,7 +38,7 @@ def forget_if_changed(run_folder: Path, run: Run) -> None:
 def _forget(run_folder: Path) -> None:
     for kind in (*EVALUATED, AUDITS, GRAPHS):
         shutil.rmtree(run_folder / kind, ignore_errors=True)
-    for name in (*STUDIES, COMPARISON, PRECISION):
+    for name in (*STUDIES, COMPARISON, COMPARED_PAIRS, PRECISION):
         (run_folder / name).unlink(missing_ok=True)
 
 
@@ -50,6 +50,9 @@ def measurements(folder: Path) -> Iterator[Path]:
     for name in (*STUDIES, COMPARISON, PRECISION):
         if (folder / name).is_file():
             yield folder / name
+            # Of the same runs: neither counts with another comparison.
+            if name == COMPARISON and (folder / COMPARED_PAIRS).is_file():
+                yield folder / COMPARED_PAIRS
 
 
 def keep_measurements(folder: Path, into: Path) -> int:
@@ -59,6 +62,8 @@ def keep_measurements(folder: Path, into: Path) -> int:
         How many there were.
     """
     found = list(measurements(folder))
+    if folder / COMPARISON in found:
+        (into / COMPARED_PAIRS).unlink(missing_ok=True)
     for path in found:
         place = into / path.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,3 +1,4 @@
+import csv
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,12 @@ from app.ct.manifest import read_manifest
 from tests.models import the_served_model
 from tests.training.runs import a_candidate, a_precision, a_run_folder, an_audit, an_evaluation
 from training.measured import measurements
+from training.metrics.evaluation import Interval
+from training.metrics.pairwise import Comparison
 from training.releasing.amend import amend
 from training.releasing.release import release
 from training.run import RunError
+from training.studies.paired_table import as_rows
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,20 @@ def test_a_title_that_is_there_is_replaced(model: Path, tmp_path: Path) -> None:
 
     assert "0.765" in card
     assert "0.703" not in card
+
+
+def test_pairs_stay_with_the_comparison_they_are_of(model: Path, tmp_path: Path) -> None:
+    pair = Comparison("a", "b", Interval(0.1), None, Interval(0.2), only_first=1, only_second=2, mcnemar_p=0.5)
+    (tmp_path / "compare.csv").write_text("run,part,source,auc,auc_low,auc_high\na,test,all,0.6,,\n")
+    with (tmp_path / "pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(as_rows([pair]))
+
+    assert "| a less b | 0.100 |" in amend(model, tmp_path).read_text()
+    assert (model / "measured/pairs.csv").is_file()
+
+    (tmp_path / "pairs.csv").unlink()
+    assert "a less b" not in amend(model, tmp_path).read_text()
+    assert not (model / "measured/pairs.csv").exists()
 
 
 def test_the_same_card_is_written_from_what_is_there(model: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The card of a run: no figure without a file behind it."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -8,9 +9,12 @@ import pytest
 
 from app.ct.precision import EngineSpec, PrecisionSpec
 from tests.training.runs import a_candidate, a_precision, a_run, an_audit, an_evaluation
+from training.metrics.evaluation import Interval
+from training.metrics.pairwise import Comparison
 from training.releasing.findings import Findings
 from training.releasing.report import model_card
 from training.run import Run, RunError, read_evaluations
+from training.studies.paired_table import as_rows
 
 ENGINE = EngineSpec.of({"bf16": PrecisionSpec(file="openvino.xml", tolerance=0.03)})
 # What the card's fixed text may say with digits besides names: the level of the intervals, years and versions of terms.
@@ -27,6 +31,16 @@ SHORTCUT = {
     "low": 0.7412,
     "high": 0.8713,
 }
+PAIR = Comparison(
+    "VGG16",
+    "ours",
+    auc=Interval(0.0123, -0.02, 0.05),
+    auc_p=0.321,
+    accuracy=Interval(-0.0347),
+    only_first=7,
+    only_second=11,
+    mcnemar_p=None,
+)
 SENTENCE = "Size and gray level alone reach {shortcut[drenet][train]:.2f} of what {evaluations[blocks][auc]} is."
 
 
@@ -43,7 +57,13 @@ def a_measured_run(folder: Path) -> Path:
     (folder / "affected.json").write_text(json.dumps({"measured": {"masks": {"error": {"value": 0.0456}}}}))
     compared = ["VGG16,test,all,0.7654,0.7,0.8", "VGG16,test,luna,0.5,,", "VGG16,train,luna,1.0,,"]
     (folder / "compare.csv").write_text("\n".join(["run,part,source,auc,auc_low,auc_high", *compared, ""]))
+    a_pair(folder)
     return folder
+
+
+def a_pair(folder: Path) -> None:
+    with (folder / "pairs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(as_rows([PAIR]))
 
 
 def card_of(folder: Path) -> str:
@@ -130,6 +150,26 @@ def test_rows_of_a_comparison_are_told(tmp_path: Path) -> None:
 
     assert "| run | part | source | AUC |" in card
     assert "| VGG16 | test | all | 0.765 (0.700 to 0.800) |\n| VGG16 | test | luna | 0.500 |\n\n" in card
+    assert "| VGG16 less ours | 0.012 (-0.020 to 0.050) | 0.321 | 0.321 | -0.035 | 7 : 11 | - |\n" in card
+
+
+def test_a_comparison_without_its_pairs_is_told_all_the_same(tmp_path: Path) -> None:
+    folder = a_measured_run(tmp_path)
+    (folder / "pairs.csv").unlink()
+
+    card = card_of(folder)
+
+    assert "| VGG16 | test | all | 0.765 (0.700 to 0.800) |\n" in card
+    assert "Paired tests" not in card
+
+
+@pytest.mark.parametrize("text", ["first,second\na,b\n", "first\n1,2\n"])
+def test_pairs_that_compare_did_not_write_are_refused(tmp_path: Path, text: str) -> None:
+    folder = a_measured_run(tmp_path)
+    (folder / "pairs.csv").write_text(text)
+
+    with pytest.raises(RunError, match=r"pairs\.csv is not valid"):
+        Findings.read(folder)
 
 
 def test_sentences_of_the_recipe_take_their_figures_from_the_run(tmp_path: Path) -> None:

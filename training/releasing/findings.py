@@ -9,7 +9,8 @@ from typing import Self
 from pydantic import JsonValue
 
 from app.ct.manifest import Manifest
-from training.measured import AUDIT, AUDITS, COMPARISON, STUDIES
+from training.measured import AUDIT, AUDITS, COMPARED_PAIRS, COMPARISON, STUDIES
+from training.metrics.pairwise import Comparison
 from training.records.catalog import Part
 from training.releasing.precision_report import PrecisionReport
 from training.run import (
@@ -22,6 +23,7 @@ from training.run import (
     RunError,
     read_evaluations,
 )
+from training.studies.paired_table import of_rows
 
 Document = dict[str, JsonValue]
 
@@ -39,6 +41,7 @@ class Findings:
         studies: of exam rules and of the share of lung affected, by file name; those there are.
         precision: in which precisions it may be served; None where that was not measured.
         comparison: rows of ``compare.csv``, the first of them its columns; empty where there is none.
+        pairs: of the runs compared, tested on the same slices; older releases have none.
     """
 
     evaluations: tuple[Evaluation, ...] = ()
@@ -49,6 +52,7 @@ class Findings:
     studies: tuple[tuple[str, Document], ...] = ()
     precision: PrecisionReport | None = None
     comparison: tuple[tuple[str, ...], ...] = ()
+    pairs: tuple[Comparison, ...] = ()
 
     @classmethod
     def read(cls, run_folder: Path) -> Self:
@@ -68,6 +72,7 @@ class Findings:
             studies=tuple((path.name, _document(path, path.name)) for path in studies),
             precision=PrecisionReport.read(run_folder),
             comparison=_rows(run_folder / COMPARISON),
+            pairs=tuple(of_rows(_rows(run_folder / COMPARED_PAIRS))),
         )
 
     def check(self, manifest: Manifest, *, recipe: str) -> None:

@@ -67,7 +67,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
-        **({"Beside other networks": networks(findings.comparison)} if findings.comparison else {}),
+        **({"Beside other networks": networks(findings.comparison, findings.pairs)} if findings.comparison else {}),
         "What is not judged at all": refused(run, findings.evaluations, findings.refusals),
         "Limitations": bullets(limitations) or "None were written down by the run.\n",
     }

@@ -13,14 +13,16 @@ import numpy as np
 from scipy.special import expit
 
 from training.fitting.slice_scores import SliceScores
+from training.measured import COMPARED_PAIRS, COMPARISON
 from training.metrics.evaluation import DRAWS, Interval, Sample, measure
-from training.metrics.pairwise import Comparison, compare_all
+from training.metrics.pairwise import compare_all
 from training.records.catalog import Part
 from training.run import Run, RunError
 from training.seal import check_seal
+from training.studies.paired_table import as_rows
 from training.studies.published import METRICS, PARTS
 
-TABLE, PAIRS, REPORT, CURVES = "compare.csv", "pairs.csv", "compare.md", "roc.png"
+TABLE, PAIRS, REPORT, CURVES = COMPARISON, COMPARED_PAIRS, "compare.md", "roc.png"
 EVERY_SOURCE = "all"
 
 
@@ -99,7 +101,7 @@ def compare(runs: Sequence[Path], out: Path, *, draws: int = DRAWS, seed: int = 
     pairs = compare_all(tested, draws=draws, seed=seed) if len(tested[candidates[0].title].labels) else []
     out.mkdir(parents=True, exist_ok=True)
     _write(out / TABLE, _table(candidates, lines))
-    _write(out / PAIRS, _pairs(pairs))
+    _write(out / PAIRS, as_rows(pairs))
     draw_curves(candidates, out / CURVES)
     (out / REPORT).write_text(report(candidates, lines, pairs, draws=draws), encoding="utf-8")
     return out / REPORT
@@ -170,17 +172,6 @@ def _table(candidates: Sequence[Candidate], lines: Sequence[Line]) -> list[list[
         figures = [_number(value) for f in line.figures for value in (f.value, f.low, f.high)]
         counts = (str(count) for count in (line.n, line.positives, line.groups))
         rows.append([line.title, *told[line.title], line.part, line.source, *counts, *figures])
-    return rows
-
-
-def _pairs(pairs: Sequence[Comparison]) -> list[list[str]]:
-    ends = ("", "_low", "_high")
-    columns = [f"{name}{end}" for name in ("auc_difference", "accuracy_difference") for end in ends]
-    rows = [["first", "second", *columns, "auc_p", "only_first_right", "only_second_right", "mcnemar_p"]]
-    for pair in pairs:
-        figures = [_number(value) for f in (pair.auc, pair.accuracy) for value in (f.value, f.low, f.high)]
-        counts = [str(pair.only_first), str(pair.only_second)]
-        rows.append([pair.first, pair.second, *figures, _number(pair.auc_p), *counts, _number(pair.mcnemar_p)])
     return rows
 
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from app import NOTICE
 from training.canvas import canvas, save
-from training.markdown import bullets, number, p_value, table, with_interval
+from training.markdown import bullets, number, table, with_interval
 from training.measuring.operating import operating_points
 from training.metrics.evaluation import Interval
 from training.metrics.ranking import auc
 from training.records.catalog import Part
 from training.run import Figure
+from training.studies.paired_table import paired_tests
 from training.studies.published import HEADINGS, METRICS, PARTS, REMARKS, TABLE_3
 
 if TYPE_CHECKING:
@@ -93,26 +94,7 @@ def _spread(found: Sequence[tuple[int, float]]) -> list[str]:
 
 
 def _tests(pairs: Sequence["Comparison"]) -> str:
-    if not pairs:
-        return ""
-    rows = [
-        [
-            f"{p.first} less {p.second}",
-            _cell(p.auc),
-            p_value(p.auc_p),
-            p_value(None if p.auc_p is None else min(1.0, p.auc_p * len(pairs))),
-            _cell(p.accuracy),
-            f"{p.only_first} : {p.only_second}",
-            p_value(p.mcnemar_p),
-        ]
-        for p in pairs
-    ]
-    heading = ("runs", "AUC", "p", f"p x {len(pairs)}", "ACC", "right alone", "McNemar p")
-    return (
-        "## Paired tests on test\n\nDifferences on the same slices, groups drawn together; the second p is corrected for the"
-        " number of pairs (Bonferroni). McNemar's test takes slices for independent, which those of one patient are not: its p"
-        " is too small, and the interval of ACC is to be read before it.\n\n" + table(heading, rows)
-    )
+    return f"## Paired tests on test\n\n{paired_tests(pairs)}" if pairs else ""
 
 
 def _by_source(candidates: Sequence["Candidate"], lines: Sequence["Line"]) -> str:
