@@ -1,25 +1,19 @@
 """What of the lungs an exam does not show: gaps between its slices, and lungs that go on beyond its ends."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
+from scipy import ndimage
 
 from app.ct.diagnosis import HeldBack
 from app.ct.exam import Exam
-from app.ct.selection import shows_lung
+from app.ct.selection import LEAST_AREA, shows_lung
+from app.ct.steps import MAX_GAP_MM, is_gap, steps_mm
 from app.ct.words import Sentence, sentence
 
-MAX_GAP_MM = 10.0
-"""Between the centers of neighboring slices. Slices of 10 mm side by side and thin ones every 10 mm are exams as they are
-made; with more between two slices, a lesion of a centimeter may lie on none."""
-_ROUNDING_MM = 0.05
-"""Positions are decimal strings, projected onto the slice normal of a tilted gantry."""
-
-
-def is_gap(apart_mm: float) -> bool:
-    """Whether neighboring slices so far apart leave a gap between them."""
-    return apart_mm > MAX_GAP_MM + _ROUNDING_MM
+_SOME_SHARE = 0.15
+"""Of the exam's 90th percentile of lung area: apices and bases that show so little are not scored, but a gap beside them
+counts, for COVID-19 gathers at the bases. Gas in bowels and trachea stays below it in the exams at hand."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +59,26 @@ class Coverage:
 def coverage_of(exam: Exam, area: np.ndarray) -> Coverage:
     """Look for gaps and ends within the lungs.
 
-    A gap is within the lungs where the slice on either side of it shows lung: what is missing began or ended in them.
+    The lungs reach from the first to the last slice that shows much of them, and on from these as far as slices show some.
+    A gap is within the lungs where it begins or ends there.
 
     Args:
         exam: read and ordered.
         area: share of each slice that is lung, as ``lung_area`` gives it.
     """
+    within = _within_lungs(area)
+    largest = max(steps_mm(exam)[within[:-1] | within[1:]], default=0.0)
     shown = shows_lung(area)
-    steps = [
-        a.z_mm - b.z_mm
-        for (a, b), here, there in zip(pairwise(exam.slices), shown[:-1], shown[1:], strict=True)
-        if (here or there) and a.z_mm is not None and b.z_mm is not None
-    ]
-    largest = max(steps, default=0.0)
     is_cut = len(exam.slices) > 1 and bool(shown[0] or shown[-1])
-    return Coverage(largest if is_gap(largest) else None, is_cut)
+    return Coverage(float(largest) if is_gap(largest) else None, is_cut)
+
+
+def _within_lungs(area: np.ndarray) -> np.ndarray:
+    """bool (slices,): which slices lie within the lungs."""
+    much = np.flatnonzero(shows_lung(area))
+    if not much.size:
+        return np.zeros(len(area), dtype=bool)
+    some = area >= max(LEAST_AREA, _SOME_SHARE * np.percentile(area, 90))
+    some[much[0] : much[-1]] = True
+    runs, _ = ndimage.label(some)
+    return np.asarray(runs == runs[much[0]])

@@ -7,6 +7,7 @@ from app.ct.exam import Exam
 from app.ct.lungs import find_lungs
 from app.ct.precision import Precision
 from app.ct.spread import end_to_end
+from app.ct.steps import is_gap, steps_mm
 from app.ct.workers import ON_THE_SPOT, Workers, taken
 
 CPU_SLICES = 64
@@ -18,6 +19,8 @@ _COARSE, _AT_ONCE = 128, 4
 """Longer side of the copy on which lungs are looked for, pixels; how many slices are looked at by one worker together."""
 _EVERY = 64
 """Lungs are looked for on about this many slices; between them the area is interpolated."""
+_MOST_GAPS = 32
+"""Lungs are also looked for on both sides of so many gaps, the widest ones: across a gap nothing is to be interpolated."""
 _LEAST_SHARE = 0.35
 """Of the exam's 90th percentile of lung area: a slice with less shows apex, base or no lung."""
 LEAST_MEASURED = 16
@@ -52,12 +55,20 @@ def lung_area(exam: Exam, *, workers: Workers = ON_THE_SPOT) -> np.ndarray:
         workers: look for the lungs.
 
     Returns:
-        float64 (slices,), 0..1, measured on evenly spread slices and interpolated between them.
+        float64 (slices,), 0..1, measured on evenly spread slices and on both sides of gaps, interpolated between them.
     """
     count = len(exam.slices)
-    looked = end_to_end(count, _EVERY)
+    looked = np.union1d(end_to_end(count, _EVERY), _beside_gaps(exam))
     grays = [exam.slices[k].gray for k in looked]
     return np.interp(np.arange(count), looked, list(map(taken, workers.map(_lung_area, grays, at_once=_AT_ONCE))))
+
+
+def _beside_gaps(exam: Exam) -> np.ndarray:
+    """Places of the slices before and after each of the widest gaps, ``_MOST_GAPS`` at most."""
+    steps = steps_mm(exam)
+    widest = np.argsort(-steps, kind="stable")[:_MOST_GAPS]
+    before = np.array([k for k in widest if is_gap(steps[k])], dtype=int)
+    return np.concatenate([before, before + 1])
 
 
 def _lung_area(gray: np.ndarray) -> float:

@@ -11,13 +11,13 @@ import numpy as np
 
 from app.ct.errors import NoUsableSeries, WrongModality
 from app.ct.exam import RejectedSeries, SeriesChoice
-from app.ct.gaps import is_gap
 from app.ct.reading.axial import is_ct, is_reformat, why_no_slice
 from app.ct.reading.body_part import other_part
 from app.ct.reading.copies import copies_left_out, without_copies
 from app.ct.reading.grouping import check_one_patient, check_one_study, grouped
 from app.ct.reading.headers import Header
 from app.ct.reading.order import positions
+from app.ct.steps import is_gap
 from app.ct.words import Sentence, counted, listed, sentence
 
 # Sharp kernels as GE, Siemens, Canon and Philips name them; the series description of those that only say it there.
