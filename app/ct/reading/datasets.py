@@ -26,7 +26,6 @@ _TAGS = [
     "PixelPaddingRangeLimit",
     "RescaleIntercept",
     "RescaleSlope",
-    "ModalityLUTSequence",
 ]
 
 

@@ -15,7 +15,7 @@ from app.ct.reading.files import NOWHERE, Damaged, Damages, attempted, named, re
 from app.ct.reading.first import OnFirst
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
-from app.ct.reading.hounsfield import in_hounsfield_units
+from app.ct.reading.hounsfield import check_tables, in_hounsfield_units
 from app.ct.reading.images import MAX_EXAM_PIXELS
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered, tie
@@ -61,6 +61,7 @@ def read_dicom(
     chosen = choose(headers, series_instance_uid=series_instance_uid)
     of_parts = check_concatenations(chosen.headers, headers)
     refuse_unsupported([(h.number, h.syntax) for h in chosen.headers], total=total)
+    of_tables = check_tables(chosen.headers, total=total)
     _check_sizes(chosen.headers, total)
     asked = series_instance_uid is not None
     # Nothing is told ahead of what will be refused.
@@ -85,6 +86,7 @@ def read_dicom(
             *taken.warnings,
             *narrow(series.headers),
             *series.warnings,
+            *of_tables,
             *of_values,
             *_of_tags(series.headers),
             *((_other_part_asked(part),) if asked and part else ()),

@@ -63,3 +63,9 @@ def whole_of(dataset: Dataset, keyword: str) -> int | None:
     """Exactly one number without what follows its point, or None."""
     number = number_of(dataset, keyword)
     return None if number is None else int(number)
+
+
+def is_filled(dataset: Dataset, keyword: str) -> bool:
+    """Whether an element is there and not empty; what is in it is not parsed."""
+    element: object = dataset.get_item(keyword) if keyword in dataset else None
+    return bool(getattr(element, "value", None))

@@ -7,9 +7,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 
 from app.ct.errors import TooLarge
-from app.ct.reading.elements import number_of, numbers_of, text_of, whole_of
+from app.ct.reading.elements import is_filled, number_of, numbers_of, text_of, whole_of
 from app.ct.reading.files import Damaged
 from app.ct.reading.frames import GROUPS, is_placed, single_frames
+from app.ct.reading.geometry import normal_of
 from app.ct.reading.kinds import Kind, KnownFile
 from app.ct.reading.parsing import check_bytes, is_deflated, open_plain, parse
 from app.ct.reading.values import Rescale, told_rescale
@@ -60,6 +61,7 @@ _TAGS = [
     "RescaleIntercept",
     "RescaleSlope",
     "RescaleType",
+    "ModalityLUTSequence",
     "BurnedInAnnotation",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
@@ -76,13 +78,16 @@ class Header(KnownFile):
         patient: PatientID, which only tells one patient from another.
         photometric: what its values are shown as (PhotometricInterpretation), empty where unknown.
         frames: how many pictures its file holds.
-        orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown.
+        orientation: direction cosines of the rows, then of the columns (ImageOrientationPatient), None where unknown, or
+            where they are no plane's, such as six zeros.
         position: x, y, z of the first pixel in mm (ImagePositionPatient), None where unknown.
         spacing_mm: (between rows, between columns), None where unknown.
         acquired: date and time, or time, of the acquisition, empty where unknown; made: of the picture.
         temporal_position: which of several passes of one range (TemporalPositionIdentifier), None where unknown.
         concatenation: what its file is a part of (ConcatenationUID), empty if of nothing; part: which one, from 1; parts: of
             how many; both None where unknown.
+        has_rescale: it names a slope and an intercept; has_table: a table instead (ModalityLUTSequence, PS3.3 C.11.1), which
+            is not read here.
         burned_in: the picture holds letters (BurnedInAnnotation).
         has_pixels: the file goes on after its header.
         syntax: transfer syntax UID.
@@ -124,6 +129,8 @@ class Header(KnownFile):
     part: int | None
     parts: int | None
     rescale_type: str
+    has_rescale: bool
+    has_table: bool
     burned_in: bool
     has_pixels: bool
     syntax: str = ""
@@ -228,7 +235,7 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         samples=whole_of(dataset, "SamplesPerPixel") or 1,
         photometric=text_of(dataset, "PhotometricInterpretation").upper(),
         frames=whole_of(dataset, "NumberOfFrames") or 1,
-        orientation=numbers_of(dataset, "ImageOrientationPatient", 6),
+        orientation=_with_a_plane(numbers_of(dataset, "ImageOrientationPatient", 6)),
         position=_in_reach(numbers_of(dataset, "ImagePositionPatient", 3)),
         slice_location=number_of(dataset, "SliceLocation"),
         instance_number=whole_of(dataset, "InstanceNumber"),
@@ -243,10 +250,18 @@ def _header_of(file: KnownFile, dataset: Dataset, *, has_pixels: bool) -> Header
         part=whole_of(dataset, "InConcatenationNumber"),
         parts=whole_of(dataset, "InConcatenationTotalNumber"),
         rescale_type=text_of(dataset, "RescaleType").upper(),
+        has_rescale=told_rescale(dataset) is not None,
+        has_table=is_filled(dataset, "ModalityLUTSequence"),
         burned_in=text_of(dataset, "BurnedInAnnotation").upper() == "YES",
         has_pixels=has_pixels,
         syntax=text_of(dataset.file_meta, "TransferSyntaxUID"),
     )
+
+
+def _with_a_plane(orientation: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Directions that span no plane, such as six zeros, are not known."""
+    told = orientation if orientation and max(map(abs, orientation)) <= MAX_MM else None
+    return told if told and normal_of(told).any() else None
 
 
 def _of_pixels(spacing: tuple[float, ...] | None) -> tuple[float, ...] | None:

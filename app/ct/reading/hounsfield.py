@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.ct.reading.files import refuse
+from app.ct.reading.files import Unsupported, refuse
 from app.ct.reading.headers import Header
 from app.ct.reading.pixels import Picture, decode_all
 from app.ct.reading.scale import judged
@@ -12,6 +12,29 @@ from app.ct.words import Sentence, counted, sentence
 from app.ct.workers import ON_THE_SPOT, Workers
 
 _NO_RESCALE = sentence("Some slices have no rescale slope and intercept: their values were taken as Hounsfield units.")
+_BY_TABLE = sentence(
+    "a table (Modality LUT) turns the values into Hounsfield units, which is not read here; export the slices with rescale"
+    " slope and intercept"
+)
+_TWICE = sentence(
+    "Some slices name a table (Modality LUT) beside their rescale slope and intercept, which the DICOM standard does not"
+    " allow: slope and intercept were used."
+)
+
+
+def check_tables(headers: Sequence[Header], *, total: int) -> tuple[Sentence, ...]:
+    """What is to be said of tables that turn the values of slices into Hounsfield units, in whole sentences.
+
+    Args:
+        headers: of the slices of one series.
+        total: how many files the upload holds.
+
+    Raises:
+        UnsupportedEncoding: slices have such a table alone; all of them are named.
+    """
+    by_table = [h.number for h in headers if h.has_table and not h.has_rescale]
+    refuse(dict.fromkeys(by_table, Unsupported(_BY_TABLE)), total=total)
+    return (_TWICE,) if any(h.has_table for h in headers) else ()
 
 
 def in_hounsfield_units(

@@ -65,6 +65,17 @@ def test_unknown_orientation_is_said():
     assert any("how they lie" in w for w in exam.warnings)
 
 
+@pytest.mark.parametrize("nothing", [[0] * 6, [1, 0, 0, 1, 0, 0], [1e300] * 6])
+def test_directions_that_span_no_plane_are_as_unknown_as_missing_ones(nothing):
+    whole = a_dicom_exam(slices=4)
+    odd = a_dicom(stored=a_picture(seed=9), z_mm=-20, ImageOrientationPatient=nothing)
+    exam = read_exam(files(*whole, odd))
+
+    assert [s.z_mm for s in exam.slices] == [0, -5, -10, -15, -20]
+    assert (exam.series.rejected, exam.is_oriented) == ((), False)
+    assert any("how they lie" in w for w in exam.warnings)
+
+
 def test_the_normal_points_to_the_head_whichever_way_the_slice_is_seen():
     assert normal_of([1, 0, 0, 0, -1, 0]) == pytest.approx([0, 0, 1])
 

@@ -4,6 +4,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -21,7 +22,7 @@ from app.ct.reading import read_exam
 from app.ct.reading.pixels import Picture
 from app.ct.windowing import LUNG
 from app.ct.workers import Item, OnTheSpot, Result
-from tests.builders import a_dicom, a_gray, a_picture, files
+from tests.builders import a_dicom, a_gray, a_picture, files, rewritten
 
 STORED = a_picture(height=64, width=64).astype(np.int16) * 6
 UNSIGNED = STORED.astype(np.uint16)
@@ -238,3 +239,33 @@ def test_letters_that_the_tags_tell_of_are_said():
     (warning,) = read_exam(files(a_dicom(BurnedInAnnotation="YES"), a_dicom(z_mm=-5, BurnedInAnnotation="NO"))).warnings
 
     assert warning.startswith("Letters are burnt into 1 slice")
+
+
+def with_table(content: bytes) -> bytes:
+    """With a table that turns the values into Hounsfield units."""
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [4096, 0, 16], "HU"
+    table.add_new("LUTData", "OW", np.arange(4096, dtype="<u2").tobytes())
+    return rewritten(content, lambda data_set: data_set.update({"ModalityLUTSequence": [table]}))
+
+
+@pytest.mark.parametrize("silent", ["RescaleSlope", "RescaleIntercept"])
+def test_slices_whose_values_go_by_a_table_are_refused_and_named(silent):
+    tabled = [with_table(a_dicom(stored=STORED + n, z_mm=-5.0 * n, without=[silent])) for n in (1, 2)]
+
+    with pytest.raises(UnsupportedEncoding, match=r"Files 2-3 of 3 .*table .*export the slices with rescale"):
+        read_exam(files(a_dicom(stored=STORED), *tabled))
+
+
+def test_a_table_beside_a_rescale_is_passed_over_and_said():
+    exam = read_exam(files(with_table(a_dicom(stored=STORED))))
+
+    assert np.array_equal(exam.slices[0].gray, a_gray(STORED))
+    assert [w for w in exam.warnings if "slope and intercept were used" in w]
+
+
+def test_a_table_that_is_empty_or_of_a_slice_that_is_not_read_refuses_nothing():
+    empty = rewritten(a_dicom(stored=STORED), lambda data_set: data_set.update({"ModalityLUTSequence": []}))
+    other = with_table(a_dicom(stored=STORED, without=["RescaleSlope"], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]))
+
+    assert not any("table" in w for w in read_exam(files(empty, other)).warnings)
