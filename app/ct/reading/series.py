@@ -30,11 +30,13 @@ _COMPUTED_WORDS = re.compile(r"(?<![A-Za-z])(MPR|MIPS?|MINIP|VRT)(?![A-Za-z])", 
 _CHEST_MM, _SHORT_SHARE = 300.0, 0.8
 # A picture less wide shows one lung, the spine or the heart; of several series each is measured by the widest.
 _BODY_MM, _NARROW_SHARE, _LEAST_FIELD_MM = 300.0, 0.8, 100.0
-# Series of one exam end some slices apart: what is missing there is nothing to speak of.
+# Series of one exam end some slices apart: what is missing there is nothing to speak of. So few places are no range.
 _MISSED_MM = 40.0
+_FEWEST_PLACES = 3
 _NOT_ASKED = sentence("not asked for")
 # Bolus tracking and test shots leave stacks of a few slices, often with a sharp kernel; they are no exam.
 MIN_EXAM_SLICES = 10
+_TOO_FEW = sentence("too few slices")
 # A refusal is read by someone: more series than these are counted.
 _MOST_TOLD = 10
 
@@ -96,7 +98,7 @@ def _left_out(label: Sentence, group: Sequence[Header]) -> list[RejectedSeries]:
 def _missed(best: Sequence[Header], others: Sequence[Sequence[Header]]) -> tuple[Sentence, ...]:
     """What to say where another series of the chest shows a range that ``best`` does not."""
     low, high = _ends_mm(best)
-    ends = [_ends_mm(other) for other in others if covered_mm(best) and _is_whole_enough(other)]
+    ends = [_ends_mm(other) for other in others if covered_mm(best) and _shows_a_range(other)]
     further = max((max(low - lowest, 0.0) + max(highest - high, 0.0) for lowest, highest in ends), default=0.0)
     return (_not_covered(further),) if further > _MISSED_MM else ()
 
@@ -157,6 +159,13 @@ def _is_whole_enough(slices: Sequence[Header]) -> bool:
     return not any(worse for worse, _ in _unfit(slices))
 
 
+def _shows_a_range(slices: Sequence[Header]) -> bool:
+    """Whether what a series shows is missed where it is not read; a scan may be split, and one part of it be short."""
+    places = {z for z in positions(slices) if z is not None}
+    unfit = {why for worse, why in _unfit(slices) if worse}
+    return len(places) >= _FEWEST_PLACES and unfit <= {_TOO_FEW}
+
+
 def _ends_mm(slices: Sequence[Header]) -> tuple[float, float]:
     known = [z for z in positions(slices) if z is not None] or [0.0]
     return min(known), max(known)
@@ -167,7 +176,7 @@ def _unfit(slices: Sequence[Header]) -> tuple[tuple[float, Sentence], ...]:
     computed = any(is_reformat(h) or _COMPUTED_WORDS.search(h.description) for h in slices)
     return (
         (other_part(slices) is not None, sentence("another body part")),
-        (len(slices) < MIN_EXAM_SLICES, sentence("too few slices")),
+        (len(slices) < MIN_EXAM_SLICES, _TOO_FEW),
         (computed, sentence("computed from other slices")),
         (is_gap(_usual_distance_mm(slices)), sentence("slices too far apart")),
     )
@@ -232,7 +241,7 @@ _ONLY = sentence("the only axial CT series")
 _FIRST = sentence("alike the others, and the first of them")
 _BETTER = {
     sentence("another body part"): sentence("does not name another body part"),
-    sentence("too few slices"): sentence("the only one with enough slices"),
+    _TOO_FEW: sentence("the only one with enough slices"),
     sentence("computed from other slices"): sentence("slices as they were scanned"),
     sentence("slices too far apart"): sentence("slices close enough together"),
     sentence("shorter range"): sentence("the whole range"),
