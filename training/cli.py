@@ -124,15 +124,20 @@ def evaluate(
     threshold_from: Annotated[
         Path | None, typer.Option(help="metrics.json of this model on validation, to take a threshold from.")
     ] = None,
-    threshold: Annotated[str, typer.Option(help="Which one of it, such as specificity_0.90.")] = "youden",
+    threshold: Annotated[
+        str | None, typer.Option(help="Which one of it, such as specificity_0.90; youden by default.")
+    ] = None,
     draws: Draws = 2000,
     seed: Seed = 0,
 ) -> None:
     """Score labelled data as the service would, and measure it."""
     from app.ct.classifier import Classifier
     from training.measuring.evaluate import evaluate as do
+    from training.measuring.operating import ThresholdError
     from training.measuring.scoring import By
 
+    if threshold is not None and threshold_from is None:
+        raise ThresholdError(f"{threshold} is one of another evaluation: name it with --threshold-from.")
     report = do(
         Classifier.load(model, engine=engine),
         data,
@@ -140,7 +145,7 @@ def evaluate(
         where=where or (),
         by=By(by),
         positive=positive,
-        threshold_from=None if threshold_from is None else (threshold_from, threshold),
+        threshold_from=None if threshold_from is None else (threshold_from, threshold or "youden"),
         draws=draws,
         seed=seed,
         progress=_count,

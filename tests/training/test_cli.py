@@ -55,6 +55,15 @@ def test_evaluate_without_a_model_fails(tmp_path: Path, capsys: pytest.CaptureFi
     assert "manifest.json" in capsys.readouterr().err
 
 
+def test_a_threshold_of_no_evaluation_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = a_data_set(tmp_path / "data", MANY)
+
+    code = exit_code("evaluate", "--model", tmp_path, data, "-o", tmp_path / "out", "--threshold", "specificity_0.90")
+
+    assert code == 1
+    assert "specificity_0.90 is one of another evaluation: name it with --threshold-from." in capsys.readouterr().err
+
+
 def test_compare_prints_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_compared_run(tmp_path / "run")
 
