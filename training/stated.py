@@ -1,7 +1,7 @@
 """Sentences a recipe says of its model. A figure in them is a place to be filled from the run's files, never a digit.
 
-``"size and gray level alone reach AUC {shortcut[drenet][train]:.2f}"``: what stands between the braces is looked up when
-the card is written. Digits are allowed in names only, behind a letter: conv5, ResNet50, COVID-19.
+``"size, gray level, border and sharpness alone reach AUC {shortcut[drenet][train]:.2f}"``: what stands between the braces is
+looked up when the card is written. Digits are allowed in names only, behind a letter: conv5, ResNet50, COVID-19.
 """
 
 import re
