@@ -20,6 +20,7 @@ from app.ct.weights import load_weights
 from training.fitting.fit import fit
 from training.fitting.likeness import FitnessSettings
 from training.fitting.recipe import Recipe
+from training.fitting.slice_scores import SliceScores
 from training.imaging.looks import LookSettings
 from training.learning.loop import LearningSettings
 from training.learning.stretches import Stretch
@@ -164,6 +165,17 @@ def test_without_a_stretch_the_weights_stay_as_they_start(work, tmp_path):
 
     before, after = load_file(tmp_path / "run/start.safetensors"), load_file(tmp_path / "run/weights.safetensors")
     assert all(np.array_equal(before[name], after[name]) for name in after)
+
+
+def test_slices_whose_labels_are_not_learned_are_not_told_as_learned(work, tmp_path):
+    told: list[str] = []
+    recipe = replace(RECIPE, stretches=(), label_weights=MappingProxyType({"luna": 1.0}))
+
+    fit(recipe, work=work, out=tmp_path / "run", progress=told.append)
+
+    found = SliceScores.read(tmp_path / "run")
+    assert set(found.datasets[found.learned]) == {"luna"}
+    assert "the recipe does not learn the labels of covid-ct" in told
 
 
 def test_a_recipe_that_is_not_there_is_refused():

@@ -95,3 +95,26 @@ def test_drawn_disease_is_not_among_the_labels():
 
     assert a_fitting(*RECORDS).chances(pictures)[0] == 0
     assert a_fitting(*RECORDS).chances(pictures).sum() == pytest.approx(1)
+
+
+def test_what_is_learned_from_has_a_label_that_is_learned_or_lesions_that_are_known():
+    records = (*RECORDS, a_record(5, "vol20", 1, Part.TRAIN), a_record(6, "vol20", 1, Part.VALIDATION))
+    known = np.isin(np.arange(7), (5, 6))
+    fitting = a_fitting(*records)
+
+    assert fitting.learned(replace(pictures_of(7), known=known)).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert fitting.labels_not_learned() == ["luna", "vol20"]
+
+
+def test_a_record_is_learned_from_by_any_of_its_pictures():
+    looks = replace(pictures_of(6), records=np.array([0, 1, 2, 3, 4, 4]), known=np.arange(6) == 5)
+
+    assert a_fitting(*RECORDS).learned(looks).tolist() == [True, True, False, True, True, True]

@@ -112,6 +112,8 @@ def _pictures(fitting: Fitting, cache: Path) -> Pictures:
 def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
     """The run's weights."""
     recipe, out = fitting.recipe, fitting.out
+    if unlearned := fitting.labels_not_learned():
+        fitting.progress(f"the recipe does not learn the labels of {', '.join(unlearned)}")
     chances = fitting.chances(pictures)
     training, validation = (fitting.rows(pictures, part) for part in (Part.TRAIN, Part.VALIDATION))
     known = training[pictures.known[training]]
@@ -146,8 +148,7 @@ def _logits(fitting: Fitting, pictures: Pictures, network: Frozen) -> np.ndarray
     found = np.full(len(pictures.images), np.nan, np.float32)
     found[rows] = np.concatenate([b["logit"].ravel() for b in network.batches(pictures.images[rows])])
     records = [fitting.catalog.records[k] for k in pictures.records[rows]]
-    learned = np.isin(rows, fitting.rows(pictures, Part.TRAIN))
-    SliceScores.of(records, found[rows], learned=learned).write(fitting.out)
+    SliceScores.of(records, found[rows], learned=fitting.learned(pictures)[rows]).write(fitting.out)
     return found
 
 

@@ -89,6 +89,17 @@ class Fitting:
         )
         return np.asarray(weights / weights.sum())
 
+    def learned(self, pictures: Pictures) -> np.ndarray:
+        """Which pictures show a record that the network learns from: its label, or where its lesions are. bool (pictures,)."""
+        trains = np.isin(np.arange(len(pictures.records)), self.rows(pictures, Part.TRAIN))
+        used = (self.chances(pictures) > 0) | (trains & pictures.known)
+        return np.isin(pictures.records, pictures.records[used])
+
+    def labels_not_learned(self) -> list[str]:
+        """Data sets, or styles of them, in the training part whose labels the recipe does not learn."""
+        cells = {cell_of(r) for _, r in self.placed(Part.TRAIN) if self.counts(r)}
+        return sorted(cell for cell in cells if not self.recipe.label_weights.get(cell))
+
 
 def counted(fitting: Fitting) -> tuple[PartCount, ...]:
     """How much of each data set counts, part by part."""
