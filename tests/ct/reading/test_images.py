@@ -63,6 +63,38 @@ def test_a_16_bit_png_may_hold_hounsfield_units_and_then_says_so(offset):
     assert any(f"Hounsfield units plus {offset}" in w for w in exam.warnings)
 
 
+@pytest.mark.parametrize("odd", [-1025, -2000, -3024])
+@pytest.mark.parametrize("share", [1, 900])
+def test_padding_below_the_least_level_turns_no_exam_to_garbage(odd, share):
+    hu = np.maximum(a_chest(), -1000)
+    hu.flat[100 : 100 + share] = odd
+    exam = read_exam(
+        files(a_png((a_chest() + 1024).astype(np.uint16)), a_png((hu + 1024).astype(int).astype(np.uint16)))
+    )
+
+    assert np.array_equal(exam.slices[1].gray, LUNG.gray(np.maximum(hu, -1024)))
+    assert np.array_equal(exam.slices[0].gray, LUNG.gray(a_chest()))
+    assert any("units plus 1024, the highest levels as negative numbers" in w for w in exam.warnings)
+
+
+@pytest.mark.parametrize("bone", [1500, 300])
+def test_hounsfield_units_written_without_their_sign_are_read_and_said(bone):
+    hu = np.minimum(a_chest(), bone)
+    exam = read_exam(files(a_png(hu.astype(int).astype(np.uint16))))
+
+    assert np.array_equal(exam.slices[0].gray, LUNG.gray(hu))
+    assert any("as Hounsfield units, the highest levels as negative ones" in w for w in exam.warnings)
+
+
+@pytest.mark.parametrize("levels", [[0, 65535], [0, 20000, 65535], [0, 900, 65535]])
+def test_white_is_no_negative_number_in_gray_pictures(levels):
+    gray = np.repeat(np.array(levels, np.uint16), 200).reshape(-1, 20)
+    exam = read_exam(files(a_png(gray)))
+
+    assert exam.slices[0].gray.max() == 255
+    assert not any("16-bit" in w for w in exam.warnings)
+
+
 @pytest.mark.parametrize(("bits", "white"), [(8, 255), (10, 1023), (12, 4095), (14, 16383)])
 def test_a_16_bit_png_in_fewer_bits_is_stretched_and_says_so(bits, white):
     shown = LUNG(a_chest())
