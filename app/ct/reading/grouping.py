@@ -3,14 +3,19 @@
 import re
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from app.ct.errors import SeveralStudies
 from app.ct.reading.headers import Header
+from app.ct.reading.order import positions
 from app.ct.words import Sentence, sentence
 
 _VALID = re.compile(r"[0-9]+(\.[0-9]+)+")
 # So many slices that lie alike and each have a series of their own are one series: whoever removed the patient's
 # identity renamed every file for itself. Every slice may be there twice, in two codings.
 _MIN_RENAMED, _MOST_TO_EACH = 10, 2
+# Slices of one scan lie in a row: so many of their distances are the usual one. Those of other patients lie anywhere.
+_ROW_SHARE, _SAME_MM = 0.7, 0.2
 # A longer number is no scanner's: it may be a date, or a patient's.
 _LARGEST_NUMBER = 99_999
 
@@ -43,22 +48,65 @@ def _labels(groups: Sequence[Sequence[Header]]) -> list[Sentence]:
     return [sentence("series {number}", number=n) for n in (told if is_told else range(1, len(groups) + 1))]
 
 
-def check_one_patient(series: Iterable[Sequence[Header]]) -> None:
+def check_one_patient(series: Iterable[Sequence[Header]]) -> tuple[Sentence, ...]:
     """Refuse slices of several patients, whose studies and series may have no identifiers, or the same.
 
-    What is empty counts for nothing; of identifiers that were made anew for every file of a series, one counts.
+    What is empty counts for nothing. Where every file of a series names a patient of its own, that is believed to be an
+    anonymizer's work if all else says that they are of one scan, and counts as one patient.
 
     Args:
         series: slices alone, as for ``check_one_study``.
+
+    Returns:
+        What to say of patients that were made anew for every file, a whole sentence; none otherwise.
 
     Raises:
         SeveralStudies.
     """
     patients: set[str] = set()
+    made_anew = 0
     for group in series:
-        patients |= _one_if_renamed({h.patient for h in group if h.patient}, group)
+        told = {h.patient for h in group if h.patient}
+        if _is_renamed(len(told), _files(group)) and _is_one_scan(group):
+            made_anew = max(made_anew, len(told))
+            told = {min(told)}
+        patients |= told
     if len(patients) > 1:
         raise SeveralStudies(sentence("The upload holds slices of more than one patient."))
+    return (_were_made_anew(made_anew),) if made_anew else ()
+
+
+def _were_made_anew(patients: int) -> Sentence:
+    return sentence(
+        "The slices name {patients} patients (PatientID), about one each, as some anonymizers leave them; by their other"
+        " identifiers and their places they are one scan, and they were read as one. Make sure that they are one patient's.",
+        patients=patients,
+    )
+
+
+def _is_one_scan(group: Sequence[Header]) -> bool:
+    """Whether slices that each name a patient are of one scan all the same.
+
+    Every file must have an identifier of its own; the series must be one that all of them name, or have been made anew for
+    every file as well; and they must lie in a row. What is empty, or a word without any digit, says nothing.
+    """
+    series, files = {h.series for h in group}, _files(group)
+    is_told = all(any(map(str.isdigit, name)) for name in series)
+    is_one = len(series) == 1 or _is_renamed(len(series), files)
+    return (
+        is_told and is_one and _is_renamed(len({h.sop_instance for h in group} - {""}), files) and _lie_in_a_row(group)
+    )
+
+
+def _lie_in_a_row(group: Sequence[Header]) -> bool:
+    known = sorted({z for z in positions(group) if z is not None})
+    steps = np.diff(known)
+    steps = steps[steps > _SAME_MM]
+    return len(steps) > 0 and float((np.abs(steps - np.median(steps)) <= _SAME_MM).mean()) >= _ROW_SHARE
+
+
+def _files(group: Sequence[Header]) -> int:
+    return len({h.number for h in group})
 
 
 def check_one_study(series: Iterable[Sequence[Header]]) -> None:
@@ -96,7 +144,7 @@ def _series_of_files(headers: Sequence[Header]) -> dict[int, str]:
 
 def _one_if_renamed(told: set[str], group: Sequence[Header]) -> set[str]:
     """The identifiers of a group's slices; one of them where each of its files has its own."""
-    return {min(told)} if _is_renamed(len(told), len({h.number for h in group})) else told
+    return {min(told)} if _is_renamed(len(told), _files(group)) else told
 
 
 def _is_renamed(names: int, files: int) -> bool:

@@ -67,7 +67,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     unique = without_copies(headers)
     series = grouped(unique)
     usable = {label: kept for label, group in series.items() if (kept := [h for h in group if why_no_slice(h) is None])}
-    check_one_patient(usable.values())
+    of_patients = check_one_patient(usable.values())
     check_one_study(usable.values())
     whole = whole_of(usable.values())
     # Once for each series: an upload may hold thousands.
@@ -87,7 +87,7 @@ def choose(headers: Sequence[Header], *, series_instance_uid: str | None) -> Cho
     choice = SeriesChoice(best, _ASKED if asked else _why([why_not[o] for o in ranked[1:]]), (*rejected, *left_out))
     copies = len({h.number for h in headers}) - len({h.number for h in unique})
     missed = _missed(usable[best], [usable[label] for label in others])
-    return Chosen(tuple(usable[best]), choice, (*copies_left_out(copies), *missed))
+    return Chosen(tuple(usable[best]), choice, (*of_patients, *copies_left_out(copies), *missed))
 
 
 def _left_out(label: Sentence, group: Sequence[Header]) -> list[RejectedSeries]:

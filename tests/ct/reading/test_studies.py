@@ -1,9 +1,11 @@
 """What names a study or a patient of its own beside an exam, or within it."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from app.ct.errors import SeveralStudies
-from app.ct.reading import read_exam
+from app.ct.reading import NamedFile, read_exam
 from tests.builders import a_dicom, a_dicom_exam, a_picture, an_enhanced_dicom, files
 
 
@@ -93,7 +95,56 @@ def test_a_patient_whom_some_slices_do_not_name_is_no_second_one():
     assert len(read_exam(files(*sent)).slices) == 12
 
 
-def test_slices_of_which_every_one_was_given_a_patient_of_its_own_are_one_exam():
-    sent = [a_dicom(stored=a_picture(seed=i), z_mm=-5.0 * i, PatientID=f"P{i}") for i in range(12)]
+def of_many_patients(
+    *, patients: int = 12, z_mm: Sequence[float] | None = None, own: Sequence[str] = (), **tags: object
+) -> list[NamedFile]:
+    """Twelve slices, each with a patient of its own; so is what ``own`` names of their other identifiers."""
+    named = dict.fromkeys(own, "1.2.{}") | {"PatientID": "CANARY-{}"}
+    places = [-5.0 * k for k in range(12)] if z_mm is None else z_mm
+    return files(
+        *(
+            a_dicom(
+                stored=a_picture(seed=k),
+                z_mm=z,
+                **tags | {keyword: name.format(k % patients) for keyword, name in named.items()},
+            )
+            for k, z in enumerate(places)
+        )
+    )
 
-    assert len(read_exam(files(*sent)).slices) == 12
+
+ALL_ANEW = ["SOPInstanceUID", "SeriesInstanceUID"]
+
+
+@pytest.mark.parametrize("own", [["SOPInstanceUID"], ALL_ANEW], ids=str)
+def test_slices_of_which_every_one_was_given_a_patient_of_its_own_are_one_exam_and_that_is_said(own):
+    exam = read_exam(of_many_patients(own=own))
+
+    assert len(exam.slices) == 12
+    assert exam.warnings[0].startswith("The slices name 12 patients (PatientID), about one each")
+    assert "CANARY" not in str(exam.warnings)
+
+
+def test_a_missing_slice_does_not_make_several_patients_of_one():
+    z_mm = [-5.0 * k for k in range(14) if k not in (4, 9)]
+
+    assert len(read_exam(of_many_patients(own=ALL_ANEW, z_mm=z_mm)).slices) == 12
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        UNNAMED,
+        UNNAMED | {"own": ["SOPInstanceUID"]},
+        {"own": ["SOPInstanceUID"], "SeriesInstanceUID": "ANON"},
+        {"own": []},
+        {"own": ALL_ANEW, "StudyInstanceUID": "", "z_mm": [-(k**2.0) for k in range(12)]},
+        {"own": ["SOPInstanceUID"], "z_mm": [-(k**2.0) for k in range(12)]},
+        {"own": ["SOPInstanceUID"], "patients": 6},
+    ],
+    ids=str,
+)
+def test_slices_of_many_patients_are_refused_where_not_all_else_says_that_they_are_one_scan(tags):
+    with pytest.raises(SeveralStudies, match="more than one patient") as refusal:
+        read_exam(of_many_patients(**tags))
+    assert "CANARY" not in refusal.value.message
