@@ -6,9 +6,11 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
+from app.ct.exam import InputKind
 from app.ct.words import sentence
 from app.exam_folder import Wish
 from app.kept import KeptExam, Status
+from app.said import Said
 from app.web.callers import Asking, Caller
 from app.web.drawing import Curve, Scale, draw_curve, draw_scale, strongest
 from app.web.history import history_of
@@ -18,7 +20,7 @@ from app.web.pictures import FORGET
 from app.web.preferences import words_of
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
-from app.web.schemas import ExamReport
+from app.web.schemas import ExamReport, InputReport
 from app.web.templating import render
 from app.web.worth import worth_of
 
@@ -26,6 +28,8 @@ router = APIRouter(include_in_schema=False)
 
 REFRESH_S = 3
 STRONGEST = 6
+_HEAD_UNKNOWN = "which end is the head is not known"
+"""As reading warns of it (``app.ct.reading.order``): the report says it nowhere else."""
 
 
 def is_page(request: Request) -> bool:
@@ -89,16 +93,24 @@ async def post_delete(kept: FoundExam, parts: Wired) -> Response:
 @router.get("/covid/compare")
 async def get_compared(request: Request, parts: Wired, caller: Asking, first: str, second: str) -> Response:
     """Two diagnosed exams side by side."""
-    reports = [await _diagnosed(parts, caller, exam_id) for exam_id in (first, second)]
-    shown = dict(zip(("first", "second"), reports, strict=True))
+    (one, said), (other, also) = [await _diagnosed(parts, caller, exam_id) for exam_id in (first, second)]
+    knows = knows_head(one.input) and knows_head(other.input)
+    shown = {"first": one, "second": other, "said": {**said, **also}, "knows_head": knows}
     return render(request, "compare.html", shown)
 
 
-async def _diagnosed(parts: Parts, caller: Caller, exam_id: str) -> ExamReport:
+def knows_head(read: InputReport) -> bool:
+    """Whether it is known which end of an exam's slices is the head; pictures never tell."""
+    if read.kind is InputKind.VOLUME:
+        return read.oriented
+    return read.kind is InputKind.DICOM and not any(_HEAD_UNKNOWN in warning for warning in read.warnings)
+
+
+async def _diagnosed(parts: Parts, caller: Caller, exam_id: str) -> tuple[ExamReport, Said]:
     kept = await find_exam(parts, caller, exam_id)
     if kept.report is None:
         raise NotFound(sentence("An exam that is not diagnosed cannot be set beside another."))
-    return await run_in_threadpool(kept_report, kept.report)
+    return await run_in_threadpool(kept_report, kept.report), kept.said
 
 
 @router.get("/covid/exams/{exam_id}")
@@ -134,6 +146,7 @@ def _result(request: Request, parts: Parts, kept: KeptExam, *, at: int | None) -
         "strongest": strongest(report.slices, most=STRONGEST),
         "current": report.slices[index],
         "is_single": len(report.slices) == 1,
+        "knows_head": knows_head(report.input),
         "reviews": parts.store.reviews.of_exam(report.id),
         "worth": worth_of(report, manifest.measured) if manifest and manifest.sha256 == report.model.sha256 else None,
     }

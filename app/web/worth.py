@@ -1,4 +1,4 @@
-"""What a verdict is worth: the sensitivity and specificity measured for it, and what they mean at a prevalence."""
+"""What a call at the threshold is worth, as if there were no inconclusive band: what was measured, and what it means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Worth:
-    """What was measured at the threshold that the verdict was judged by.
+    """What was measured at the threshold that the verdict was judged by, the inconclusive band not counted as one.
 
     Attributes:
         data: what was measured on.

@@ -13,7 +13,7 @@ def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_fold
 
     expect(plain_page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     expect(plain_page.locator(".curve-still")).to_be_visible()
-    plain_page.get_by_role("link", name="towards the feet").click()
+    plain_page.get_by_role("link", name="towards the last slice").click()
     expect(plain_page.locator("#caption")).to_contain_text("of 24")
 
 

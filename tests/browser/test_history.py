@@ -16,7 +16,9 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     place = page.url
 
     page.goto("/covid")
-    expect(page.locator("#history-list a")).to_have_text(re.compile(r"COVID-19 found, [><]? ?[\d.]+ %"))
+    expect(page.locator("#history-list a")).to_have_text(re.compile(r"Model: COVID-19, [><]? ?[\d.]+ %"))
+    named = re.compile(r"^Set beside another: Model: COVID-19, [\d.]+ % · .*\d\d:\d\d")
+    expect(page.locator("#history-list input")).to_have_attribute("aria-label", named)
     assert severe(page) == []
     assert page.evaluate("() => Object.values(localStorage)") == [f'["{place.rsplit("/", 1)[1]}"]']
     page.locator("#history-list a").click()
@@ -24,6 +26,15 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     page.wait_for_url("**/covid")
     expect(page.locator("#send")).to_be_visible()
     expect(page.locator("#history")).to_be_hidden()
+
+
+def test_an_example_is_marked_in_the_list(page: Page) -> None:
+    page.goto("/covid")
+    page.get_by_role("button", name="Try an example").click()
+    expect(page.locator("#exam")).to_be_attached()
+    page.goto("/covid")
+
+    expect(page.locator("#history-list .when")).to_contain_text("synthetic example")
 
 
 def test_an_exam_sent_while_the_list_comes_stays_in_it(page: Page) -> None:

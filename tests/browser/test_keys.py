@@ -44,7 +44,7 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     exam = page.url
     page.locator("#comment").fill("a draft")
     page.goto("/covid")
-    expect(page.locator(".history li a")).to_have_text(re.compile(r"COVID-19 found, [\d.]+ %"))
+    expect(page.locator(".history li a")).to_have_text(re.compile(r"Model: COVID-19, [\d.]+ %"))
     assert page.evaluate("() => sessionStorage.length") == 1
     assert severe(page) == []
     assert page.evaluate("() => Object.keys(localStorage)") == []

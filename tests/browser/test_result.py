@@ -91,6 +91,19 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         assert severe(page) == []
 
 
+def test_where_no_call_was_made_none_is_weighed(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
+    manifest = a_manifest(measured=some_measured())
+    with (
+        listening(tmp_path, load=lambda: FakeClassifier(peak=0.0, spread=0.0, manifest=manifest)) as address,
+        looking(browser.new_context(base_url=address), address) as page,
+    ):
+        diagnose(page, pictures(exam_folder))
+        drawn(page)
+        expect(page.locator("#worth")).to_contain_text("No call was made")
+        expect(page.locator("#prevalence")).to_have_count(0)
+        assert severe(page) == []
+
+
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     place = page.url

@@ -14,8 +14,11 @@ import httpx
 import pytest
 
 from app import NOTICE
+from app.ct.exam import InputKind, Order
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from app.web.pages import knows_head
+from app.web.schemas import InputReport
 from app.web.templating import templates
 from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
@@ -36,6 +39,10 @@ async def test_the_form_leads_to_the_exams_page(client: httpx.AsyncClient, uploa
     assert answer.status_code == 303
     assert re.fullmatch(r"/covid/exams/[0-9a-f]{32}", answer.headers["location"])
     assert page.status_code == 200
+
+
+async def test_the_form_says_that_what_a_picture_shows_in_letters_stays(client: httpx.AsyncClient) -> None:
+    assert "What is written into the picture itself stays" in (await client.get("/covid")).text
 
 
 async def test_the_example_is_diagnosed_and_named_synthetic(client: httpx.AsyncClient) -> None:
@@ -112,10 +119,23 @@ async def test_what_a_verdict_is_worth_stands_on_the_page(serve: Serve, upload: 
     async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
         page = await result_page(client, upload)
 
-    assert "inside the inconclusive band too; from a source that gave no data for training, expect much less" in page
+    assert "What this verdict is worth, counted at the threshold alone" in page
+    assert "as if there were no inconclusive band; the service calls fewer" in page
+    assert "at a hospital that gave no data for training the model does worse (see the model card)" in page
     assert "90.0 % (70.0 % – 95.0 %)" in page
     assert "patients-1: 40 patients" in page
     assert "<td>33.3 % (16.3 % – 51.4 %)</td><td>98.6 % (94.7 % – 99.4 %)</td>" in page
+
+
+async def test_where_no_call_was_made_none_is_weighed(serve: Serve, upload: Upload) -> None:
+    manifest = a_manifest(measured=some_measured())
+    async with serve(load=lambda: FakeClassifier(peak=0.0, spread=0.0, manifest=manifest)) as client:
+        page = await result_page(client, upload)
+
+    assert "What calls at the threshold alone are worth" in page
+    assert "No call was made, so there is nothing to be weighed" in page
+    assert "90.0 % (70.0 % – 95.0 %)" in page
+    assert "Positive calls" not in page
 
 
 async def test_what_was_measured_is_never_told_as_certain(serve: Serve, upload: Upload) -> None:
@@ -151,9 +171,7 @@ async def test_a_verdict_of_another_model_is_not_told_what_this_one_s_are_worth(
 async def test_sides_are_told_only_where_they_are_known(
     client: httpx.AsyncClient, without: tuple[str, ...], *, known: bool
 ) -> None:
-    chest = dicom_files(phantom(slices=12, lesions="few", size=96))
-    sent = [rewritten(f.read(), lambda d: [delattr(d, keyword) for keyword in without]) for f in chest]
-    report = (await client.post("/api/v1/exams", files=[("files", ("a", one)) for one in sent])).json()
+    report = (await client.post("/api/v1/exams", files=some_dicom(without=without))).json()
     page = (await client.get(f"/covid/exams/{report['id']}")).text
     compared = (await client.get("/covid/compare", params={"first": report["id"], "second": report["id"]})).text
 
@@ -162,15 +180,103 @@ async def test_sides_are_told_only_where_they_are_known(
 
 
 @pytest.mark.parametrize(
-    ("peak", "words"),
-    [(3.0, "The model finds COVID-19"), (-3.0, "The model does not find COVID-19"), (0.0, "Inconclusive")],
+    ("peak", "words", "caveat"),
+    [
+        (3.0, "The model finds COVID-19", "Other kinds of pneumonia can look the same to this model"),
+        (-3.0, "The model does not find COVID-19", "This does not rule out COVID-19"),
+        (0.0, "Inconclusive", "Neither clearly for COVID-19"),
+    ],
 )
-async def test_the_verdict_stands_in_plain_words(serve: Serve, upload: Upload, peak: float, words: str) -> None:
+async def test_the_verdict_stands_in_plain_words_with_its_caveat(
+    serve: Serve, upload: Upload, peak: float, words: str, caveat: str
+) -> None:
     async with serve(load=lambda: FakeClassifier(peak=peak, spread=0.0)) as client:
         page = await result_page(client, upload)
 
     assert words in page
-    assert "probability of COVID-19" in page
+    assert caveat in page
+    assert "the model’s probability of COVID-19" in page
+    assert "It ranks exams and is not this patient’s risk." in page
+
+
+def some_dicom(*, without: tuple[str, ...] = ()) -> Upload:
+    """A chest of 12 slices whose tags lack some."""
+    chest = dicom_files(phantom(slices=12, lesions="few", size=96))
+    sent = [rewritten(f.read(), lambda d: [delattr(d, keyword) for keyword in without]) for f in chest]
+    return [("files", ("a", one)) for one in sent]
+
+
+HEAD = ("Slice, head to feet", "towards the head", "towards the feet", "head on the left", "<span>head</span>")
+FIRST = ("Slice, first to last", "towards the first slice", "towards the last slice", "the first one on the left")
+
+
+@pytest.mark.parametrize(
+    ("without", "said", "unsaid"),
+    [
+        ((), HEAD, FIRST),
+        (("ImageOrientationPatient",), HEAD, FIRST),
+        (("ImagePositionPatient",), FIRST, HEAD),
+    ],
+)
+async def test_head_and_feet_are_named_only_where_they_are_known(
+    client: httpx.AsyncClient, without: tuple[str, ...], said: tuple[str, ...], unsaid: tuple[str, ...]
+) -> None:
+    report = (await client.post("/api/v1/exams", files=some_dicom(without=without))).json()
+    page = (await client.get(f"/covid/exams/{report['id']}?slice=5")).text
+
+    assert [words for words in said if words not in page] == []
+    assert [words for words in unsaid if words in page] == []
+
+
+async def test_pictures_never_tell_which_end_is_the_head(client: httpx.AsyncClient, upload: Upload) -> None:
+    page = await result_page(client, upload)
+
+    assert FIRST[0] in page
+    assert [words for words in HEAD if words in page] == []
+
+
+@pytest.mark.parametrize(("oriented", "known"), [(True, True), (False, False)])
+async def test_a_volume_tells_which_end_is_the_head_where_it_says_how_it_lies(*, oriented: bool, known: bool) -> None:
+    read = InputReport(
+        kind=InputKind.VOLUME,
+        files=1,
+        slices=9,
+        scored=9,
+        order=Order.POSITION,
+        oriented=oriented,
+        series=None,
+        warnings=[],
+    )
+
+    assert knows_head(read) is known
+
+
+async def test_a_comparison_warns_where_an_exam_may_stand_upside_down(
+    client: httpx.AsyncClient, upload: Upload
+) -> None:
+    known, unknown = [(await client.post("/api/v1/exams", files=f)).json()["id"] for f in (some_dicom(), upload)]
+    both = (await client.get(f"/covid/compare?first={known}&second={known}")).text
+    one = (await client.get(f"/covid/compare?first={known}&second={unknown}")).text
+
+    assert ("it is not known which end is the head" in both, "head to feet" in both) == (False, True)
+    assert ("it is not known which end is the head" in one, "head to feet" in one) == (True, False)
+
+
+async def test_a_comparison_tells_what_each_verdict_stands_on(serve: Serve, upload: Upload) -> None:
+    sparse = [("files", (f.name, f.read())) for f in dicom_files(phantom(slices=9, lesions="few", size=96))]
+    async with serve(load=lambda: FakeClassifier(spread=0.0)) as client:
+        held = (await client.post("/api/v1/exams", files=sparse)).json()
+        place = (await client.post("/covid/example")).headers["location"]
+        async with client.stream("GET", place.replace("/covid/", "/api/v1/") + "/events") as events:
+            async for _ in events.aiter_lines():
+                pass
+        page = (await client.get(f"/covid/compare?first={held['id']}&second={place.rsplit('/', 1)[1]}")).text
+
+    assert "Slices are missing within the lungs, so the probability decides nothing." in page
+    assert all(html.escape(warning, quote=False) in html.unescape(page) for warning in held["input"]["warnings"])
+    assert f"9 read, {held['input']['scored']} scored" in page
+    assert "DICOM, 9 files" in page
+    assert page.count("yes, nobody’s lungs") == 1
 
 
 async def test_the_page_and_the_report_say_why_a_verdict_was_held_back(serve: Serve) -> None:
@@ -280,6 +386,8 @@ async def test_a_running_exam_shows_its_progress_and_refreshes(serve: Serve, upl
         gate.set()
 
     assert "Diagnosis in progress" in page
+    assert page.count('aria-current="step"') == 1
+    assert re.search(r'id="course-said"[^>]* aria-live="polite"', page)
     assert 'http-equiv="refresh"' in page
 
 

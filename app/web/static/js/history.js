@@ -5,7 +5,7 @@ import { counted, locale, sentence } from "./words.js";
 
 const KEY = "covidct-exams";
 const MOST = 12;
-const WORDS = { COVID_19: sentence("COVID-19 found"), NON_COVID_19: sentence("COVID-19 not found"), INCONCLUSIVE: sentence("Inconclusive") };
+const WORDS = { COVID_19: sentence("Model: COVID-19"), NON_COVID_19: sentence("Model: not COVID-19"), INCONCLUSIVE: sentence("Inconclusive") };
 const STATES = { queued: sentence("waiting"), running: sentence("in progress"), refused: sentence("refused"), failed: sentence("failed") };
 
 function remembered() {
@@ -54,14 +54,15 @@ function row(report) {
   pick.type = "checkbox";
   pick.value = report.id;
   pick.disabled = report.status !== "done";
-  pick.setAttribute("aria-label", sentence("Set beside another"));
   const link = document.createElement("a");
   link.href = `/covid/exams/${report.id}`;
   link.textContent = report.status === "done" ? sentence("{verdict}, {probability}", { verdict: WORDS[report.verdict], probability: chance(report.probability) }) : STATES[report.status];
   const when = document.createElement("span");
   when.className = "when";
   const parts = [new Date(report.created_at).toLocaleString(locale)];
+  pick.setAttribute("aria-label", sentence("Set beside another: {exam}", { exam: `${link.textContent} · ${parts[0]}` }));
   if (report.slices) parts.push(counted("{count} slice", "{count} slices", { count: report.slices.length }));
+  if (report.input?.synthetic) parts.push(sentence("synthetic example"));
   when.textContent = ` ${parts.join(" · ")}`;
   item.append(pick, link, when);
   return item;

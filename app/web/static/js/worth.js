@@ -12,11 +12,10 @@ function right(found, other, frequency) {
 }
 
 export function tellWorth() {
-  const host = one("worth");
-  if (!host) return;
+  const [host, slider] = [one("worth"), one("prevalence")];
+  if (!slider) return; // Nothing was measured, or no call was made.
   const sensitivity = JSON.parse(host.dataset.sensitivity);
   const specificity = JSON.parse(host.dataset.specificity);
-  const slider = one("prevalence");
   const tell = () => {
     const prevalence = Number(slider.value) / 100;
     one("prevalence-value").textContent = slider.value;
