@@ -145,7 +145,9 @@ def test_cine_runs_and_stops(read: Page) -> None:
     read.keyboard.press("Home")
     read.keyboard.press(" ")
     read.wait_for_function("() => Number(document.getElementById('stage').dataset.slice) > 3")
+    expect(read.locator("#caption")).to_have_attribute("aria-live", "off")
     read.locator("#cine").click()
+    expect(read.locator("#caption")).to_have_attribute("aria-live", "polite")
     expect(read.locator("#cine")).to_have_attribute("aria-pressed", "false")
 
 

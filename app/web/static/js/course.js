@@ -4,12 +4,24 @@ import { sentence } from "./words.js";
 
 const STAGES = ["received", "waiting", "reading", "scoring"];
 
+/** Have a stage read out, once. */
+function tell(stage) {
+  const said = one("course-said");
+  if (said.textContent !== stage) said.textContent = stage;
+}
+
 /** Show a stage; of scoring, ``progress``: { scored, to_score, probability }. */
 export function showStage(stage, progress) {
   const at = STAGES.indexOf(stage);
   for (const item of one("steps").children) {
     const place = STAGES.indexOf(item.dataset.step);
     item.className = place < at ? "done" : place === at ? "now" : "";
+    if (place === at) {
+      item.setAttribute("aria-current", "step");
+      tell(item.textContent);
+    } else {
+      item.removeAttribute("aria-current");
+    }
   }
   if (stage !== "scoring" || !progress) return;
   const { scored, to_score: all, probability } = progress;

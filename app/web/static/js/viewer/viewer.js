@@ -104,6 +104,8 @@ export class Viewer {
 
   setCine(runs) {
     clearInterval(this.cine);
+    // Nobody can follow so many slices by ear.
+    one("caption").setAttribute("aria-live", runs ? "off" : "polite");
     this.cine = runs ? setInterval(() => this.go((this.index + 1) % this.slices.length), CINE_MS) : null;
     this.show();
   }
