@@ -67,6 +67,8 @@ def test_progress_is_seen_below_the_form_and_leads_to_the_result(
         send(page, pictures(exam_folder))
         expect(page.locator("#progress-figures")).to_contain_text("sent")
         expect(page.locator("#steps .now")).to_have_text("Scoring")
+        expect(page.locator("#steps [aria-current=step]")).to_have_text("Scoring")
+        expect(page.locator("#course-said")).to_have_text("Scoring")
         faults = severe(page)
         gate.set()
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
@@ -156,6 +158,23 @@ def test_what_may_have_arrived_is_sent_again_as_the_same_exam(
         expect(page.get_by_role("button", name="Diagnose this exam")).to_be_enabled()
 
     assert (len(keys), keys[0] != keys[1]) == (2, is_another)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (413, "Something in front of the service takes no upload of this size. Tell the operator"),
+        (403, "Something in front of the service turned the upload away. Tell the operator, with the number 403."),
+        (500, "The service gave no answer. Try again"),
+    ],
+)
+def test_what_something_in_front_of_the_service_answers_is_told_as_such(
+    page: Page, exam_folder: Path, status: int, words: str
+) -> None:
+    page.route("**/api/v1/exams", lambda route: route.fulfill(status=status, body="<html></html>"))
+    send(page, pictures(exam_folder)[:1])
+
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"\s+".join(map(re.escape, words.split()))))
 
 
 def test_an_example_is_tried(page: Page) -> None:

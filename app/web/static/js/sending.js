@@ -1,6 +1,7 @@
 // An upload with its speed, and an answer that is one of ours or says that there was none.
 
 import { ours, signIn } from "./service.js";
+import { sentence } from "./words.js";
 
 const RECENT_MS = 3000;
 
@@ -27,7 +28,7 @@ export function newKey() {
 
 /**
  * Send files as one exam; ``on.progress({ loaded, total, speed, left })`` while they go, then one of ``on.taken(address)``,
- * ``on.refused(problem or null, { isTheirs })``, ``on.lost()`` and ``on.cancelled()``. Returns a function that cancels it.
+ * ``on.refused(problem, { isTheirs })``, ``on.lost()`` and ``on.cancelled()``. Returns a function that cancels it.
  */
 export function sendExam(files, key, on) {
   const body = new FormData();
@@ -48,12 +49,27 @@ export function sendExam(files, key, on) {
     else if (request.status === 401) signIn();
     // A proxy gave no answer of ours: the exam may have arrived.
     else if (request.status === 502 || request.status === 504) on.lost();
-    else on.refused(problemIn(request), { isTheirs: request.status < 500 });
+    else on.refused(problemIn(request) ?? foreign(request.status), { isTheirs: request.status < 500 });
   });
   request.addEventListener("error", () => on.lost());
   request.addEventListener("abort", () => on.cancelled());
   request.send(body);
   return () => request.abort();
+}
+
+/** What to say of an answer that is not ours: something in front of the service gave it. */
+function foreign(status) {
+  if (status === 413) {
+    return {
+      title: sentence("Something in front of the service takes no upload of this size"),
+      advice: sentence("Tell the operator: the limit is not the service’s own."),
+    };
+  }
+  if (status >= 500) return { title: sentence("The service gave no answer"), advice: sentence("Try again in a while.") };
+  return {
+    title: sentence("Something in front of the service turned the upload away"),
+    advice: sentence("Tell the operator, with the number {status}.", { status }),
+  };
 }
 
 function problemIn(request) {

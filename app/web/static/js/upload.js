@@ -109,7 +109,7 @@ function send() {
     progress: showSending,
     taken: followExam,
     refused: (problem, { isTheirs }) => {
-      stop(problem ?? { title: sentence("The service gave no answer"), advice: sentence("Try again in a while.") });
+      stop(problem);
       if (isTheirs) key = newKey();
     },
     lost: () => {
