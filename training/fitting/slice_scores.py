@@ -28,7 +28,8 @@ class SliceScores:
         labels: int (slices,), 1 for COVID-19.
         parts: str (slices,), of ``training.records.catalog.Part``.
         logits: float32 (slices,), of the network, before calibration, of the slice as it would be served.
-        learned: bool (slices,), whether the network learned from it; a recipe may draw a few of the training part, or leave labels out.
+        learned: bool (slices,), whether the network learned from it; a recipe may draw a few of the training part, or leave
+            labels out.
     """
 
     files: np.ndarray
