@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,16 @@ def test_an_auc_rests_on_the_patients_of_the_rarer_class():
 
     assert separation(rule, lone, draws=50).as_sent.low is None
     assert separation(rule, few, draws=50).as_sent.low == pytest.approx(0.025 ** (1 / 3))
+
+
+def test_a_mean_auc_rests_on_the_data_set_with_the_fewest_and_not_on_those_of_one_class():
+    patients = patients_of(a_scored(strongest_tell=False))
+    ill = [p for p in patients if p.label == 1]
+    rule, others = CANDIDATES["mean logit"], [replace(p, cell="e", group=f"e{p.group}") for p in ill]
+    lone = replace(next(p for p in patients if p.label == 0), cell="e", group="lone")
+
+    assert separation(rule, [*patients, *others], draws=50).as_sent.low == pytest.approx(0.025 ** (1 / 10))
+    assert separation(rule, [*patients, *others, lone], draws=50).as_sent.low is None
 
 
 def a_scored_that_falls_on_average() -> Judged:

@@ -108,11 +108,19 @@ class Separation:
 def separation(rule: ExamRule, patients: Sequence[Patient], *, draws: int = DRAWS, seed: int = 0) -> Separation:
     """AUC by patient with bootstrap intervals, for mixtures and as sent."""
     sent = [p for p in patients if p.healthy_per_slice == 0]
-    groups = fewest_groups(_labels(sent), np.array([p.group for p in sent]))
+    groups = _fewest_patients(sent)
     mixed, as_sent = (_aucs(rule, which, draws=draws, seed=seed) for which in (patients, sent))
     return Separation(
         interval(mixed[0], mixed[1:], groups=groups), interval(as_sent[0], as_sent[1:], groups=groups), mixed[1:]
     )
+
+
+def _fewest_patients(patients: Sequence[Patient]) -> int:
+    """Of the data sets with both classes, those of the rarer class where they are fewest: the mean AUC rests on them."""
+    names = sorted({p.dataset for p in patients})
+    of_each = [[p for p in patients if p.dataset == name] for name in names]
+    counts = [fewest_groups(_labels(own), np.array([p.group for p in own])) for own in of_each]
+    return min((count for count in counts if count), default=0)
 
 
 def _aucs(rule: ExamRule, patients: Sequence[Patient], *, draws: int, seed: int) -> np.ndarray:
