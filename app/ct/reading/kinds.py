@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from app.ct.errors import NoFiles, UnevenExam, UnsupportedType
 from app.ct.reading.files import NamedFile, NumberedFile, named
 from app.ct.reading.metaimage import is_metaimage, values_among
+from app.ct.reading.names import SLICE_SUFFIX, NamesOfSlices
 from app.ct.reading.nifti import version_of
 from app.ct.words import counted, sentence
 from app.ct.workers.plain import carried
@@ -41,15 +42,6 @@ _ARCHIVED_SUFFIXES = re.compile(r"\.(jar|docx|xlsx)", re.IGNORECASE)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
-# Of a slice as DICOM, if it has any of its own; some name files by identifiers, which end in digits after a point.
-_DICOM_NAMED = r"dcm|dicom|dic|dc3|ima|img|acr|ct"
-_DICOM_SUFFIX = re.compile(rf"\.({_DICOM_NAMED})", re.IGNORECASE)
-_UNTOLD_SUFFIX = re.compile(r"|\.\d+")
-# A program's version has fewer numbers.
-_IDENTIFIER = re.compile(r"[0-9]+(\.[0-9]+){3,}")
-# What packs a slice adds to its name.
-_PACKED = re.compile(r"\.(gz|bz2|xz|zip|7z|rar)$", re.IGNORECASE)
-_SLICE_SUFFIX = re.compile(rf"\.({_DICOM_NAMED}|jpe?g|png|nii|gz|mha)", re.IGNORECASE)
 # Text in another coding than UTF-8 holds blanks and digits at least, and none of the control characters of pixels.
 _CONTROLS, _PLAIN, _LEAST_PLAIN = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]"), re.compile(rb"[\t\n\r -~]"), 0.1
 # What macOS and file servers put beside a file.
@@ -59,7 +51,7 @@ _SYSTEM_FILES = {".ds_store", "thumbs.db", "desktop.ini", "icon\r"}
 
 @carried
 class Kind(Enum):
-    """What a file is; ``LOST`` is readable text under a slice's name, such as an error page or a pointer to the slice."""
+    """What a file is; ``LOST`` is readable text under a slice's suffix, such as an error page or a pointer to the slice."""
 
     DICOM = auto()
     IMAGE = auto()
@@ -117,9 +109,12 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     # Among slices a lost one must not go missing; where there are none, it is a file of another kind.
     lost = Kind.JUNK if kinds.isdisjoint(_OF_SLICES) else Kind.UNKNOWN
     known = [replace(k, kind=lost) if k.kind is Kind.LOST else k for k in known]
+    leading = Kind.DICOM if Kind.DICOM in kinds else Kind.IMAGE
+    names = NamesOfSlices.of([path_of(k.file.name) for k in known if k.kind is leading])
+    if leading in kinds:
+        known = [replace(k, kind=Kind.UNKNOWN) if _is_lost(k, names) else k for k in known]
     junk = sum(k.kind is Kind.JUNK for k in known)
-    if Kind.DICOM in kinds:
-        names = _NamesOfSlices.of([path_of(k.file.name) for k in known if k.kind is Kind.DICOM])
+    if leading is Kind.DICOM:
         slices = tuple(k for k in known if _is_of_dicom(k, names))
         junk = sum(k.kind not in _BESIDE_DICOM for k in known) - sum(k.kind not in _BESIDE_DICOM for k in slices)
         return Sorted(Kind.DICOM, slices, junk, len(known) - len(slices) - junk)
@@ -140,47 +135,17 @@ def sort_files(files: Sequence[NamedFile]) -> Sorted:
     return Sorted(kind, tuple(k for k in known if k.kind is not Kind.JUNK), junk, 0)
 
 
-@dataclass(frozen=True)
-class _NamesOfSlices:
-    """What DICOM files are called, which tells whether another file is one that was lost.
-
-    Attributes:
-        suffixes: those they have, as far as these tell of slices: no pictures' ones, and no numbers.
-        folders: those they lie in and all above these, with their numbers made alike.
-    """
-
-    suffixes: frozenset[str]
-    folders: frozenset[str]
-
-    @classmethod
-    def of(cls, paths: Sequence[PurePosixPath]) -> "_NamesOfSlices":
-        """The names of DICOM files at ``paths``."""
-        suffixes = {path.suffix for path in paths}
-        folders = {_numberless(folder) for path in paths for folder in path.parents}
-        told = {s for s in suffixes if not (_UNTOLD_SUFFIX.fullmatch(s) or _SLICE_SUFFIX.fullmatch(s))}
-        return cls(frozenset(told), frozenset(folders))
-
-    def is_one(self, path: PurePosixPath) -> bool:
-        """Whether a name is one that only slices have, packed or not."""
-        bare = PurePosixPath(_PACKED.sub("", str(path)))
-        is_identifier = bool(_IDENTIFIER.fullmatch(bare.name))
-        return is_identifier or bare.suffix in self.suffixes or bool(_DICOM_SUFFIX.fullmatch(bare.suffix))
-
-    def may_be_one(self, path: PurePosixPath) -> bool:
-        """Whether it may be a slice's: by its name, or by its place where the name tells nothing.
-
-        Slices without a suffix lie in folders of slices, or above them; what lies elsewhere belongs to a viewer.
-        """
-        by_place = bool(_UNTOLD_SUFFIX.fullmatch(path.suffix)) and _numberless(path.parent) in self.folders
-        return by_place or self.is_one(path)
+def _is_lost(file: KnownFile, names: NamesOfSlices) -> bool:
+    """Whether a file is readable text under the name of a slice: what came instead of it, which must not go missing."""
+    path = path_of(file.file.name)
+    if file.kind is not Kind.JUNK or is_macos_companion(file.file.name) or not names.is_like_one(path):
+        return False
+    with file.file.open() as opened:
+        head = opened.read(_TOLD_BYTES)
+    return _is_text(head) and not _is_junk_name(path, head)
 
 
-def _numberless(folder: PurePosixPath) -> str:
-    """A folder's name that it shares with the other ones of a row, such as SE1, SE2."""
-    return re.sub(r"\d+", "0", str(folder))
-
-
-def _is_of_dicom(file: KnownFile, names: _NamesOfSlices) -> bool:
+def _is_of_dicom(file: KnownFile, names: NamesOfSlices) -> bool:
     """Whether a file beside DICOM files is one, or a damaged or packed one by its name, which must not go missing."""
     path = path_of(file.file.name)
     match file.kind:
@@ -216,7 +181,7 @@ def kind_told(name: str, head: bytes) -> Kind:
     may_be_slices = kind in _OF_SLICES
     if _is_junk_name(path_of(name), head) and not may_be_slices:
         return Kind.JUNK
-    is_lost = kind is Kind.JUNK and _is_text(head[:_TOLD_BYTES]) and _SLICE_SUFFIX.fullmatch(path_of(name).suffix)
+    is_lost = kind is Kind.JUNK and _is_text(head[:_TOLD_BYTES]) and SLICE_SUFFIX.fullmatch(path_of(name).suffix)
     return Kind.LOST if is_lost else kind
 
 

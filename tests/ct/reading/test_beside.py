@@ -70,7 +70,66 @@ def test_a_slice_that_was_lost_on_its_way_is_named_and_never_left_out(content):
             read_exam(sent([*beside, (name, content)]))
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.dcm", "a.jpg"])
+ROWS = [
+    "IM{:05d}",
+    "DICOM/ST1/SE1/IM{:05d}",
+    "{:06d}",
+    "IM.{}",
+    "1.2.840.113619.2.55.3.{}",
+    "DICOM/1.2.840.113619.2.55.3.{}",
+    "DICOM/{:08X}",
+    "SLICE{}/CT",
+    "3f2a{:04x}-77aa-4b1c-9d0e-{:012x}",
+    "{}.scan",
+    "IM{}.DCM;1",
+]
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("content", [*LOST, b'{"error":"upstream timed out"}', b"../../.git/annex/objects/Xk/3f/MD5E"])
+def test_a_lost_slice_is_named_where_its_name_is_one_of_a_row_of_slices(name, content):
+    slices = [(name.format(k, k), one) for k, one in enumerate(a_dicom_exam(slices=12), start=8)]
+    slices[4] = (slices[4][0], content)
+
+    with pytest.raises(Unreadable, match="File 5 of 12"):
+        read_exam(sent([*slices]))
+
+
+def test_a_lost_picture_is_named_where_its_name_is_one_of_a_row_of_pictures():
+    pictures = [(f"exam/{k}", a_png(a_picture(seed=k))) for k in range(11)]
+
+    with pytest.raises(Unreadable, match="File 12 of 12"):
+        read_exam(sent([*pictures, ("exam/11", LOST[0])]))
+    assert len(read_exam(sent([*pictures, ("README", LOST[0])])).slices) == 11
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LIESMICH",
+        "README",
+        "DICOM/ST1/SE1/README",
+        "DICOM/ST1/SE1/README2",
+        "viewer/IM5",
+        "IM5",
+        "DICOM/ST1/SE1/IM5.txt",
+        "DICOM/ST1/SE1/.IM5",
+        "__MACOSX/DICOM/ST1/SE1/IM5",
+        "DICOM/ST1/SE1/IM",
+        "2.0",
+    ],
+)
+def test_text_under_a_name_that_no_slice_has_is_left_out(name):
+    exam = read_exam(sent([*EXAM, (name, LOST[0])]))
+
+    assert (len(exam.slices), exam.warnings) == (4, ("1 file that is not a slice was left out.",))
+
+
+def test_text_with_a_suffix_of_documents_is_left_out_though_a_slice_has_it_too():
+    assert len(read_exam(sent([("slice.txt", EXAM[0][1]), *EXAM[1:], ("readme.txt", LOST[0])])).slices) == 4
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.dcm", "a.jpg", "1.2.840.113619.5"])
 def test_text_alone_is_of_a_kind_that_is_not_read_whatever_its_name(name):
     with pytest.raises(UnsupportedType, match="is not DICOM, JPEG"):
         read_exam(sent([(name, LOST[0])]))
