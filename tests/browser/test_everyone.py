@@ -78,3 +78,6 @@ def test_nothing_is_cut_off_at_the_side(page: Page, exam_folder: Path, width: in
         diagnose(page, pictures(exam_folder))
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    words = page.locator(".verdict-words").bounding_box()
+    assert words is not None
+    assert words["width"] > 250
