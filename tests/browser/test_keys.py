@@ -45,6 +45,8 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     page.locator("#comment").fill("a draft")
     page.goto("/covid")
     expect(page.locator(".history li a")).to_have_text(re.compile(r"Model: COVID-19, [\d.]+ %"))
+    named = re.compile(r"^First of two: Model: COVID-19, [\d.]+ % · \d{4}-\d\d-\d\d \d\d:\d\d UTC$")
+    expect(page.locator("[name=first]")).to_have_attribute("aria-label", named)
     assert page.evaluate("() => sessionStorage.length") == 1
     assert severe(page) == []
     assert page.evaluate("() => Object.keys(localStorage)") == []

@@ -23,6 +23,7 @@ from app.web.templating import templates
 from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
 from tests.web.conftest import Serve, Upload, serving
+from tests.web.keyed import a_key, sign_in
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +58,21 @@ async def test_the_example_is_diagnosed_and_named_synthetic(client: httpx.AsyncC
     assert report["input"]["synthetic"] is True
     assert report["input"]["warnings"][0].startswith("A synthetic exam")
     assert "A synthetic exam" in page
+
+
+async def test_an_example_is_marked_in_the_list_of_a_key(serve: Serve, upload: Upload, tmp_path: Path) -> None:
+    secret = a_key(tmp_path / "data")
+    async with serve() as client:
+        csrf = await sign_in(client, secret)
+        await client.post("/api/v1/exams", files=upload, headers={"X-CSRF-Token": csrf})
+        place = (await client.post(f"/covid/example?csrf={csrf}")).headers["location"]
+        async with client.stream("GET", place.replace("/covid/", "/api/v1/") + "/events") as events:
+            async for _ in events.aiter_lines():
+                pass
+        page = (await client.get("/covid")).text
+
+    assert page.count("/covid/exams/") == 2
+    assert page.count("synthetic example") == 1
 
 
 async def test_an_example_that_cannot_be_kept_leaves_nothing(
