@@ -126,9 +126,11 @@ $(RECIPE)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json
 	$(TRAIN) release $(WORK)/without-$* --name without-$* --to $(STAGE)
 	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
 
-# The served recipe judged on folds that nothing of a run saw, all folds together.
+# The served recipe judged on folds that nothing of a run saw, all folds together. Folds that are measured already lie in
+# training/folds, files and groups by a digest of their names; they go when the recipe changes.
 FOLDS ?= 3
-EACH_FOLD = $(patsubst %,$(WORK)/folds/%/metrics.json,$(shell seq $(FOLDS)))
+FOLD = $(or $(wildcard training/folds/$(FOLDS)/$(1)/metrics.json),$(WORK)/folds/$(1)/metrics.json)
+EACH_FOLD = $(foreach n,$(shell seq $(FOLDS)),$(call FOLD,$(n)))
 folds: $(EACH_FOLD)
 	$(TRAIN) pool $(patsubst %/metrics.json,%,$(EACH_FOLD)) -o $(RECIPE)/cross-validations/$(FOLDS)-folds
 	$(AMEND)
