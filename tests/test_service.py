@@ -109,7 +109,7 @@ def test_a_gap_within_the_lungs_leaves_a_verdict_inconclusive_and_is_warned_of(
 
 def test_a_gap_beside_the_lungs_changes_no_verdict(chest: list[NamedFile], tmp_path: Path) -> None:
     by_number = sorted(chest, key=lambda file: file.name)
-    found = diagnosed([by_number[0], *by_number[3:]], tmp_path)
+    found = diagnosed([*by_number[:27], *by_number[29:]], tmp_path)
 
     assert (found.diagnosis.verdict, found.diagnosis.held_back) == (Verdict.COVID_19, None)
 
