@@ -7,9 +7,9 @@ it explains fewer, if the gray levels of the overlap agree.
 Measured by ``python -m tests.proofs.copies`` on 4,573 slices of thirteen data sets (5 to 20 % cut off every side, half
 mirrored, scaled by .5 to 1.3, JPEG quality 50): found are 100 of 100 copies each of covid-ct, soares and luna and 99 of 100 of
 drenet (in all 399 of 400: at least .98, exact 95 % interval). Of 124,750 pairs of different patients in luna none is taken
-for a copy, of 264,677 in drenet none, of 146,522 in covid-ct two; these two, and the 21 pairs of groups found in other data
+for a copy, of 264,677 in drenet none, of 146,522 in covid-ct two; these two, and the 22 pairs of groups found in other data
 sets or across them, show one patient under two names to the eye: ten of the 16 slices of medseg48 are slices of covidhelper
-and ieee8023ct, cropped. In soares 203 pairs of different blocks are alike, half of them not next to each other: patients
+and ieee8023ct, cropped. In soares 211 pairs of different blocks are alike, half of them not next to each other: patients
 exported twice (negatives, blocks 13 and 15, 14 and 17, 12 and 15, 5 and 7). The limits were set on these very pictures. It takes
 about four minutes of one core.
 """
