@@ -98,6 +98,7 @@ class Exam:
         warnings: what the reader of the report should know about the input, in whole sentences.
         other_part: the body part that every slice names, where it is surely not the chest; None otherwise.
         is_oriented: whether it is known which sides of the pictures are the patient's right and front.
+        is_head_known: whether it is known that the first slice is the one nearest to the head.
     """
 
     slices: tuple[Slice, ...]
@@ -108,6 +109,7 @@ class Exam:
     warnings: tuple[Sentence, ...] = field(default=())
     other_part: str | None = None
     is_oriented: bool = False
+    is_head_known: bool = False
 
     def __post_init__(self) -> None:
         """An exam has at least one slice, and positions fall from head to feet."""

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
-from app.ct.exam import InputKind
 from app.ct.words import sentence
 from app.exam_folder import Wish
 from app.kept import KeptExam, Status
@@ -20,7 +19,7 @@ from app.web.pictures import FORGET
 from app.web.preferences import words_of
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
-from app.web.schemas import ExamReport, InputReport
+from app.web.schemas import ExamReport
 from app.web.templating import render
 from app.web.worth import worth_of
 
@@ -28,8 +27,6 @@ router = APIRouter(include_in_schema=False)
 
 REFRESH_S = 3
 STRONGEST = 6
-_HEAD_UNKNOWN = "which end is the head is not known"
-"""As reading warns of it (``app.ct.reading.order``): the report says it nowhere else."""
 
 
 def is_page(request: Request) -> bool:
@@ -94,16 +91,9 @@ async def post_delete(kept: FoundExam, parts: Wired) -> Response:
 async def get_compared(request: Request, parts: Wired, caller: Asking, first: str, second: str) -> Response:
     """Two diagnosed exams side by side."""
     (one, said), (other, also) = [await _diagnosed(parts, caller, exam_id) for exam_id in (first, second)]
-    knows = knows_head(one.input) and knows_head(other.input)
-    shown = {"first": one, "second": other, "said": {**said, **also}, "knows_head": knows}
+    knows_head = one.input.head_known and other.input.head_known
+    shown = {"first": one, "second": other, "said": {**said, **also}, "knows_head": knows_head}
     return render(request, "compare.html", shown)
-
-
-def knows_head(read: InputReport) -> bool:
-    """Whether it is known which end of an exam's slices is the head; pictures never tell."""
-    if read.kind is InputKind.VOLUME:
-        return read.oriented
-    return read.kind is InputKind.DICOM and not any(_HEAD_UNKNOWN in warning for warning in read.warnings)
 
 
 async def _diagnosed(parts: Parts, caller: Caller, exam_id: str) -> tuple[ExamReport, Said]:
@@ -146,7 +136,7 @@ def _result(request: Request, parts: Parts, kept: KeptExam, *, at: int | None) -
         "strongest": strongest(report.slices, most=STRONGEST),
         "current": report.slices[index],
         "is_single": len(report.slices) == 1,
-        "knows_head": knows_head(report.input),
+        "knows_head": report.input.head_known,
         "reviews": parts.store.reviews.of_exam(report.id),
         "worth": worth_of(report, manifest.measured) if manifest and manifest.sha256 == report.model.sha256 else None,
     }

@@ -145,6 +145,7 @@ def _input(diagnosed: Diagnosed, sha256: str | None) -> InputReport:
         scored=len(diagnosed.scores.indices),
         order=exam.order,
         oriented=exam.is_oriented,
+        head_known=exam.is_head_known,
         synthetic=diagnosed.synthetic,
         series=series,
         warnings=list(diagnosed.warnings),

@@ -88,6 +88,9 @@ class InputReport(BaseModel):
     oriented: bool = Field(
         default=False, description="Whether it is known which sides of the pictures are the patient's right and front."
     )
+    head_known: bool = Field(
+        default=False, description="Whether it is known that the first slice is the one nearest to the head."
+    )
     synthetic: bool = Field(default=False, description="The page's example: drawn by the service, nobody's lungs.")
     series: SeriesReport | None
     warnings: list[str]

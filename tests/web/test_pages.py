@@ -14,11 +14,8 @@ import httpx
 import pytest
 
 from app import NOTICE
-from app.ct.exam import InputKind, Order
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
-from app.web.pages import knows_head
-from app.web.schemas import InputReport
 from app.web.templating import templates
 from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
@@ -249,22 +246,6 @@ async def test_pictures_never_tell_which_end_is_the_head(client: httpx.AsyncClie
 
     assert FIRST[0] in page
     assert [words for words in HEAD if words in page] == []
-
-
-@pytest.mark.parametrize(("oriented", "known"), [(True, True), (False, False)])
-async def test_a_volume_tells_which_end_is_the_head_where_it_says_how_it_lies(*, oriented: bool, known: bool) -> None:
-    read = InputReport(
-        kind=InputKind.VOLUME,
-        files=1,
-        slices=9,
-        scored=9,
-        order=Order.POSITION,
-        oriented=oriented,
-        series=None,
-        warnings=[],
-    )
-
-    assert knows_head(read) is known
 
 
 async def test_a_comparison_warns_where_an_exam_may_stand_upside_down(

@@ -11,9 +11,9 @@ from app.ct.exam import Exam, Slice
 from app.ct.exam_rule import ExamRule
 from app.ct.phantom import phantom
 from app.ct.phantom.lesions import COUNTS
-from app.ct.selection import evenly_chosen, lung_area, select_slices
+from app.ct.selection import LEAST_MEASURED, evenly_chosen, lung_area, select_slices
 
-SCORED = (16, 32, 64, None)
+SCORED = (LEAST_MEASURED, 32, 64, None)
 """Slices scored of one exam; None for all."""
 _OTHER = 32
 _SHIFTS = (0.05, 0.25, 0.75, 0.95)

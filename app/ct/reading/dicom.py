@@ -93,6 +93,7 @@ def read_dicom(
         ),
         other_part=None if asked else part,
         is_oriented=all(h.orientation for h in series.headers),
+        is_head_known=series.is_head_known,
     )
 
 

@@ -27,12 +27,14 @@ class Ordered:
         headers: in order.
         z_mm: position of each along the slice normal, falling; None where the order is not by position.
         order: what they were ordered by.
+        is_head_known: whether that tells which end is the head.
         warnings: whole sentences.
     """
 
     headers: tuple[Header, ...]
     z_mm: tuple[float | None, ...]
     order: Order
+    is_head_known: bool
     warnings: tuple[Sentence, ...]
 
 
@@ -42,13 +44,15 @@ def ordered(headers: Sequence[Header]) -> Ordered:
     if _tell_apart(list(by_position), enough=_MANY_PLACES):
         ranked = sorted(zip(by_position, headers, strict=True), key=lambda pair: (-(pair[0] or 0.0), tie(pair[1])))
         z_mm = [z for z, _ in ranked if z is not None]
-        return Ordered(tuple(h for _, h in ranked), tuple(z_mm), Order.POSITION, _position_warnings(z_mm))
+        by_rank = tuple(h for _, h in ranked)
+        return Ordered(by_rank, tuple(z_mm), Order.POSITION, is_head_known=True, warnings=_position_warnings(z_mm))
     order, by_fallback = _fallback(headers)
     if order is not Order.SLICE_LOCATION and _rises(by_fallback):
         by_fallback.reverse()
     is_head_known = order is Order.SLICE_LOCATION or bool(_places_of_some(headers))
     warnings = (_without_positions(order, is_head_known=is_head_known),) if len(headers) > 1 else ()
-    return Ordered(tuple(by_fallback), (None,) * len(headers), order, warnings)
+    nowhere = (None,) * len(headers)
+    return Ordered(tuple(by_fallback), nowhere, order, is_head_known=is_head_known, warnings=warnings)
 
 
 def _without_positions(order: Order, *, is_head_known: bool) -> Sentence:

@@ -91,6 +91,7 @@ def read_volume(
         files=total,
         warnings=warnings,
         is_oriented=layout.has_directions,
+        is_head_known=layout.has_directions,
     )
 
 

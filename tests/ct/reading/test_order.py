@@ -108,7 +108,10 @@ def test_without_all_positions_those_that_are_known_tell_where_the_head_is(direc
 def test_where_nothing_tells_which_end_is_the_head_that_is_said(tags, is_said):
     parts = [a_dicom(z_mm=None, stored=a_picture(seed=i), **t) for i, t in enumerate(tags)]
 
-    assert ("which end is the head is not known" in read_exam(files(*parts)).warnings[0]) == is_said
+    exam = read_exam(files(*parts))
+
+    assert ("which end is the head is not known" in exam.warnings[0]) == is_said
+    assert exam.is_head_known is not is_said
 
 
 def test_positions_that_are_not_believed_tell_no_direction():

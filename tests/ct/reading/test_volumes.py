@@ -49,6 +49,7 @@ def assert_same(read: Exam, expected: Exam) -> None:
     """The same pictures in the same order, as far apart."""
     assert (read.kind, read.order, len(read.slices)) == (InputKind.VOLUME, Order.POSITION, len(expected.slices))
     assert read.is_oriented
+    assert read.is_head_known
     for a, b in zip(read.slices, expected.slices, strict=True):
         assert np.array_equal(a.gray, b.gray)
         assert a.pixel_spacing_mm == pytest.approx(b.pixel_spacing_mm, rel=1e-4)
@@ -384,6 +385,7 @@ def test_a_metaimage_that_does_not_say_how_it_lies_is_not_oriented():
     exam = read_exam(files(a_mha(cut(), TransformMatrix=None)))
 
     assert not exam.is_oriented
+    assert not exam.is_head_known
     assert any("does not say how it lies in the patient" in said for said in exam.warnings)
 
 
