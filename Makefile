@@ -127,7 +127,7 @@ $(RECIPE)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json
 	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
 
 # The served recipe judged on folds that nothing of a run saw, all folds together. Folds that are measured already lie in
-# training/folds, files and groups by a digest of their names; they go when the recipe changes.
+# training/folds (python -m training.studies.kept_fold WORK/folds/1 training/folds/3/1); they go when the recipe changes.
 FOLDS ?= 3
 FOLD = $(or $(wildcard training/folds/$(FOLDS)/$(1)/metrics.json),$(WORK)/folds/$(1)/metrics.json)
 EACH_FOLD = $(foreach n,$(shell seq $(FOLDS)),$(call FOLD,$(n)))

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from tests.training.runs import an_evaluation
 from training.run import Evaluation, RunError
+from training.studies.kept_fold import keep_fold
 from training.studies.pool import pool
 
 Row = tuple[str, int, float | None, str]
@@ -86,9 +87,24 @@ def test_folds_of_different_recipes_are_refused(tmp_path):
 )
 def test_what_are_no_folds_is_refused(tmp_path, rows, weights, why):
     folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", rows, weights=weights)]
+    keep_fold(folds[0], tmp_path / "kept")
 
-    with pytest.raises(RunError, match=why):
-        pool(folds, tmp_path / "out")
+    for first in (folds[0], tmp_path / "kept"):
+        with pytest.raises(RunError, match=why):
+            pool([first, folds[1]], tmp_path / "out")
+
+
+def test_a_fold_that_was_kept_holds_no_name_and_counts_alike(tmp_path):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+    told = json.loads((folds[0] / "metrics.json").read_text())
+    (folds[0] / "metrics.json").write_text(json.dumps(told | {"refusals": [{"file": "d/x.png", "why": "no-lung"}]}))
+    keep_fold(folds[0], tmp_path / "kept")
+
+    rows = list(csv.DictReader((tmp_path / "kept/scores.csv").read_text().splitlines()))
+
+    assert "x.png" not in (tmp_path / "kept/metrics.json").read_text()
+    assert {len(row["file"]) for row in rows} | {len(row["group"]) for row in rows} == {16}
+    assert pool([tmp_path / "kept", folds[1]], tmp_path / "a") == pool(folds, tmp_path / "b")
 
 
 def test_one_evaluation_is_no_cross_validation(tmp_path):

@@ -18,6 +18,7 @@ from app import NOTICE
 from training.measuring.evaluate import SCORES, verdicts
 from training.metrics.evaluation import DRAWS, Sample, as_numbers, measure, share
 from training.run import METRICS, Evaluation, RunError
+from training.studies.kept_fold import digest_of
 
 _COLUMNS = ("file", "label", "probability", "refused", "dataset", "group", "verdict")
 
@@ -28,7 +29,8 @@ class Fold:
 
     Attributes:
         told: of ``metrics.json``.
-        files, datasets, groups: str (cases,).
+        files, groups: str (cases,), digests of their names: a fold that was kept has no others.
+        datasets: str (cases,).
         labels: int (cases,), 1 for COVID-19.
         probabilities: float (cases,), of COVID-19; nan where it could not be scored.
         refused: bool (cases,), whether serving would refuse it.
@@ -61,6 +63,7 @@ class Fold:
         files, labels, probabilities, refused, datasets, groups, said = (
             np.array(column) for column in zip(*rows, strict=True)
         )
+        files, groups = (np.array([digest_of(str(name)) for name in names]) for names in (files, groups))
         scores = np.array([float(p) if p else np.nan for p in probabilities])
         return cls(told, files, datasets, groups, labels.astype(int), scores, refused == "1", said)
 
