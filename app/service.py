@@ -52,7 +52,7 @@ class SliceClassifier(Protocol):
         """What it computes in on this machine."""
 
     def score_chunks(
-        self, exam: Exam, indices: Sequence[int], *, chunk: int = 8, workers: Workers = ON_THE_SPOT
+        self, exam: Exam, indices: Sequence[int], *, chunk: int | None = None, workers: Workers = ON_THE_SPOT
     ) -> Iterator[SliceScores]:
         """Scores of ``indices``, a few at a time."""
 

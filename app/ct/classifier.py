@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from app.ct.affected import LungAreas, lung_areas
-from app.ct.engines import Engine
+from app.ct.engines import BATCH, GPU_BATCH, Engine
 from app.ct.engines.turns import Turns
 from app.ct.errors import BrokenModel, EngineUnavailable
 from app.ct.exam import Exam, Slice
@@ -22,7 +22,6 @@ from app.ct.scores import SliceScores
 from app.ct.workers import ON_THE_SPOT, Workers, taken
 
 WEIGHTS_FILE, SELFTEST_FILE = "weights.safetensors", "selftest.safetensors"
-_CHUNK = 8
 _ALIKE = 0.98
 """Least correlation of the self-test's maps with those recorded; rounding to bfloat16 leaves above .999."""
 
@@ -64,7 +63,7 @@ class Classifier:
         training = TrainingSlices.load(folder / manifest.fitness.file)
         if (training.masked is None) != (manifest.fitness.masked_distance_limit is None):
             raise BrokenModel("Training features and limits do not fit together.")
-        classifier = cls(manifest, _make_engine(folder, manifest, engine), training)
+        classifier = cls(manifest, make_engine(folder, manifest, engine), training)
         classifier.self_test(folder)
         return classifier
 
@@ -103,24 +102,25 @@ class Classifier:
         return largest
 
     def _tolerance(self) -> float:
-        if self.engine_name == "openvino":
-            return self.manifest.engines["openvino"].choices[self.precision].tolerance
-        return self.manifest.tolerance
+        if self.engine_name == "keras" and self.precision == "f32":
+            return self.manifest.tolerance
+        return self.manifest.engines["openvino"].choices[self.precision].tolerance
 
     def score_chunks(
-        self, exam: Exam, indices: Sequence[int], *, chunk: int = _CHUNK, workers: Workers = ON_THE_SPOT
+        self, exam: Exam, indices: Sequence[int], *, chunk: int | None = None, workers: Workers = ON_THE_SPOT
     ) -> Iterator[SliceScores]:
         """Score slices in chunks, each spread over the exam, so that early chunks already speak for the whole.
 
         Args:
             exam: read and ordered.
             indices: which slices, as ``select_slices`` gives them.
-            chunk: slices at a time.
+            chunk: slices at a time; by default as many as the engine runs at once.
             workers: prepare the slices, those of the next chunks while the network runs.
 
         Yields:
             Scores of up to ``chunk`` slices; ``SliceScores.joined`` of all is the whole.
         """
+        chunk = chunk or (GPU_BATCH if self.on_gpu else BATCH)
         spread = _spread_out(len(indices))
         parts = [sorted(indices[k] for k in spread[start : start + chunk]) for start in range(0, len(spread), chunk)]
         slices = [exam.slices[i] for part in parts for i in part]
@@ -207,7 +207,12 @@ def _check_listed(manifest: Manifest) -> None:
         raise BrokenModel(f"The manifest has no digest of {', '.join(missing)}.")
 
 
-def _make_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
+def make_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
+    """The engine ``openvino``, ``keras`` or what ``auto`` takes here, with the model's weights.
+
+    Raises:
+        EngineUnavailable: it is not installed, or the model has no files for it.
+    """
     if name == "auto":
         name = "keras" if _gpu_usable() or "openvino" not in manifest.engines else "openvino"
     if name == "openvino":
@@ -231,10 +236,10 @@ def _openvino(folder: Path, manifest: Manifest) -> Engine:
 
 def _keras(folder: Path, manifest: Manifest) -> Engine:
     try:
-        from app.ct.engines.keras import KerasEngine
+        from app.ct.engines.keras import KerasEngine, fastest_allowed
     except ImportError as error:
         raise EngineUnavailable("Keras and TensorFlow are not installed.") from error
-    return KerasEngine(manifest.network, folder / WEIGHTS_FILE)
+    return KerasEngine(manifest.network, folder / WEIGHTS_FILE, precision=fastest_allowed(manifest))
 
 
 def _gpu_usable() -> bool:

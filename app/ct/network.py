@@ -8,7 +8,8 @@ The input is the prepared gray picture itself, 0..255; the ImageNet ("caffe") no
 Source: He et al., "Deep residual learning for image recognition", CVPR 2016.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import keras
@@ -23,6 +24,17 @@ CAFFE_LAYER, EVIDENCE_LAYER = "caffe_normalization", "head_evidence_logit_conv"
 _EPSILON = 1.001e-5
 _STAGES = {2: (64, 3, 1), 3: (128, 4, 2), 4: (256, 6, 2), 5: (512, 3, 2)}
 """Width, number of blocks and stride of each stage."""
+
+
+@contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """What is built within computes so: Keras's dtype policy, such as ``mixed_bfloat16``."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def caffe_normalization(gray: Tensor) -> Tensor:

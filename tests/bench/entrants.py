@@ -112,15 +112,16 @@ def keras_entrants(folder: Path, manifest: Manifest) -> list[Entrant]:
 
 def _keras_engine(folder: Path, manifest: Manifest) -> Run:
     """As served: on a GPU every batch is filled up, so each size gets an engine of its own there."""
-    from app.ct.engines.keras import KerasEngine
+    from app.ct.engines.keras import KerasEngine, fastest_allowed
 
+    precision = fastest_allowed(manifest)
     engines: dict[int | None, KerasEngine] = {}
 
     def run(images: np.ndarray) -> np.ndarray:
         size = len(images) if gpu_name() else None
         if size not in engines:
-            batch = {} if size is None else {"batch": size}
-            engines[size] = KerasEngine(manifest.network, folder / WEIGHTS_FILE, **batch)
+            weights = folder / WEIGHTS_FILE
+            engines[size] = KerasEngine(manifest.network, weights, precision=precision, batch=size)
         return engines[size](images).logit
 
     return run

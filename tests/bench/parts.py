@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from app.ct.classifier import Classifier
+from app.ct.classifier import Classifier, make_engine
 from app.ct.engines import Engine
 from app.ct.fitness import TrainingSlices
 from app.ct.manifest import Manifest
@@ -55,7 +55,7 @@ class Bench:
     @cached_property
     def engine(self) -> Engine:
         """Loaded when it is first needed in this process: on a GPU it would leave little room to a server."""
-        return stages.load_engine(self.model, self.manifest, self.runs.engine)
+        return make_engine(self.model, self.manifest, self.runs.engine)
 
     @cached_property
     def chest(self) -> Phantom:
@@ -99,7 +99,7 @@ class Bench:
         with self._workers() as workers:
             served, reference = (
                 DiagnosisService(self._classifier(engine), limits=Limits(), workers=workers)
-                for engine in (self.engine, stages.load_engine(self.model, self.manifest, "keras"))
+                for engine in (self.engine, stages.reference_engine(self.model, self.manifest))
             )
             found = measure_agreement(self.sent.exams, served, reference, on_exam=self.tell)
         return Part(Name.AGREEMENT, found, [agreement_table(found, engine=self.runs.engine)], agreement_figures(found))

@@ -101,33 +101,30 @@ class TimedEngine:
             self.seconds += time.perf_counter() - start
 
 
-def load_engine(folder: Path, manifest: Manifest, name: str) -> Engine:
-    """The engine ``openvino`` or ``keras`` of a model.
+def reference_engine(folder: Path, manifest: Manifest) -> Engine:
+    """Keras in float32.
 
     Raises:
-        EngineUnavailable: the model has no files for it, or it is not installed.
+        EngineUnavailable: it is not installed.
     """
     try:
-        if name == "keras":
-            from app.ct.engines.keras import KerasEngine
-
-            return KerasEngine(manifest.network, folder / WEIGHTS_FILE)
-        from app.ct.engines.openvino import OpenVinoEngine
+        from app.ct.engines.keras import KerasEngine
     except ImportError as error:
-        raise EngineUnavailable(f"The engine {name} is not installed.") from error
-    precision = precision_of(manifest, name)
-    return OpenVinoEngine(folder / manifest.engines["openvino"].choices[precision].file, precision)
+        raise EngineUnavailable("The engine keras is not installed.") from error
+    return KerasEngine(manifest.network, folder / WEIGHTS_FILE)
 
 
 def precision_of(manifest: Manifest, name: str) -> Precision:
     """What an engine computes in with these weights on this machine.
 
     Raises:
-        EngineUnavailable: as ``load_engine``.
+        EngineUnavailable: it is not installed, or the model has no files for it.
     """
-    if name == "keras":
-        return "f32"
     try:
+        if name == "keras":
+            from app.ct.engines.keras import fastest_allowed
+
+            return fastest_allowed(manifest)
         from app.ct.engines.openvino import native_precisions
     except ImportError as error:
         raise EngineUnavailable(f"The engine {name} is not installed.") from error

@@ -170,6 +170,17 @@ def test_a_slice_with_blackened_surroundings_is_compared_with_its_own_kind():
     assert distance[1] > 10 * distance[0]
 
 
+@pytest.mark.parametrize(("on_gpu", "chunks"), [(False, [8] * 4 + [1]), (True, [32, 1])])
+def test_chunks_are_what_the_device_runs_at_once(on_gpu, chunks):
+    engine = Same()
+    engine.on_gpu = on_gpu
+    exam = phantom(slices=33, size=128).exam()
+
+    scored = Classifier(a_manifest(), engine, some_training_slices()).score_chunks(exam, range(33))
+
+    assert [len(part.indices) for part in scored] == chunks
+
+
 def test_a_slice_without_lungs_is_told_so(classifier):
     scores = classifier.score([Slice(np.full((64, 64), 130, np.uint8))])
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import keras
 import numpy as np
 
+from app.ct.network import computing_in
 from training.learning.averaging import averaged
 from training.learning.checkpoint import FILE_NAME, load_state, load_weights_of, read_told, save_state, save_weights_of
 from training.learning.history import CURVES, EVENTS, Bar, EventLog, History, progress_bar
@@ -96,13 +97,9 @@ class LearningSettings:
 @contextmanager
 def building(settings: LearningSettings) -> Iterator[None]:
     """A network built inside starts from the settings' seed and computes in their precision."""
-    before = keras.config.dtype_policy()
     keras.utils.set_random_seed(settings.seed)
-    keras.config.set_dtype_policy(settings.precision)
-    try:
+    with computing_in(settings.precision):
         yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def shuffled(count: int, *, seed: int, epoch: int) -> np.ndarray:

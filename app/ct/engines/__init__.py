@@ -9,6 +9,8 @@ import numpy as np
 from app.ct.precision import Precision
 
 OUTPUTS = ("logit", "evidence", "share", "features")
+BATCH, GPU_BATCH = 8, 32
+"""Slices at a time: more gain a CPU nothing, and other exams wait for them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,6 @@ class Engine(Protocol):
         """Run the network.
 
         Args:
-            images: uint8 (slices, size, size), any number of slices.
+            images: uint8 (slices, size, size), any number of slices; they are run in batches.
         """
         ...

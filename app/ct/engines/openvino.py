@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino
 
-from app.ct.engines import OUTPUTS, NetworkOutput
+from app.ct.engines import BATCH, OUTPUTS, NetworkOutput
 from app.ct.precision import Precision
 from app.ct.processors import cpus
 
 if TYPE_CHECKING:
     import keras
 
-_BATCH = 8
 _HINTS: dict[Precision, str] = {"f32": "f32", "bf16": "bf16", "int8": "bf16"}
 """What a graph computes in where it is not quantized; without bfloat16 OpenVINO takes float32, which is as good."""
 _INT8_INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8")
@@ -44,7 +43,7 @@ class OpenVinoEngine:
 
     def __call__(self, images: np.ndarray) -> NetworkOutput:
         """Run the network; see ``Engine``."""
-        batches = [images[k : k + _BATCH] for k in range(0, len(images), _BATCH)]
+        batches = [images[k : k + BATCH] for k in range(0, len(images), BATCH)]
         return NetworkOutput.joined([self._run(batch) for batch in batches])
 
     def _run(self, batch: np.ndarray) -> NetworkOutput:
