@@ -3,16 +3,19 @@
 Of each slice a few figures are kept, never its maps: a set of masks may hold thousands of slices.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from app.ct.exam import Slice
 from app.ct.heatmap import Box, enlarged
 from training.measuring.localization import Mapped, figures_of, means, relative
 from training.metrics.evaluation import as_numbers
 from training.records.catalog import CatalogError, Record
+from training.records.files import is_volume
+from training.records.mask_volumes import MaskVolume
 from training.records.masks import read_mask
 
 
@@ -53,20 +56,35 @@ class Located:
     evidence: Mapping[str, float] | None = None
 
 
-_OF_SEVERAL = "The record holds several slices, and its mask is of one."
+LesionsOf = Callable[[Slice], np.ndarray]
+"""Where lesions are on a slice, bool (height, width); raises ``CatalogError`` where that cannot be told."""
 
 
-def not_located(record: Record) -> Located:
-    """Of a record that has a mask but holds several slices."""
-    return Located(record, problem=_OF_SEVERAL)
+def lesions_of(record: Record, *, slices: int) -> LesionsOf:
+    """What a record's mask shows on its slices.
 
+    Args:
+        record: with a mask: a picture of its one slice, or a volume.
+        slices: how many the record holds.
 
-def locate(record: Record, maps: SliceMap) -> Located:
-    """Measure the maps of a slice by its record's mask; one that cannot be used is told, and nothing measured."""
+    Raises:
+        CatalogError: the mask is of one slice and the record holds several, or it cannot be read.
+    """
     if record.mask is None:
         raise ValueError("the record has no mask")
+    file, mask = record.file, record.mask
+    if is_volume(mask):
+        volume = MaskVolume.read(mask)
+        return lambda one: volume.at(one.z_mm, (one.height, one.width))
+    if slices > 1:
+        raise CatalogError("The record holds several slices, and its mask is of one.")
+    return lambda one: read_mask(mask, (one.height, one.width), of=file)
+
+
+def locate(record: Record, maps: SliceMap, lesions: LesionsOf, one: Slice) -> Located:
+    """Measure the maps of a slice by what the mask shows on it; where it cannot be used that is told, and nothing measured."""
     try:
-        lesion = read_mask(record.mask, maps.shape, of=record.file)
+        lesion = lesions(one)
     except CatalogError as error:
         return Located(record, problem=str(error))
     if not lesion.any():

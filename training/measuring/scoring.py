@@ -17,7 +17,7 @@ from app.ct.manifest import FitnessSpec, Manifest
 from app.ct.preprocessing import make_preprocessor
 from app.ct.scores import SliceScores
 from training.measuring.choosing import Machine, slices_at_most, slices_to_score
-from training.measuring.masks import Located, SliceMap, locate, not_located
+from training.measuring.masks import Located, SliceMap, lesions_of, locate
 from training.records.catalog import CatalogError, Record
 
 _BATCH = 32
@@ -144,10 +144,8 @@ def _exam(record: Record, scorer: Scorer) -> Scored:
         held_back=chosen.held_back,
     )
     strongest = int(np.argmax(scores.logits))
-    if len(exam.slices) == 1:
-        located = _located(record, scores, 0, exam.slices[0], manifest=scorer.manifest)
-    else:
-        located = (not_located(record),) if record.mask else ()
+    slices = [exam.slices[index] for index in scores.indices]
+    located = _located(record, scores, slices, of=len(exam.slices), manifest=scorer.manifest)
     shown = _shown(record, scores, strongest, index=scores.indices[strongest])
     return replace(judged, located=located, shown=shown)
 
@@ -178,7 +176,7 @@ def _batch(records: Sequence[Record], scorer: Scorer, *, first: int) -> Iterator
         refused = refused or _unlike(scores.distance[place : place + 1])
         logits = scores.logits[place : place + 1]
         judged = _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest)
-        located = _located(record, scores, place, one, manifest=scorer.manifest)
+        located = _located(record, scores, [one], of=1, manifest=scorer.manifest, first=place)
         yield replace(judged, located=located, shown=_shown(record, scores, place, index=0))
         place += 1
 
@@ -258,13 +256,32 @@ def _judged(
     )
 
 
-def _located(record: Record, scores: SliceScores, place: int, one: Slice, *, manifest: Manifest) -> tuple[Located, ...]:
-    """What the record's mask says of the slice's maps; nothing where it has none."""
+def _located(
+    record: Record, scores: SliceScores, slices: Sequence[Slice], *, of: int, manifest: Manifest, first: int = 0
+) -> tuple[Located, ...]:
+    """What the record's mask says of the maps of its slices; nothing where it has none.
+
+    Args:
+        record: that holds the slices.
+        scores: of them, from place ``first`` on.
+        slices: that were scored.
+        of: how many slices the record holds.
+        manifest: of the model.
+    """
     if record.mask is None:
         return ()
-    box, shape = _box(scores, place), (one.height, one.width)
-    maps = SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
-    return (locate(record, maps),)
+    try:
+        lesions = lesions_of(record, slices=of)
+    except CatalogError as error:
+        return (Located(record, problem=str(error)),)
+    found = []
+    for place, one in enumerate(slices, start=first):
+        box, shape = _box(scores, place), (one.height, one.width)
+        maps = SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
+        found.append(locate(record, maps, lesions, one))
+    # What is wrong with one mask is told once, not of every slice.
+    problems = dict.fromkeys(one.problem for one in found if one.problem)
+    return (*(one for one in found if not one.problem), *(Located(record, problem=why) for why in problems))
 
 
 def _lung(one: Slice, manifest: Manifest) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from typing import Self
 from app.ct.errors import CovidCTError
 from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
-from training.records.files import HEADER_SUFFIX, files_of, is_archive, is_data_of, is_volume, members
+from training.records.files import beside_header, files_of, is_archive, is_volume, members
 from training.records.labels import label_given
 from training.records.tables import as_written, filled_rows, known
 
@@ -66,7 +66,7 @@ class Record:
         split: the data set's official part; without that column, a folder of ``file`` named train, val or test; empty where
             it has none.
         flags: traps noted by the data set, such as ``tiny``.
-        mask: lesion mask of the image's size, 0 outside the lesions.
+        mask: lesion mask, 0 outside the lesions: of the image's size, or of an exam a volume that lies as it does.
         source: where the data set has it from.
         part: what the record may be used for; None before ``prepare``.
         extra: further columns of the manifest, by name.
@@ -129,10 +129,7 @@ class Record:
             return read_exam(members(self.file))
         if self.file.is_dir():
             return read_exam(files_of(self.file))
-        paths = [self.file]
-        if self.file.suffix.lower() == HEADER_SUFFIX and self.file.is_file():
-            paths += [p for p in sorted(self.file.parent.iterdir()) if is_data_of(p, self.file)]
-        return read_exam([NamedFile(p.name, p) for p in paths])
+        return read_exam([NamedFile(p.name, p) for p in beside_header(self.file)])
 
     def value(self, column: str) -> str:
         """What the record holds in a column of the manifest, as text; empty where there is nothing."""

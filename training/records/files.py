@@ -32,6 +32,13 @@ def is_data_of(path: Path, header: Path) -> bool:
     return path.stem == header.stem and path.suffix.lower() in DATA_SUFFIXES
 
 
+def beside_header(path: Path) -> list[Path]:
+    """A file, and where it is the header of a volume (MetaImage) the files beside it that may hold the pixels."""
+    if path.suffix.lower() != HEADER_SUFFIX or not path.is_file():
+        return [path]
+    return [path, *(p for p in sorted(path.parent.iterdir()) if is_data_of(p, path))]
+
+
 def files_of(folder: Path) -> list[NamedFile]:
     """The files in a folder, at any depth, by their paths in it, as serving names them: two folders may each hold a ``1.dcm``.
 

@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from app.ct.errors import ExamError, Unreadable
 from app.ct.words import sentence
 from training.records.catalog import CATALOG, Catalog, CatalogError, Record
 from training.records.duplicates import Fingerprint
+from training.records.files import is_volume
 from training.records.leaks import Look, alike, same_pictures, to_drop
+from training.records.mask_volumes import MaskVolume
 from training.records.merging import groups_of_patients, merged, whole_patients
 from training.records.prepared import Prepared, as_numbers
 from training.records.prepared_page import page
@@ -89,8 +92,7 @@ def prepare(
     if lost := [look.record.file.name for look in kept if look.record.mask is None and look.record.file in masked]:
         named = ", ".join([*lost[:_NAMED], "…"] if len(lost) > _NAMED else lost)
         report["remarks"].append(
-            f"{len(lost)} masks cannot be read as PNG or JPEG, or have another size than their image, and are not used: "
-            f"of {named}."
+            f"{len(lost)} masks cannot be read, or have another size than their image, and are not used: of {named}."
         )
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (work / PAGE).write_text(page(report), encoding="utf-8")
@@ -128,17 +130,19 @@ def _look(record: Record) -> Look:
     slices = [s.gray for s in record.read().slices]
     if len(slices) > 1 and not record.is_exam:
         raise Unreadable(sentence("One file holds several slices: give it a folder of its own, as an exam."))
-    if record.mask is not None and _size(record.mask) != slices[0].shape:
+    if record.mask is not None and not _has_use(record.mask, slices):
         # The picture is as good without it.
         record = replace(record, mask=None)
     features = trivial_features(slices[len(slices) // 2], record.original_size)
     return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
 
 
-def _size(mask: Path) -> tuple[int, int] | None:
-    """Height and width; None of what cannot be read."""
+def _has_use(mask: Path, slices: Sequence[np.ndarray]) -> bool:
+    """Whether a mask can be read, and is of the size of the slices."""
     try:
+        if is_volume(mask):
+            return len(slices) > 1 and MaskVolume.read(mask).lesions[0].shape == slices[0].shape
         with Image.open(mask, formats=("PNG", "JPEG")) as picture:
-            return picture.height, picture.width
-    except (OSError, Image.DecompressionBombError):
-        return None
+            return len(slices) == 1 and (picture.height, picture.width) == slices[0].shape
+    except (CatalogError, OSError, Image.DecompressionBombError):
+        return False

@@ -82,7 +82,7 @@ def _others(records: Sequence[Record], measure: Sequence[Path]) -> dict[str, lis
     """Records with masks that were not fitted, by data set."""
     fitted = {record.file for record in records if teaches_extent(record)}
     every = {r.file: r for r in (*records, *(r for path in measure for r in Catalog.read(path).records))}
-    left = [r for r in every.values() if r.mask is not None and r.file not in fitted]
+    left = [r for r in every.values() if r.mask is not None and not r.is_exam and r.file not in fitted]
     return {name: [r for r in left if r.dataset == name] for name in sorted({r.dataset for r in left})}
 
 

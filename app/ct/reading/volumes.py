@@ -1,6 +1,6 @@
 """A volume in one file (NIfTI, MetaImage) -> Exam."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -69,10 +69,10 @@ def read_volume(
     (volume,) = volumes
     others = [f for f in files if f is not volume]
     try:
-        with _opened(volume, others) as (layout, values, file):
+        with opened(volume, others) as (layout, values, file):
             unknown = {f.number: Damaged(sentence("empty, or of no known kind")) for f in others if f.file is not file}
             refuse(unknown, total=total)
-            _check_size(layout, volume)
+            check_size(layout, volume)
             with nullcontext() if values_in is None else (values_in / _WHOLE).open("wb") as kept:
                 grays, said = _grays(layout, values, kept, on_read)
     except Damaged as error:
@@ -95,14 +95,27 @@ def read_volume(
     )
 
 
-def _opened(volume: KnownFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
-    with volume.file.open() as opened:
-        head = opened.read(HEAD_BYTES)
+def opened(volume: NumberedFile, others: Sequence[NumberedFile] = ()) -> AbstractContextManager[Opened]:
+    """A volume's layout and values, to be used with ``with``.
+
+    Args:
+        volume: NIfTI, or the header of a MetaImage with or without its values.
+        others: among which the values may lie.
+
+    Raises:
+        Damaged, UnsupportedType, NoUsableSeries: as ``open_nifti`` and ``open_metaimage``.
+    """
+    with volume.file.open() as file:
+        head = file.read(HEAD_BYTES)
     return open_metaimage(volume, others) if is_metaimage(head) else open_nifti(volume)
 
 
-def _check_size(layout: Layout, volume: KnownFile) -> None:
-    """Refuse what is too large before any of it is read."""
+def check_size(layout: Layout, volume: NumberedFile) -> None:
+    """Refuse what is too large before any of it is read.
+
+    Raises:
+        TooLarge: it is.
+    """
     columns, rows, depth = layout.shape
     if max(columns * rows, rows * depth, columns * depth) > MAX_PIXELS:
         raise TooLarge(
@@ -192,22 +205,33 @@ def _hounsfield(stored: np.ndarray, layout: Layout) -> np.ndarray:
 
 def _slices(grays: np.ndarray, layout: Layout, volume: KnownFile) -> list[Slice]:
     """The axial slices in the order of the file, in the radiological orientation."""
-    axis = layout.slice_axis
     across, down = _within_slices(layout)
     orientation = _orientation(layout)
     spacing = layout.spacing_mm[down], layout.spacing_mm[across]
     if not is_axial(orientation) or max(spacing) > MAX_STRETCH * min(spacing):
         raise NoUsableSeries(sentence("The volume is not made of axial slices."))
-    normal = normal_of(orientation)
     return [
         Slice(
-            upright(picture, orientation),
-            z_mm=along(normal, layout.origin + n * layout.steps[:, axis]),
+            picture,
+            z_mm=z_mm,
             pixel_spacing_mm=spacing[::-1] if is_transposed(orientation) else spacing,
             file_number=volume.number,
         )
-        for n, picture in enumerate(_planes(grays, layout))
+        for z_mm, picture in placed(grays, layout)
     ]
+
+
+def placed(voxels: np.ndarray, layout: Layout) -> Iterator[tuple[float, np.ndarray]]:
+    """The slices of a volume in the order of the file: position in mm, and the voxels in the radiological orientation.
+
+    Args:
+        voxels: indexed by third, second and first index.
+        layout: of the volume.
+    """
+    orientation = _orientation(layout)
+    normal = normal_of(orientation)
+    for n, picture in enumerate(_planes(voxels, layout)):
+        yield along(normal, layout.origin + n * layout.steps[:, layout.slice_axis]), upright(picture, orientation)
 
 
 def _with_values(slices: Sequence[Slice], layout: Layout, folder: Path) -> list[Slice]:
