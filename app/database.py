@@ -193,6 +193,8 @@ def _why(error: sa.exc.DatabaseError) -> Sentence:
             return sentence("exams.sqlite is locked by another program.")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL:
             return sentence("exams.sqlite cannot be written.")
+        case sqlite3.SQLITE_ERROR:
+            return sentence("exams.sqlite does not hold the tables of the version that it names.")
         case _:
             return sentence("exams.sqlite is damaged.")
 
@@ -200,6 +202,8 @@ def _why(error: sa.exc.DatabaseError) -> Sentence:
 def _migrate(engine: sa.Engine) -> None:
     config = _migrations()
     with engine.begin() as connection:
+        # Python's sqlite3 begins a transaction before rows are changed, not before tables are: a kill would leave half of them.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

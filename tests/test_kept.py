@@ -5,7 +5,10 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -149,15 +152,21 @@ def test_a_database_of_a_newer_version_is_refused(store: Store, tmp_path: Path) 
         Store(tmp_path / "data")
 
 
-def test_exams_of_the_first_version_are_still_there(tmp_path: Path) -> None:
-    engine, config = sa.create_engine(f"sqlite:///{tmp_path / 'exams.sqlite'}"), Config()
+def a_database_of(version: str, path: Path, *rows: str) -> None:
+    """One that an earlier version of the service left, with the rows that these statements insert."""
+    engine, config = sa.create_engine(f"sqlite:///{path}"), Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        row = "INSERT INTO exams VALUES (1, 'a', 'done', 0.0, 9e9, 3, 0.5, 1, NULL, '{\"old\": 1}', NULL)"
-        connection.execute(sa.text(row))
+        command.upgrade(config, version)
+        for row in rows:
+            connection.execute(sa.text(row))
     engine.dispose()
+
+
+def test_exams_of_the_first_version_are_still_there(tmp_path: Path) -> None:
+    row = "INSERT INTO exams VALUES (1, 'a', 'done', 0.0, 9e9, 3, 0.5, 1, NULL, '{\"old\": 1}', NULL)"
+    a_database_of("0001", tmp_path / "exams.sqlite", row)
 
     store = Store(tmp_path)
     found = store.find("a")
@@ -165,6 +174,42 @@ def test_exams_of_the_first_version_are_still_there(tmp_path: Path) -> None:
 
     assert found is not None
     assert (found.status, found.files, found.report, found.stuck) == (Status.DONE, 3, '{"old": 1}', 0)
+
+
+KILLED_WITHIN_AN_UPGRADE = """
+import os, sys
+from pathlib import Path
+from alembic import op
+from app.database import Database
+
+op.create_table = lambda *_, **__: os._exit(9)
+Database(Path(sys.argv[1]))
+"""
+
+
+def test_a_kill_within_an_upgrade_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+    def schema() -> list[tuple[str]]:
+        with closing(sqlite3.connect(path)) as opened:
+            version = opened.execute("SELECT version_num FROM alembic_version").fetchall()
+            return version + opened.execute("SELECT sql FROM sqlite_master").fetchall()
+
+    path = tmp_path / "exams.sqlite"
+    a_database_of("0004", path)
+    before = schema()
+
+    killed = subprocess.run([sys.executable, "-c", KILLED_WITHIN_AN_UPGRADE, str(path)], timeout=60)
+    after = schema()
+    Database(path).close()
+
+    assert (killed.returncode, after) == (9, before)
+    assert schema() != before
+
+
+def test_a_half_upgraded_database_is_not_said_to_be_damaged(tmp_path: Path) -> None:
+    a_database_of("0004", tmp_path / "exams.sqlite", "ALTER TABLE exams ADD COLUMN stuck INTEGER")
+
+    with pytest.raises(BrokenStore, match="does not hold the tables of the version"):
+        Database(tmp_path / "exams.sqlite")
 
 
 def test_the_schema_goes_back_to_nothing(tmp_path: Path) -> None:
