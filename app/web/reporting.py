@@ -143,6 +143,7 @@ def _input(diagnosed: Diagnosed, sha256: str | None) -> InputReport:
         sha256=sha256,
         slices=len(exam.slices),
         scored=len(diagnosed.scores.indices),
+        few_scored=bool(diagnosed.few),
         order=exam.order,
         oriented=exam.is_oriented,
         head_known=exam.is_head_known,

@@ -84,6 +84,9 @@ class InputReport(BaseModel):
     )
     slices: int
     scored: int
+    few_scored: bool = Field(
+        default=False, description="Fewer slices were asked for than anybody measured what a verdict is worth with."
+    )
     order: Order = Field(description="What the slices were ordered by.")
     oriented: bool = Field(
         default=False, description="Whether it is known which sides of the pictures are the patient's right and front."

@@ -73,8 +73,10 @@ def worth_of(report: ExamReport, measured: Sequence[Measured]) -> Worth | None:
         measured: of the model that serves now.
 
     Returns:
-        Those of the most cases; None where nothing fits.
+        Those of the most cases; None where nothing fits, or nobody measured what such a verdict is worth.
     """
+    if report.held_back or report.input.few_scored:
+        return None
     kinds = ("slice",) if len(report.slices) == 1 else _AS_EXAM
     for by in kinds:
         counted = [m for m in measured if m.by == by]

@@ -4,14 +4,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.ct.diagnosis import HeldBack
 from app.ct.manifest import Measured
 from app.web.schemas import ExamReport
 from app.web.worth import Worth, worth_of
 from tests.fakes import some_measured
 
 
-def a_report(slices: int) -> ExamReport:
-    return SimpleNamespace(slices=[None] * slices)  # type: ignore[return-value]
+def a_report(slices: int, *, few_scored: bool = False, held_back: HeldBack | None = None) -> ExamReport:
+    asked = SimpleNamespace(few_scored=few_scored)
+    return SimpleNamespace(slices=[None] * slices, input=asked, held_back=held_back)  # type: ignore[return-value]
 
 
 def worth(*measured: Measured, slices: int = 9) -> Worth:
@@ -43,6 +45,13 @@ def test_figures_that_do_not_fit_are_not_told() -> None:
 
     assert worth_of(a_report(9), [sensitivity]) is None
     assert worth_of(a_report(9), some_measured(by="slice")) is None
+
+
+def test_what_nobody_measured_is_not_told() -> None:
+    measured = some_measured()
+
+    assert worth_of(a_report(9, few_scored=True), measured) is None
+    assert worth_of(a_report(9, held_back=HeldBack.GAP_IN_LUNGS), measured) is None
 
 
 def test_predictive_values_by_hand() -> None:
