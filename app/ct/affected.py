@@ -109,7 +109,11 @@ def affected_of(areas: LungAreas | None, spec: AffectedSpec | None, *, pixel_mm2
     """
     if areas is None or spec is None:
         return Affected((None,) * len(pixel_mm2), None)
-    return Affected(slice_estimates(areas, spec), exam_estimate(areas, spec, pixel_mm2=pixel_mm2))
+    slices, exam = slice_estimates(areas, spec), exam_estimate(areas, spec, pixel_mm2=pixel_mm2)
+    if sum(one is not None for one in slices) == 1:
+        # The share of that slice is the exam's, so it is told once: with the exam's band, which is never the narrower one.
+        slices = tuple(None if one is None else exam for one in slices)
+    return Affected(slices, exam)
 
 
 def slice_estimates(areas: LungAreas, spec: AffectedSpec) -> tuple[Estimate | None, ...]:

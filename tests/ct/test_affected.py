@@ -94,6 +94,17 @@ def test_few_slices_are_no_exam_so_their_error_is_wider():
     assert half(4) == half(60)
 
 
+@pytest.mark.parametrize("lung", [[100.0], [0.0, 100.0]])
+def test_where_one_slice_is_all_there_is_its_share_is_told_once(lung: list[float]):
+    areas = LungAreas(np.array(lung), 0.02 * np.array(lung))
+
+    found = affected_of(areas, an_affected_spec(slice_error=0.1, exam_error=0.2), pixel_mm2=[None] * len(lung))
+
+    assert found.exam is not None
+    assert [one for one in found.slices if one is not None] == [found.exam]
+    assert found.exam.high - found.exam.value == pytest.approx(0.2 * np.sqrt(0.03))
+
+
 def test_parts_are_joined_and_put_in_order():
     one, other = LungAreas(np.array([1.0]), np.array([0.1])), LungAreas(np.array([2.0, 3.0]), np.array([0.2, 0.3]))
 
