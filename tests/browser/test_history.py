@@ -76,7 +76,7 @@ def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
     where = page.locator(".where")
     expect(where.nth(0)).to_contain_text("of 24")
     expect(where.nth(1)).to_contain_text("of 16")
-    expect(page.locator("#change")).to_have_text(re.compile(r"[+-]\d+\.\d points"))
+    expect(page.locator("#change")).to_have_text(re.compile(r"[+−]\d+\.\d points"))
     page.locator("#both").focus()
     seen = [first_number(page)]
     for _ in range(4):

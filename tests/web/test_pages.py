@@ -16,6 +16,7 @@ import pytest
 from app import NOTICE
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
+from app.web.reporting import kept_report
 from app.web.templating import templates
 from tests.builders import rewritten
 from tests.fakes import FakeClassifier, a_manifest, an_affected_spec, some_measured
@@ -160,11 +161,21 @@ async def test_what_was_measured_is_never_told_as_certain(serve: Serve, upload: 
 
 
 @pytest.mark.parametrize(
-    ("change", "digits", "told"),
-    [(-0.0004, 1, "0.0"), (0.0, 1, "0.0"), (-0.004, 0, "0"), (0.004, 0, "0"), (-0.021, 1, "-2.1"), (0.36, 0, "+36")],
+    ("before", "after", "digits", "told"),
+    [
+        (0.5, 0.4996, 1, "0.0"),
+        (0.5, 0.5, 1, "0.0"),
+        (0.054, 0.05, 0, "0"),
+        (0.121, 0.1, 1, "−2.1"),
+        (0.1, 0.46, 0, "+36"),
+        (0.064, 0.005, 0, "−5"),
+        (0.3744, 0.1996, 1, "−17.4"),
+    ],
 )
-async def test_a_change_that_rounds_to_nothing_has_no_sign(change: float, digits: int, told: str) -> None:
-    assert templates.env.get_template("parts.html").module.signed(change, digits) == told  # type: ignore[attr-defined]
+async def test_a_change_is_that_of_the_figures_told(before: float, after: float, digits: int, told: str) -> None:
+    parts = templates.env.get_template("parts.html").module
+
+    assert parts.change(before, after, digits) == told  # type: ignore[attr-defined]
 
 
 async def test_a_verdict_of_another_model_is_not_told_what_this_one_s_are_worth(tmp_path: Path, upload: Upload) -> None:
@@ -288,6 +299,24 @@ async def test_the_page_and_the_report_say_why_a_verdict_was_held_back(serve: Se
     assert "Neither clearly for COVID-19" not in page
     assert "inside the inconclusive band" not in page
     assert "worth-title" not in page
+
+
+async def test_what_nobody_measured_is_not_weighed(serve: Serve, upload: Upload) -> None:
+    manifest = a_manifest(measured=some_measured())
+    async with serve(load=lambda: FakeClassifier(manifest=manifest)) as client:
+        report = (await client.post("/api/v1/exams?slices=2", files=upload)).json()
+        page = (await client.get(f"/covid/exams/{report['id']}")).text
+
+    assert report["input"]["few_scored"] is True
+    assert "nobody measured what the verdict is worth" in page
+    assert "worth-title" not in page
+
+
+async def test_a_report_of_before_few_slices_were_told_is_still_read(client: httpx.AsyncClient, upload: Upload) -> None:
+    report = (await client.post("/api/v1/exams", files=upload)).json()
+    del report["input"]["few_scored"]
+
+    assert kept_report(json.dumps(report)).input.few_scored is False
 
 
 @pytest.mark.parametrize(
