@@ -14,10 +14,21 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from app.ct.errors import BrokenStore, OldSchema, PartedStore, StorageFull, StorageUnavailable
-from app.ct.words import Sentence, sentence
+from app.ct.errors import (
+    NO_ROOM,
+    BrokenStore,
+    FullDisk,
+    LockedStore,
+    NewerSchema,
+    OldSchema,
+    PartedStore,
+    StorageFull,
+    StorageUnavailable,
+    UnwritableStore,
+)
+from app.ct.words import sentence
 from app.data_folder import holds_exams, keep_private
-from app.storage import database_room, sqlite_code
+from app.storage import LEAST_FREE_MB, database_room, free_mb, sqlite_code
 
 FILE = "exams.sqlite"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -38,9 +49,10 @@ class Database:
             busy_s: how long another program's lock on it is waited for.
 
         Raises:
-            BrokenStore: it is damaged, locked, not writable, or of a newer version.
+            BrokenStore: it is damaged, or, as a kind of that, locked, of a newer version, or not to be written.
             PartedStore: it is not there, while exams of it are.
         """
+        self._folder = path.parent
         self._engine = self._engine_of(path, busy_s)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         try:
@@ -85,9 +97,9 @@ class Database:
                 raise BrokenStore(sentence("exams.sqlite is damaged."))
             self._see_to_schema()
         except CommandError as error:
-            raise BrokenStore(sentence("exams.sqlite was written by another version of the service.")) from error
+            raise NewerSchema(sentence("exams.sqlite was written by another version of the service.")) from error
         except sa.exc.DatabaseError as error:
-            raise BrokenStore(_why(error)) from error
+            raise _why(error, self._folder) from error
 
     def _see_to_schema(self) -> None:
         _migrate(self._engine)
@@ -164,7 +176,7 @@ def _make_private(path: Path) -> None:
         for kept in (path, *_beside(path)):
             keep_private(kept)
     except OSError as error:
-        raise BrokenStore(sentence("exams.sqlite cannot be written.")) from error
+        raise _unwritable(is_full=error.errno in NO_ROOM) from error
 
 
 def _engine_to_write(path: Path, busy_s: float) -> sa.Engine:
@@ -187,16 +199,25 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _why(error: sa.exc.DatabaseError) -> Sentence:
+def _why(error: sa.exc.DatabaseError, folder: Path) -> BrokenStore:
     match sqlite_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return sentence("exams.sqlite is locked by another program.")
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR | sqlite3.SQLITE_FULL:
-            return sentence("exams.sqlite cannot be written.")
+            return LockedStore(sentence("exams.sqlite is locked by another program."))
+        case sqlite3.SQLITE_FULL:
+            return _unwritable(is_full=True)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_IOERR:
+            # What SQLite says of a full disk too, where it cannot make the files beside the database.
+            return _unwritable(is_full=free_mb(folder) < LEAST_FREE_MB)
         case sqlite3.SQLITE_ERROR:
-            return sentence("exams.sqlite does not hold the tables of the version that it names.")
+            return BrokenStore(sentence("exams.sqlite does not hold the tables of the version that it names."))
         case _:
-            return sentence("exams.sqlite is damaged.")
+            return BrokenStore(sentence("exams.sqlite is damaged."))
+
+
+def _unwritable(*, is_full: bool) -> BrokenStore:
+    if is_full:
+        return FullDisk(sentence("exams.sqlite cannot be written: its disk is full."))
+    return UnwritableStore(sentence("exams.sqlite cannot be written."))
 
 
 def _migrate(engine: sa.Engine) -> None:

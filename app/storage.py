@@ -1,8 +1,10 @@
 """What a disk refuses, as errors of ours."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -19,6 +21,14 @@ _UNAVAILABLE = frozenset(
         sqlite3.SQLITE_NOTADB,
     }
 )
+
+LEAST_FREE_MB = 16
+"""A disk with less left, in units of 2**20 bytes, is full: no exam can be counted on to find room."""
+
+
+def free_mb(folder: Path) -> float:
+    """What is left on the disk of a folder, in units of 2**20 bytes."""
+    return shutil.disk_usage(folder).free / 2**20
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import resource
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,15 @@ from alembic import command
 from alembic.config import Config
 from structlog.testing import capture_logs
 
-from app.ct.errors import BrokenStore, StorageUnavailable, StoreInUse
+from app.ct.errors import (
+    BrokenStore,
+    FullDisk,
+    LockedStore,
+    NewerSchema,
+    StorageUnavailable,
+    StoreInUse,
+    UnwritableStore,
+)
 from app.database import MIGRATIONS, Database
 from app.exam_folder import Wish
 from app.kept import KeptExam, Sent, Status, new_id
@@ -118,13 +127,43 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
+@contextmanager
+def disk_that_takes_nothing() -> Iterator[None]:
+    """To SQLite it looks as a full one does: an error of reading and writing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(("free", "kind"), [(0, FullDisk), (2**30, UnwritableStore)])
+def test_a_full_disk_is_told_from_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, kind: type[BrokenStore]
+) -> None:
+    path = tmp_path / "exams.sqlite"
+    Database(path).close()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - free, free))
+
+    with disk_that_takes_nothing(), pytest.raises(BrokenStore) as refused:
+        Database(path)
+    Database(path).close()
+
+    assert type(refused.value) is kind
+
+
+def test_every_cause_a_database_cannot_be_used_for_has_its_own_advice() -> None:
+    kinds = (BrokenStore, *BrokenStore.__subclasses__())
+
+    assert len({kind.advice for kind in kinds}) == len(kinds)
+
+
 def test_a_locked_database_is_refused_at_start(store: Store, tmp_path: Path) -> None:
     store.close()
     other = sqlite3.connect(tmp_path / "data" / "exams.sqlite", isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
 
-    with pytest.raises(BrokenStore, match="locked"):
+    with pytest.raises(LockedStore, match="locked"):
         Store(tmp_path / "data", busy_s=0.1)
     other.close()
 
@@ -148,7 +187,7 @@ def test_a_database_of_a_newer_version_is_refused(store: Store, tmp_path: Path) 
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
     newer.close()
 
-    with pytest.raises(BrokenStore, match="another version"):
+    with pytest.raises(NewerSchema, match="another version"):
         Store(tmp_path / "data")
 
 
@@ -309,7 +348,7 @@ def test_nobody_else_reads_what_lies_in_a_folder_that_was_there(tmp_path: Path, 
 def test_a_database_that_cannot_be_made_is_a_broken_store(tmp_path: Path) -> None:
     (tmp_path / "exams.sqlite").mkdir()
 
-    with pytest.raises(BrokenStore, match="cannot be written"):
+    with pytest.raises(UnwritableStore, match="cannot be written"):
         Store(tmp_path)
 
 
@@ -321,7 +360,7 @@ def test_a_database_that_is_anothers_is_a_broken_store(tmp_path: Path, monkeypat
     (tmp_path / "exams.sqlite").chmod(0o664)
     monkeypatch.setattr(Path, "chmod", refuse)
 
-    with pytest.raises(BrokenStore, match="cannot be written"):
+    with pytest.raises(UnwritableStore, match="cannot be written"):
         Store(tmp_path)
 
 

@@ -20,6 +20,7 @@ from app.ct.workers.pool import WorkerPool
 from app.data_folder import AUDIT_FILE, EXAMS, is_held
 from app.database import FILE, DatabaseToRead, check_not_parted, has_database
 from app.settings import Settings, model_folder
+from app.storage import LEAST_FREE_MB, free_mb
 
 if TYPE_CHECKING:
     from app.ct.classifier import Classifier
@@ -116,13 +117,30 @@ def _workers(settings: Settings) -> Check:
 def _store(settings: Settings) -> Check:
     folder = settings.data_dir.resolve()
     try:
-        return _store_in(folder) if folder.exists() else _store_to_be(folder)
+        return _without_room(folder) or (_store_in(folder) if folder.exists() else _store_to_be(folder))
     except OldSchema:
         return Check("store", True, f"{folder}, of an older version; the service brings it up to date when it starts")
     except CovidCTError as error:
         return Check("store", False, f"{folder}: {error.message} {error.advice}")
     except (OSError, ValueError) as error:
         return Check("store", False, f"{folder} cannot be used ({type(error).__name__}); set --data-dir")
+
+
+def _without_room(folder: Path) -> Check | None:
+    """A disk with next to nothing left, which a service that runs already needs as well."""
+    left = free_mb(_nearest(folder))
+    if left >= LEAST_FREE_MB:
+        return None
+    return Check(
+        "store",
+        False,
+        f"{folder} has {left:.1f} MB left on its disk; free {LEAST_FREE_MB} MB at least, or set --data-dir",
+    )
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what is to hold it where it is not there yet."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _store_in(folder: Path) -> Check:
@@ -141,8 +159,7 @@ def _store_in(folder: Path) -> Check:
 
 
 def _store_to_be(folder: Path) -> Check:
-    parent = next(path for path in folder.parents if path.exists())
-    can_write = os.access(parent, os.W_OK | os.X_OK)
+    can_write = os.access(_nearest(folder), os.W_OK | os.X_OK)
     return Check("store", can_write, f"{folder} {'will be made' if can_write else 'cannot be made; set --data-dir'}")
 
 

@@ -27,6 +27,10 @@
     ├── StoreError                 the operator can fix it; refuses to start
     │   ├── BrokenStore            broken-store
     │   │   ├── OldSchema          old-schema
+    │   │   ├── NewerSchema        newer-schema
+    │   │   ├── LockedStore        locked-store
+    │   │   ├── FullDisk           full-disk
+    │   │   ├── UnwritableStore    unwritable-store
     │   │   └── PartedStore        parted-store
     │   └── StoreInUse             store-in-use
     └── ServiceError               nobody's fault, try again
@@ -278,7 +282,7 @@ class StoreError(CovidCTError):
 
 
 class BrokenStore(StoreError):
-    """A database that is damaged, locked, not writable or of another version."""
+    """A database that is damaged, or, as the kinds below it, cannot be used as it is."""
 
     code = "broken-store"
     title = sentence("The database of exams cannot be used")
@@ -292,6 +296,36 @@ class OldSchema(BrokenStore):
 
     code = "old-schema"
     advice = sentence("Start the service once: it brings exams.sqlite up to date.")
+
+
+class NewerSchema(BrokenStore):
+    """A database of a version that this one does not know."""
+
+    code = "newer-schema"
+    advice = sentence("Start the version of the service that wrote it, or set --data-dir to another folder.")
+
+
+class LockedStore(BrokenStore):
+    """A database that another program has for itself."""
+
+    code = "locked-store"
+    advice = sentence("End the program that has exams.sqlite open, then start again.")
+
+
+class FullDisk(BrokenStore):
+    """A database on a disk without room for what SQLite writes beside it."""
+
+    code = "full-disk"
+    advice = sentence("Free some MB on the disk of the data folder, then start again.")
+
+
+class UnwritableStore(BrokenStore):
+    """A database that may not be written, or whose disk fails."""
+
+    code = "unwritable-store"
+    advice = sentence(
+        "See that the service may write to the data folder and that its disk is sound, or set --data-dir to another folder."
+    )
 
 
 class PartedStore(BrokenStore):

@@ -1,6 +1,7 @@
 """What the doctor says of a data folder, which it leaves as it is."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -100,6 +101,21 @@ def test_the_doctor_sees_a_store_that_cannot_be_written(tmp_path: Path, monkeypa
 
     assert not check.is_ok
     assert "exams cannot be written; set --data-dir" in check.says
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_doctor_sees_a_disk_with_next_to_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    folder = tmp_path / "data"
+    if made:
+        Store(folder).close()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - 2**20, 2**20))
+
+    check = the_store_as_the_doctor_sees_it(folder)
+
+    assert not check.is_ok
+    assert "has 1.0 MB left on its disk; free 16 MB at least" in check.says
 
 
 def test_the_doctor_misses_the_decoder_that_reads_here_whatever_else_is_installed(
