@@ -127,34 +127,34 @@ $(RECIPE)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json
 	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
 
 # The served recipe judged on folds that nothing of a run saw, all folds together. Folds that are measured already lie in
-# training/folds (python -m training.studies.kept_fold WORK/folds/1 training/folds/3/1); they go when the recipe changes.
+# training/folds (python -m training.studies.kept_fold WORK/3-folds/1 training/folds/3/1); they go when the recipe changes.
 FOLDS ?= 3
-FOLD = $(or $(wildcard training/folds/$(FOLDS)/$(1)/metrics.json),$(WORK)/folds/$(1)/metrics.json)
+FOLD = $(or $(wildcard training/folds/$(FOLDS)/$(1)/metrics.json),$(WORK)/$(FOLDS)-folds/$(1)/metrics.json)
 EACH_FOLD = $(foreach n,$(shell seq $(FOLDS)),$(call FOLD,$(n)))
 folds: $(EACH_FOLD)
 	$(TRAIN) pool $(patsubst %/metrics.json,%,$(EACH_FOLD)) -o $(RECIPE)/cross-validations/$(FOLDS)-folds
 	$(AMEND)
 
-$(WORK)/fold-%/catalog.csv: | $(VENV)/.dev
+$(WORK)/$(FOLDS)-fold-%/catalog.csv: | $(VENV)/.dev
 	$(PREPARE) $(@D) --test-fold $*/$(FOLDS)
-$(WORK)/fold-%/run/digests.json: $(WORK)/fold-%/catalog.csv
-	$(SERVED) -w $(WORK)/fold-$* -o $(@D)
-$(WORK)/folds/%/metrics.json: $(WORK)/fold-%/run/digests.json
-	$(TRAIN) release $(WORK)/fold-$*/run --name fold-$* --to $(STAGE)
-	$(TRAIN) evaluate $(WORK)/fold-$* --model $(STAGE)/fold-$* -o $(@D) --where part=test
+$(WORK)/$(FOLDS)-fold-%/run/digests.json: $(WORK)/$(FOLDS)-fold-%/catalog.csv
+	$(SERVED) -w $(WORK)/$(FOLDS)-fold-$* -o $(@D)
+$(WORK)/$(FOLDS)-folds/%/metrics.json: $(WORK)/$(FOLDS)-fold-%/run/digests.json
+	$(TRAIN) release $(WORK)/$(FOLDS)-fold-$*/run --name $(FOLDS)-fold-$* --to $(STAGE)
+	$(TRAIN) evaluate $(WORK)/$(FOLDS)-fold-$* --model $(STAGE)/$(FOLDS)-fold-$* -o $(@D) --where part=test
 
 # The paper's table: its three networks from one start on one split, ResNet50 from ImageNet's weights, and the served recipe.
 SIZE ?= 112
 PAPERS = $(patsubst %,$(WORK)/networks/%,paper paper-vgg16 paper-googlenet paper-pretrained)
-networks: $(addsuffix /digests.json,$(PAPERS)) $(WORK)/fold-1/run/digests.json
-	ln -sfn ../fold-1/run $(WORK)/networks/served
+networks: $(addsuffix /digests.json,$(PAPERS)) $(WORK)/$(FOLDS)-fold-1/run/digests.json
+	ln -sfn ../$(FOLDS)-fold-1/run $(WORK)/networks/served
 	$(TRAIN) compare $(PAPERS) $(WORK)/networks/served -o $(RECIPE)
 	$(AMEND)
 
-$(WORK)/networks/paper-pretrained/digests.json: $(WORK)/fold-1/catalog.csv
-	$(FIT) paper -w $(WORK)/fold-1 -o $(@D) --size $(SIZE) --backbone-weights $(BACKBONE)
-$(WORK)/networks/%/digests.json: $(WORK)/fold-1/catalog.csv
-	$(FIT) $* -w $(WORK)/fold-1 -o $(@D) --size $(SIZE)
+$(WORK)/networks/paper-pretrained/digests.json: $(WORK)/$(FOLDS)-fold-1/catalog.csv
+	$(FIT) paper -w $(WORK)/$(FOLDS)-fold-1 -o $(@D) --size $(SIZE) --backbone-weights $(BACKBONE)
+$(WORK)/networks/%/digests.json: $(WORK)/$(FOLDS)-fold-1/catalog.csv
+	$(FIT) $* -w $(WORK)/$(FOLDS)-fold-1 -o $(@D) --size $(SIZE)
 
 # As pyproject.toml requires. A .venv without a pip that works, or of another Python, is made anew.
 IS_FIT := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'

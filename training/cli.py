@@ -303,7 +303,7 @@ def affected(
     draws: Draws = 2000,
     seed: Seed = 0,
 ) -> None:
-    """Fit the share of lung affected with a model's maps, and measure it on masks and phantoms."""
+    """Measure the share of lung affected, as a model estimates it, on masks and phantoms; and fit it anew beside that."""
     from app.ct.classifier import Classifier
     from training.studies.affected_study import TABLE, study
 

@@ -77,6 +77,7 @@ class Run(_Part):
 
     Attributes:
         recipe: name of the recipe.
+        settings: digest of the recipe, which may change under its name; empty in older runs.
         summary: what the recipe does, in a few sentences; goes into the model card.
         command: that trained, for people.
         hours: how long the last session took; steps kept from earlier ones are not counted.
@@ -91,6 +92,7 @@ class Run(_Part):
         fitness: what is not judged at all, with what that rests on.
         affected: how the share of lung affected is estimated; None where it is not.
         data: counts of everything the run saw, by data set, label and part.
+        split: digest of which slices those are; empty in older runs.
         shortcut: how far trivial features alone tell the label, of the data sets the run saw.
         limitations: what is known to be wrong or untested, a sentence each; goes into the model card. As in ``summary``,
             figures are places to be filled; see ``training.stated``.
@@ -98,6 +100,7 @@ class Run(_Part):
     """
 
     recipe: str
+    settings: str = ""
     summary: str = ""
     command: str
     seed: int
@@ -115,6 +118,7 @@ class Run(_Part):
     fitness: FitnessSpec
     affected: AffectedSpec | None = None
     data: tuple[PartCount, ...]
+    split: str = ""
     shortcut: tuple[Shortcut, ...] = ()
     limitations: tuple[str, ...] = ()
     compare_only: str = ""
@@ -206,6 +210,11 @@ class Evaluation(Source):
     def recipe(self) -> str:
         """That the model was trained with; empty where its manifest does not say."""
         return str(self.trained_with.get("recipe", ""))
+
+    def is_of(self, recipe: str, settings: str) -> bool:
+        """Whether the model was trained with a recipe of that name and, where both are known, those settings."""
+        told = str(self.trained_with.get("settings", ""))
+        return self.recipe == recipe and (not told or not settings or told == settings)
 
     @property
     def trained_on(self) -> frozenset[str]:

@@ -34,6 +34,7 @@ _TEMPLATES = (
         " ranking."
     ),
     template("Chosen on nothing: there were no validation patients of both classes with several slices."),
+    template("Chosen on nothing: on the validation patients with several slices no rule rose with the label."),
     template(
         "Chosen on {patients} validation patients of {datasets} with two or more slices each (median {median}), not on"
         " whole exams: of these there are far too few."

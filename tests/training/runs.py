@@ -26,6 +26,7 @@ def a_run(**changes: object) -> Run:
     """A run of a tiny network."""
     defaults: dict[str, object] = {
         "recipe": "tiny",
+        "settings": "as it is",
         "command": "covidct-train fit tiny",
         "seed": 7,
         "date": "2026-11-23",
@@ -74,6 +75,7 @@ def an_evaluation(
     auc: float = 0.8125,
     trained_on: str = "covid-ct, luna",
     recipe: str = "tiny",
+    settings: str = "",
     where: str = "part=validation",
 ) -> None:
     """Write what ``evaluate`` would, with one figure."""
@@ -99,7 +101,7 @@ def an_evaluation(
         "metrics": {"auc": figure, "f1": {"value": None, "low": None, "high": None}},
         "localization": {"n": 16, "groups": 16, "dice": figure, "evidence": {"dice": figure}},
         "per_source": {"soares": counts | {"metrics": {"auc": figure}}},
-        "trained_with": {"recipe": recipe, "data": trained_on},
+        "trained_with": {"recipe": recipe, "settings": settings, "data": trained_on},
     }
     path = run / kind / title / "metrics.json"
     path.parent.mkdir(parents=True)

@@ -19,7 +19,6 @@ from training.studies.affected_agreement import (
     agreement,
     by_patient,
     by_slice,
-    measure_affected,
     measure_with,
     phantom_pairs,
 )
@@ -153,9 +152,28 @@ def test_the_study_fits_measures_and_tells(tmp_path: Path):
     told = json.loads((tmp_path / "out" / FIGURES).read_text())
     assert set(told["measured"]) == {"medseg48"}
     assert told["measured"]["medseg48"]["by_slice"]["mean_absolute_error"]["value"] < 0.1
-    assert told["affected"]["threshold"] > 0
+    assert told["affected"]["threshold"] == told["fitted_anew"]["threshold"] > 0
     assert told["phantoms"]["n"] == 3
     assert "medseg48" in (tmp_path / "out" / TABLE).read_text()
+
+
+def test_the_study_measures_what_the_model_estimates_and_not_what_it_would_fit_now(tmp_path: Path):
+    Catalog(tuple(some_records(tmp_path))).write(tmp_path / "catalog.csv")
+    asked = []
+
+    told = study(
+        GrayMaps(threshold=0.3, slope=7.0),
+        tmp_path,
+        tmp_path / "out",
+        phantoms=lambda spec, _: asked.append(spec.slope) or [Pair(Estimate(0.1, 0.0, 0.2), 0.1, "body")],
+        draws=50,
+    )
+
+    assert (told["affected"]["threshold"], told["affected"]["slope"], asked) == (0.3, 7.0, [7.0])
+    assert told["fitted_anew"]["slope"] != 7.0
+    # Seven times what there is.
+    assert told["measured"]["medseg48"]["by_slice"]["bias"]["value"] > 0.3
+    assert "times 7.000" in (tmp_path / "out" / TABLE).read_text()
 
 
 def test_a_study_without_masks_says_what_is_missing(tmp_path: Path):
@@ -198,12 +216,11 @@ def test_a_patient_is_all_slices_together():
     assert pair.estimate.value == pytest.approx(0.25)
 
 
-def test_records_are_measured_where_the_model_estimates_and_a_mask_exists(tmp_path: Path):
+def test_records_are_measured_where_a_mask_exists(tmp_path: Path):
     records = some_records(tmp_path)
     unmasked = [r for r in records if r.mask is None]
 
-    assert measure_affected(records, GrayMaps()) is None
-    assert measure_affected(unmasked, GrayMaps(threshold=0.5)) is None
+    assert measure_with(an_affected_spec(), unmasked, GrayMaps()) is None
     told = measure_with(an_affected_spec(), records, GrayMaps(), draws=50)
     assert told is not None
     assert (told["n"], told["groups"]) == (15, 9)

@@ -15,7 +15,7 @@ from app.ct.precision import Precision
 from app.ct.scores import SliceScores
 from app.web.basis import recognized
 from tests.fakes import a_manifest
-from training.deciding.decisions import Judged, decide
+from training.deciding.decisions import Judged, decide, undecided
 from training.deciding.exam_rules import CANDIDATES, choose_exam_rule, chosen, fitted, measured, separation
 from training.deciding.patients import HEALTHY_PER_SLICE, patients_of, with_healthy
 from training.deciding.stability import LogitsOf, WholeExam, phantom_exams, stability
@@ -193,12 +193,16 @@ def test_without_patients_of_both_classes_the_rule_is_plain_and_says_so(labels):
     assert recognized(rule.rests_on)
 
 
-def test_scores_that_fall_with_the_label_are_refused():
+def test_where_no_rule_rises_with_the_label_the_rule_is_plain_and_says_so():
     scored = a_scored(strongest_tell=False)
     fallen = Judged(-scored.logits, scored.labels, scored.cells, scored.patients)
 
-    with pytest.raises(ValueError, match="rises with the label"):
-        choose_exam_rule(fallen, HEALTHY, draws=50)
+    rule = choose_exam_rule(fallen, HEALTHY, draws=50)
+
+    assert isinstance(rule, TopShareMean)
+    assert rule.decision == undecided()
+    assert "no rule rose with the label" in rule.rests_on
+    assert recognized(rule.rests_on)
 
 
 @pytest.mark.parametrize("ill_share", [0.0, 0.3, 0.6])

@@ -17,6 +17,8 @@ from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
 from app.ct.phantom import phantom
 from app.ct.weights import load_weights
+from training.deciding.decisions import FallingScores
+from training.fitting import fit as fitting
 from training.fitting.fit import fit
 from training.fitting.likeness import FitnessSettings
 from training.fitting.recipe import Recipe
@@ -82,6 +84,11 @@ def run(work: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def start_of(run: Path) -> Path:
+    (start,) = run.glob("start-*.safetensors")
+    return start
+
+
 def test_a_run_says_what_it_was_and_what_it_decides_with(run):
     told = Run.read(run)
 
@@ -89,6 +96,14 @@ def test_a_run_says_what_it_was_and_what_it_decides_with(run):
     assert told.calibration[0] > 0
     assert told.exam_rule.decision.band[0] < 0.5 < told.exam_rule.decision.band[1]
     assert told.exam_rule.rests_on.startswith("Chosen of 19 rules on 4 validation patients of covid-ct")
+
+
+def test_a_run_tells_what_its_recipe_and_its_split_are(run):
+    told = Run.read(run)
+
+    assert told.settings == replace(RECIPE, seed=7, summary="Else.", without=frozenset({"luna"})).key
+    assert told.settings != replace(RECIPE, one_class_share=0.5).key
+    assert told.split
 
 
 def test_the_weights_fit_the_network_the_run_names(run):
@@ -114,6 +129,45 @@ def test_a_run_that_goes_on_makes_nothing_twice_and_comes_out_the_same(run, work
     after = load_file(run / "weights.safetensors")
     assert {p: p.stat().st_mtime_ns for p in (work / "cache").iterdir()} == kept
     assert all((after[name] == array).all() for name, array in before.items())
+
+
+def test_a_run_that_goes_on_begins_with_the_start_it_had(run, work, tmp_path, monkeypatch):
+    # On another kind of processor it would be reckoned otherwise, in its last digits, and all epochs be of another run.
+    going_on = shutil.copytree(run, tmp_path / "run")
+    kept, told = start_of(going_on).stat().st_mtime_ns, []
+    monkeypatch.setattr(fitting, "standardize", lambda *_, **__: pytest.fail("reckoned anew"))
+
+    fit(RECIPE, work=work, out=going_on, resume=True, progress=told.append)
+
+    assert start_of(going_on).stat().st_mtime_ns == kept
+    assert not [said for said in told if said.startswith("epoch")]
+    with pytest.raises(pytest.fail.Exception):
+        fit(replace(RECIPE, seed=1), work=work, out=going_on, resume=True)
+
+
+def test_a_backbone_that_begins_at_random_is_told(run, work, tmp_path):
+    told = []
+
+    fit(replace(RECIPE, stretches=()), work=work, out=tmp_path / "run", progress=told.append)
+
+    assert [said for said in told if "begins at random" in said and "--backbone-weights" in said]
+
+
+def test_scores_that_fall_with_the_label_end_in_words(work, tmp_path, monkeypatch):
+    def falling(*_: object, **__: object) -> Run:
+        raise FallingScores
+
+    monkeypatch.setattr(fitting, "conclude", falling)
+
+    with pytest.raises(RunError, match="do not rise with the label"):
+        fit(replace(RECIPE, stretches=()), work=work, out=tmp_path / "run")
+
+
+def test_too_few_slices_are_told_before_anything_is_trained(work, tmp_path):
+    recipe = replace(RECIPE, fitness=FitnessSettings(directions=12))
+
+    with pytest.raises(RunError, match="12 training slices"):
+        fit(recipe, work=work, out=tmp_path / "run", progress=lambda said: pytest.fail(said))
 
 
 def test_a_data_set_that_is_left_out_decides_nothing(work, tmp_path):
@@ -151,7 +205,7 @@ def test_the_limits_of_fitness_are_among_what_the_run_decides(run):
 
 
 def test_training_changes_the_late_stages_and_leaves_the_early_ones(run):
-    before, after = load_file(run / "start.safetensors"), load_file(run / "weights.safetensors")
+    before, after = load_file(start_of(run)), load_file(run / "weights.safetensors")
 
     changed = {name for name in after if not np.array_equal(before[name], after[name])}
     assert "conv4_block6_3_conv/kernel" in changed
@@ -163,7 +217,7 @@ def test_training_changes_the_late_stages_and_leaves_the_early_ones(run):
 def test_without_a_stretch_the_weights_stay_as_they_start(work, tmp_path):
     fit(replace(RECIPE, stretches=()), work=work, out=tmp_path / "run")
 
-    before, after = load_file(tmp_path / "run/start.safetensors"), load_file(tmp_path / "run/weights.safetensors")
+    before, after = load_file(start_of(tmp_path / "run")), load_file(tmp_path / "run/weights.safetensors")
     assert all(np.array_equal(before[name], after[name]) for name in after)
 
 
@@ -231,6 +285,26 @@ def test_weights_trained_on_another_split_are_not_taken(model, work, tmp_path):
 
     with pytest.raises(RunError, match="another split"):
         fit(RECIPE, work=work, out=tmp_path / "run", weights_of_model=other)
+
+
+def test_weights_trained_on_another_split_of_as_many_slices_are_not_taken(model, work, tmp_path):
+    records = list(Catalog.read(work).records)
+    # Label 0: group 0 trains, group 4 validates; of two slices each.
+    other = {"covid-ct-0": Part.VALIDATION, "covid-ct-4": Part.TRAIN}
+    swapped = shutil.copytree(work, tmp_path / "work", ignore=shutil.ignore_patterns("cache"))
+    Catalog(tuple(replace(r, part=other.get(r.group, r.part)) for r in records)).write(swapped / "catalog.csv")
+
+    with pytest.raises(RunError, match="another split"):
+        fit(RECIPE, work=swapped, out=tmp_path / "run", weights_of_model=model)
+
+
+def test_of_weights_that_do_not_tell_their_split_that_is_said(model, work, tmp_path):
+    older, told = shutil.copytree(model, tmp_path / "small-1"), []
+    Run.read(model / "measured").model_copy(update={"split": ""}).write(older / "measured")
+
+    fit(RECIPE, work=work, out=tmp_path / "run", weights_of_model=older, progress=told.append)
+
+    assert [said for said in told if "does not tell its split" in said]
 
 
 def test_the_papers_recipes_take_no_weights(model, work, tmp_path):

@@ -109,6 +109,16 @@ def test_slices_with_blackened_surroundings_have_limits_of_their_own():
     assert (few.masked, without.masked_distance_limit) == (None, None)
 
 
+def test_where_every_slice_came_masked_one_shown_whole_is_far():
+    records, seen = seen_and_records()
+
+    training, spec = fit_limits(records, replace(seen, masked=np.ones(200, bool)), SETTINGS)
+    distance = training.distance(some(9, shift=40.0), np.zeros(9, bool), spec)
+
+    assert spec.distance_limit == spec.masked_distance_limit
+    assert distance.min() > 1
+
+
 @pytest.mark.parametrize(("areas", "least"), [(np.linspace(0.1, 0.3, 200), 0.105), (np.zeros(200), LEAST_AREA)])
 def test_the_least_lung_area_is_what_few_training_slices_fall_below(areas, least):
     records, seen = seen_and_records(lung_area=areas)

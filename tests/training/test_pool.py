@@ -77,6 +77,22 @@ def test_folds_of_different_recipes_are_refused(tmp_path):
         pool(folds, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("settings", "are_one"), [(("a", "a"), True), (("", "a"), True), (("a", "b"), False)])
+def test_folds_of_a_recipe_that_changed_in_between_are_refused(tmp_path, settings, are_one):
+    folds = [a_fold(tmp_path, "1", FIRST, weights="aa"), a_fold(tmp_path, "2", SECOND, weights="bb")]
+    for fold, digest in zip(folds, settings, strict=True):
+        told = json.loads((fold / "metrics.json").read_text())
+        (fold / "metrics.json").write_text(
+            json.dumps(told | {"trained_with": told["trained_with"] | {"settings": digest}})
+        )
+
+    if are_one:
+        assert pool(folds, tmp_path / "out")["trained_with"]["settings"] == "a"
+    else:
+        with pytest.raises(RunError, match="different recipes"):
+            pool(folds, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("rows", "weights", "why"),
     [

@@ -131,6 +131,14 @@ def test_another_recipe_trained_anew_is_refused(run: Path, tmp_path: Path, kind:
         release(run, name="tiny", store=tmp_path / "store")
 
 
+@pytest.mark.parametrize("kind", ["transfers", "cross-validations"])
+def test_a_recipe_that_has_changed_under_its_name_is_another(run: Path, tmp_path: Path, kind: str) -> None:
+    an_evaluation(run, "anew", kind=kind, settings="as it was", where="part=test")
+
+    with pytest.raises(RunError, match="another recipe than tiny as it was"):
+        release(run, name="tiny", store=tmp_path / "store")
+
+
 @pytest.mark.parametrize("trained_on", ["covid-ct, soares", ""])
 def test_transfers_to_what_was_trained_on_are_refused(run: Path, tmp_path: Path, trained_on: str) -> None:
     an_evaluation(run, "left-out", kind="transfers", trained_on=trained_on)

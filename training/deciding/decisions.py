@@ -19,6 +19,13 @@ _WIDEST = 1.5
 """Logits on each side of the threshold: 0.18 to 0.82."""
 
 
+class FallingScores(ValueError):
+    """The scores do not rise with the label: nothing can be decided with them."""
+
+    def __init__(self) -> None:
+        super().__init__("The scores do not rise with the label on validation: nothing can be decided with them.")
+
+
 @dataclass(frozen=True, eq=False)
 class Judged:
     """Validation slices.
@@ -48,11 +55,14 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tu
         logits: float (cases,).
         labels: int (cases,).
         weights: float (cases,), balanced by data set and class.
+
+    Raises:
+        FallingScores: the slope is not positive.
     """
     model = LogisticRegression(C=1e6).fit(logits[:, None], labels, sample_weight=weights)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
     if slope <= 0:
-        raise ValueError("the scores do not rise with the label on validation; nothing to release")
+        raise FallingScores
     return slope, intercept
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from app.ct.exam_rule import Decision, ExamRule, TopShareMean
-from training.deciding.decisions import Judged, calibrate, decide, softened, undecided
+from training.deciding.decisions import FallingScores, Judged, calibrate, decide, softened, undecided
 from training.deciding.patients import Patient, patients_of, with_healthy
 from training.deciding.stability import Stability, WholeExam, stability
 from training.metrics.evaluation import DRAWS, Interval, fewest_groups, group_weights, interval
@@ -27,10 +27,8 @@ _LEAST_EXAM_BAND = 0.6
 """Logits on each side of the threshold; wider than for slices: the rule rests on so few patients."""
 _ONE_CLASS_SHARE = 0.25
 _PLAIN_SHARE = 0.3
-_RESTS_ON_NOTHING = (
-    "Chosen on nothing: there were no validation patients of both classes with several slices. Read exam probabilities as a"
-    " ranking."
-)
+_NO_PATIENTS = "Chosen on nothing: there were no validation patients of both classes with several slices."
+_NO_RULE = "Chosen on nothing: on the validation patients with several slices no rule rose with the label."
 _FITTED = ("slope", "intercept", "decision", "rests_on")
 _UNDECIDED = Decision(threshold=0.5, band=(0.5, 0.5))
 
@@ -164,7 +162,7 @@ def measured(
     for name, candidate in CANDIDATES.items():
         try:
             rule = fitted(candidate, patients)
-        except ValueError:
+        except FallingScores:
             continue
         told = separation(rule, patients, draws=draws, seed=seed)
         found.append(Measured(name, rule, told, stability(rule, exams)))
@@ -172,13 +170,7 @@ def measured(
 
 
 def chosen(candidates: Sequence[Measured]) -> Measured:
-    """The rule to serve, by the choice fixed above; where every candidate is out, of all of them.
-
-    Raises:
-        ValueError: there is no candidate.
-    """
-    if not candidates:
-        raise ValueError("no rule rises with the label on validation patients; nothing to release")
+    """The rule to serve of at least one, by the choice fixed above; where every candidate is out, of all of them."""
     steady = [c for c in candidates if not c.stability.opposite and c.stability.in_order is not False] or candidates
     best = max(steady, key=_auc)
     equals = [c for c in steady if _auc(best) - _auc(c) <= _standard_error(best, c)]
@@ -205,7 +197,10 @@ def _standard_error(one: Measured, other: Measured) -> float:
 def choose_exam_rule(
     scored: Judged, healthy: np.ndarray, exams: Sequence[WholeExam] = (), *, draws: int = DRAWS, seed: int = 0
 ) -> ExamRule:
-    """The rule to serve, fitted on validation patients; without any of both classes, a plain one with the widest band.
+    """The rule to serve, fitted on validation patients.
+
+    A plain one with the widest band where there are none of both classes, or where no rule puts them in order: how slices add
+    up is then not known, while what is told of a single slice stands.
 
     Args:
         scored: calibrated logits of validation slices whose patient is known.
@@ -216,11 +211,18 @@ def choose_exam_rule(
     """
     patients = patients_of(scored)
     if len({p.label for p in patients}) < 2:
-        return TopShareMean(top_share=_PLAIN_SHARE, decision=undecided(), rests_on=_RESTS_ON_NOTHING)
+        return _plain(_NO_PATIENTS)
     rules = measured(with_healthy(patients, healthy, seed=seed), exams, draws=draws, seed=seed)
+    if not rules:
+        return _plain(_NO_RULE)
     best = chosen(rules)
     told = rests_on(best, patients, rules=len(rules), healthy=len(healthy), exams=len(exams))
     return best.rule.model_copy(update={"rests_on": told})
+
+
+def _plain(why: str) -> ExamRule:
+    told = f"{why} Read exam probabilities as a ranking."
+    return TopShareMean(top_share=_PLAIN_SHARE, decision=undecided(), rests_on=told)
 
 
 def rests_on(best: Measured, patients: Sequence[Patient], *, rules: int, healthy: int, exams: int) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.ct.preprocessing import make_preprocessor
 from app.ct.weights import save_weights, weights_of
+from training.deciding.decisions import FallingScores
 from training.fitting.conclude import UNDECIDED, conclude
 from training.fitting.recipe import Recipe
 from training.fitting.setup import Fitting, begin, fit_fitness
@@ -226,7 +227,7 @@ def _concluded(do: Callable[..., Run], recipe: Baseline) -> Run:
     """As any run; one that learned nothing, or is of a network that is not served, says so and is still compared."""
     try:
         run = do()
-    except ValueError:
+    except FallingScores:
         return do(decided=UNDECIDED).model_copy(update={"compare_only": _UNLEARNED})
     if recipe.architecture != "resnet50":
         told = _COMPARE_ONLY.format(architecture=recipe.architecture, recipe=recipe.name)

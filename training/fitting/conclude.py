@@ -14,7 +14,7 @@ from training.deciding.decisions import JUDGED_ON, Judged, calibrate, decide, un
 from training.deciding.exam_rules import choose_exam_rule
 from training.deciding.patients import is_other_healthy
 from training.deciding.stability import LogitsOf, WholeExam, phantom_exams
-from training.fitting.setup import Fitting, counted
+from training.fitting.setup import Fitting, counted, split_key
 from training.hardware import trained_on, versions
 from training.imaging.pictures import Pictures
 from training.records.balance import balanced_weights, cell_of
@@ -75,7 +75,7 @@ def conclude(
         decided: what to decide with in place of what validation says.
 
     Raises:
-        ValueError: the logits do not rise with the label on validation, and nothing else is given to decide with.
+        FallingScores: the logits do not rise with the label on validation, and nothing else is given to decide with.
     """
     recipe = fitting.recipe
     decided = decided or _decided(fitting, pictures, logits, logits_of)
@@ -84,6 +84,7 @@ def conclude(
     seen = {count.dataset for count in data}
     return Run(
         recipe=recipe.name,
+        settings=recipe.key,
         summary=recipe.summary,
         command=command,
         seed=recipe.seed,
@@ -101,6 +102,7 @@ def conclude(
         fitness=fitness,
         affected=affected,
         data=data,
+        split=split_key(fitting),
         shortcut=tuple(
             s for row in prepared.get("shortcut", ()) if (s := Shortcut.model_validate(row)).measured_on in seen
         ),

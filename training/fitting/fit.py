@@ -16,6 +16,7 @@ from app.ct.network import build_network
 from app.ct.preprocessing import Prepared
 from app.ct.weights import load_weights, save_weights, weights_of
 from training.deciding.affected import fit_on
+from training.deciding.decisions import FallingScores
 from training.deciding.stability import LogitsOf
 from training.fitting.conclude import conclude
 from training.fitting.recipe import Recipe
@@ -23,6 +24,7 @@ from training.fitting.setup import Fitting, begin, fit_fitness
 from training.fitting.slice_scores import SliceScores
 from training.fitting.taken import take_weights
 from training.imaging.pictures import Pictures, Studio
+from training.keys import array_key, key_of
 from training.learning.features import Frozen, weights_label
 from training.learning.start import standardize, start_network
 from training.learning.stretches import Material, train
@@ -31,7 +33,7 @@ from training.records.catalog import Part
 from training.run import WEIGHTS, Run, RunError
 from training.seal import seal
 
-_START = "start.safetensors"
+_START = "start-{key}.safetensors"
 """The network before training."""
 
 
@@ -75,19 +77,22 @@ def fit(
         started_from, weights_from = take_weights(weights_of_model, fitting)
     network = _trained(fitting)
     logits = _logits(fitting, pictures, network)
-    run = conclude(
-        fitting,
-        work,
-        pictures,
-        logits,
-        fitness=fit_fitness(fitting, network),
-        hours=(time.monotonic() - started) / 3600,
-        command=_command(recipe, backbone_weights, weights_of_model),
-        backbone_weights=started_from,
-        weights_from=weights_from,
-        logits_of=_logits_of(fitting, network),
-        affected=_affected(fitting, network),
-    )
+    try:
+        run = conclude(
+            fitting,
+            work,
+            pictures,
+            logits,
+            fitness=fit_fitness(fitting, network),
+            hours=(time.monotonic() - started) / 3600,
+            command=_command(recipe, backbone_weights, weights_of_model),
+            backbone_weights=started_from,
+            weights_from=weights_from,
+            logits_of=_logits_of(fitting, network),
+            affected=_affected(fitting, network),
+        )
+    except FallingScores as error:
+        raise RunError(str(error)) from error
     forget_if_changed(out, run)
     run.write(out)
     seal(out)
@@ -95,7 +100,7 @@ def fit(
 
 
 def _command(recipe: Recipe, backbone_weights: str, weights_of_model: Path | None) -> str:
-    given = f"--backbone-weights {Path(backbone_weights).name}"
+    given = f"--seed {recipe.seed} --backbone-weights {Path(backbone_weights).name}"
     if weights_of_model is not None:
         given = f"--weights-of {weights_of_model.name}"
     left_out = "".join(f" --without {name}" for name in sorted(recipe.without))
@@ -119,13 +124,14 @@ def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
     known = training[pictures.known[training]]
     if not len(known):
         raise RunError("No training slice has a lesion mask, or is healthy so that lesions can be drawn on it.")
-    network = start_network(recipe.network, backbone_weights)
-    standardize(network, pictures.images, chances=chances, seed=recipe.seed)
-    save_weights(weights_of(network), out / _START)
+    if backbone_weights == "none":
+        fitting.progress(
+            "the backbone begins at random, and what the recipe does not train stays so: --backbone-weights"
+        )
     material = Material(pictures, chances, known=known, validation=validation[pictures.served[validation]])
     last = train(
         recipe.network,
-        out / _START,
+        _start(fitting, material, backbone_weights),
         material,
         recipe.stretches,
         folder=out,
@@ -133,6 +139,19 @@ def _train(fitting: Fitting, pictures: Pictures, backbone_weights: str) -> None:
         progress=fitting.progress,
     )
     shutil.copyfile(last, out / WEIGHTS)
+
+
+def _start(fitting: Fitting, material: Material, backbone_weights: str) -> Path:
+    """The weights to begin with; those that an earlier session began with, on another processor maybe, stay what they are."""
+    recipe = fitting.recipe
+    network = start_network(recipe.network, backbone_weights)
+    before = array_key(*(np.asarray(w) for w in network.weights))
+    start = fitting.out / _START.format(key=key_of(recipe.network, recipe.seed, before, material.key))
+    if not start.exists():
+        standardize(network, material.pictures.images, chances=material.chances, seed=recipe.seed)
+        save_weights(weights_of(network), half := start.with_suffix(".part"))
+        half.replace(start)
+    return start
 
 
 def _trained(fitting: Fitting) -> Frozen:

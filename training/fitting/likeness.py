@@ -95,19 +95,24 @@ def _look_at(records: Sequence[Record], preprocessor: Preprocessor, network: Fro
 def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings) -> tuple[TrainingSlices, FitnessSpec]:
     """Spread of the features of training slices, and the limits.
 
+    Where too few slices are shown whole, those that came masked stand for them: a slice shown whole then lies far from training.
+
     Args:
         records: of training and validation.
         seen: of the records, in the same order.
         settings: of the recipe.
 
     Raises:
-        RunError: there are no more training slices than directions.
+        RunError: there are too few training slices with lung of either kind.
     """
     training = np.array([r.part is Part.TRAIN for r in records])
-    whole = _fit_kind(records, seen.features, training, seen.lung_found & ~seen.masked, settings)
     masked = _fit_kind(records, seen.features, training, seen.lung_found & seen.masked, settings)
+    whole = _fit_kind(records, seen.features, training, seen.lung_found & ~seen.masked, settings) or masked
     if whole is None:
-        raise RunError(f"Limits of fitness need more than {settings.directions} training slices with lung.")
+        raise RunError(
+            f"Limits of fitness need more than {settings.directions} training slices with lung, all shown whole or all with"
+            " blackened surroundings, in each rest of a cross-validation by group."
+        )
     least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
     spec = FitnessSpec(
         file=FITNESS_FILE,

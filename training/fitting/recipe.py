@@ -1,12 +1,13 @@
 """What a trained model is made with."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from app.ct.manifest import NetworkSpec
 from training.deciding.stability import PHANTOM_SLICES
 from training.fitting.likeness import FitnessSettings
 from training.imaging.looks import LookSettings
+from training.keys import key_of
 from training.learning.stretches import Stretch
 from training.stated import check_stated
 
@@ -50,3 +51,8 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse sentences for the card that state a number of their own, before hours of training rather than after."""
         check_stated((self.summary, *self.limitations))
+
+    @property
+    def key(self) -> str:
+        """Digest of what is trained, whatever is said of it, with whatever data and seed."""
+        return key_of(replace(self, summary="", limitations=(), seed=0, without=frozenset()))

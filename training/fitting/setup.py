@@ -15,6 +15,7 @@ from training.deciding.decisions import JUDGED_ON
 from training.fitting.likeness import fit_limits, look_at
 from training.fitting.recipe import Recipe
 from training.imaging.pictures import Pictures
+from training.keys import key_of
 from training.learning.features import Frozen
 from training.records.balance import balanced_weights, cell_of
 from training.records.catalog import CATALOG, Catalog, Part, Record
@@ -101,6 +102,12 @@ class Fitting:
         return sorted(cell for cell in cells if not self.recipe.label_weights.get(cell))
 
 
+def split_key(fitting: Fitting) -> str:
+    """Digest of which slices count and of the part of each: that of another split of the same data is another."""
+    placed = [(r.dataset, r.file.name, r.label, str(r.part)) for r in fitting.catalog.records if fitting.counts(r)]
+    return key_of(sorted(placed))
+
+
 def counted(fitting: Fitting) -> tuple[PartCount, ...]:
     """How much of each data set counts, part by part."""
     seen = [r for r in fitting.catalog.records if fitting.counts(r)]
@@ -127,7 +134,8 @@ def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Call
         progress: told what is going on, in words.
 
     Raises:
-        RunError: the folder is not empty, a data set to leave out is not there, or there is nothing to judge on.
+        RunError: the folder is not empty, a data set to leave out is not there, or there is nothing to judge on, or
+            too little to train on.
     """
     if out.exists() and any(out.iterdir()) and not resume:
         raise RunError("The run's folder is not empty; give --resume to go on, or another folder.")
@@ -141,4 +149,7 @@ def begin(recipe: Recipe, *, work: Path, out: Path, resume: bool, progress: Call
     judged = [r for _, r in fitting.placed(Part.VALIDATION) if r.dataset in JUDGED_ON and fitting.counts(r)]
     if {r.label for r in judged} != {0, 1}:
         raise RunError(f"No validation slices of both classes of {', '.join(JUDGED_ON)}: nothing to judge on.")
+    least, training = recipe.fitness.directions, sum(fitting.counts(r) for _, r in fitting.placed(Part.TRAIN))
+    if training <= least:
+        raise RunError(f"There are {training} training slices: limits of fitness need more than {least}.")
     return fitting

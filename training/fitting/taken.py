@@ -6,7 +6,7 @@ from app.ct.classifier import WEIGHTS_FILE
 from app.ct.manifest import read_manifest
 from app.ct.network import build_network
 from app.ct.weights import load_weights, save_weights, weights_of
-from training.fitting.setup import Fitting, counted
+from training.fitting.setup import Fitting, counted, split_key
 from training.measured import MEASURED
 from training.run import WEIGHTS, Run, RunError
 
@@ -30,9 +30,13 @@ def take_weights(model: Path, fitting: Fitting) -> tuple[str, str]:
     manifest, before, recipe = read_manifest(model), Run.read(model / MEASURED), fitting.recipe
     if (before.recipe, manifest.network) != (recipe.name, recipe.network):
         raise RunError(f"The weights of {manifest.name} are not of the recipe {recipe.name}.")
-    if set(before.data) != set(counted(fitting)):
+    if set(before.data) != set(counted(fitting)) or before.split not in ("", split_key(fitting)):
         raise RunError(
             f"{manifest.name} was trained on another split or other data sets: prepare the same, leave out the same."
+        )
+    if not before.split:
+        fitting.progress(
+            f"{manifest.name} does not tell its split: only how much there is of each data set was compared"
         )
     network = build_network(recipe.network)
     load_weights(network, model / WEIGHTS_FILE)

@@ -40,7 +40,7 @@ def amend(model: Path, measured: Path) -> Path:
         if not keep_measurements(measured, new):
             raise RunError(f"Nothing that was measured lies in {measured.name}.")
         run, findings = Run.read(new), Findings.read(new)
-        findings.check(manifest, recipe=run.recipe)
+        findings.check(manifest, run)
         if findings.precision is not None:
             findings.precision.check_model(run, weights_sha256=manifest.files[WEIGHTS])
         card = Path(room) / CARD

@@ -20,6 +20,7 @@ from training.run import (
     TRANSFERS,
     WEIGHTS,
     Evaluation,
+    Run,
     RunError,
     read_evaluations,
 )
@@ -75,14 +76,14 @@ class Findings:
             pairs=tuple(of_rows(_rows(run_folder / COMPARED_PAIRS))),
         )
 
-    def check(self, manifest: Manifest, *, recipe: str) -> None:
+    def check(self, manifest: Manifest, run: Run) -> None:
         """A figure counts only for the weights and the thresholds it was measured with; a transfer is of other weights of the
         same recipe, which have not seen its data set, and a cross-validation of other weights of the same recipe, on the
         part set aside.
 
         Args:
             manifest: of the model that the card will be of.
-            recipe: that trained it.
+            run: that trained it.
 
         Raises:
             RunError: one was measured with others.
@@ -105,8 +106,10 @@ class Findings:
             )
         if inside := [e.title for e in self.crossed if f"part={Part.TEST}" not in e.where]:
             raise RunError(f"To be of folds set aside, but not measured where part={Part.TEST}: {', '.join(inside)}.")
-        if others := [e.title for e in anew if e.recipe != recipe]:
-            raise RunError(f"Measured with another recipe than {recipe}, or they do not say: {', '.join(others)}.")
+        if others := [e.title for e in anew if not e.is_of(run.recipe, run.settings)]:
+            raise RunError(
+                f"Measured with another recipe than {run.recipe} as it was, or they do not say: {', '.join(others)}."
+            )
         if seen := [e.title for e in self.transfers if not e.trained_on or e.trained_on & e.per_source.keys()]:
             raise RunError(
                 f"The models of these transfers were trained on what they are measured on, or do not say: {', '.join(seen)}."

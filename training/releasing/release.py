@@ -73,7 +73,7 @@ def release(
         packing.write_weights(run_folder, folder)
         packing.copy_features(run_folder, run.fitness, folder)
         bare = packing.bare_manifest(name, run, folder, scores=packing.score_reference(run_folder, run.calibration))
-        findings.check(bare, recipe=run.recipe)
+        findings.check(bare, run)
         if findings.precision is not None:
             findings.precision.check(run_folder, run, weights_sha256=bare.files[WEIGHTS])
         progress("converting for the CPU engine")
@@ -150,6 +150,7 @@ def _whole(bare: Manifest, run: Run, evaluations: Sequence[Evaluation], engine: 
             "trained_with": {
                 "command": run.command,
                 "recipe": run.recipe,
+                "settings": run.settings,
                 "date": str(run.date),
                 "seed": str(run.seed),
                 "hours": f"{run.hours:.1f}",

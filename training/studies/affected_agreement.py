@@ -113,25 +113,18 @@ def _pairs(slices: Sequence[Extent], spec: AffectedSpec) -> list[Pair]:
     return [] if estimate is None or not lung else [Pair(estimate, float(lesion / lung), slices[0].patient)]
 
 
-def measure_affected(
-    records: Sequence[Record], scorer: MapScorer, *, draws: int = DRAWS, seed: int = 0
+def measure_with(
+    spec: AffectedSpec, records: Sequence[Record], scorer: MapScorer, *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, Any] | None:
-    """What ``evaluate`` writes of the records that have a mask; None without any, or where the model estimates nothing.
+    """An estimate on the records that have a mask; None without any.
 
     Args:
-        records: of any kind; those without a mask are passed over.
+        spec: of the estimate.
+        records: of any kind; those without a mask, and whole exams, are passed over.
         scorer: the classifier.
         draws: bootstrap samples.
         seed: of the bootstrap.
     """
-    spec = scorer.manifest.affected
-    return None if spec is None else measure_with(spec, records, scorer, draws=draws, seed=seed)
-
-
-def measure_with(
-    spec: AffectedSpec, records: Sequence[Record], scorer: MapScorer, *, draws: int = DRAWS, seed: int = 0
-) -> dict[str, Any] | None:
-    """The same with another estimate than the manifest's."""
     masked = [r for r in records if r.mask is not None and not r.is_exam]
     here = scorer.manifest.preprocessing
     found = list(extents(masked, make_preprocessor(here.name, here.size), evidence_of(scorer)))

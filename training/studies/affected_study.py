@@ -1,6 +1,7 @@
-"""``covidct-train affected``: the share of lung affected, fitted with a model's own maps and measured where it is known.
+"""``covidct-train affected``: the share of lung affected, as a model estimates it, measured where it is known.
 
-It changes nothing: ``fit`` does the same at its end and writes it into the run.
+Beside it stands what a fit with the model's own maps comes to now: that of ``fit`` may be another, where precision or processor
+is. A model without an estimate is measured with that fit. Nothing is changed.
 """
 
 import json
@@ -40,7 +41,7 @@ def study(
     seed: int = 0,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Fit, measure, and write ``affected.json`` and ``affected.md`` into ``out``.
+    """Measure, fit anew, and write ``affected.json`` and ``affected.md`` into ``out``.
 
     Args:
         scorer: the classifier.
@@ -53,17 +54,20 @@ def study(
         say: told what is going on.
 
     Raises:
-        CatalogError: the catalog has too few patients with lesion masks, or a mask does not fit its image.
+        CatalogError: the model estimates nothing and the catalog has too few patients with lesion masks to fit, or a mask
+            does not fit its image.
     """
     say("fitting on masks")
     here, records = scorer.manifest.preprocessing, Catalog.read(work / CATALOG).records
-    spec = fit_on(records, make_preprocessor(here.name, here.size), evidence_of(scorer))
+    fitted = fit_on(records, make_preprocessor(here.name, here.size), evidence_of(scorer))
+    spec = scorer.manifest.affected or fitted
     if spec is None:
         raise CatalogError("The catalog has too few patients with lesion masks, or the maps do not grow with lesions.")
     report: dict[str, Any] = {
         "notice": NOTICE,
         "model": model_used(scorer),
         "affected": spec.model_dump(mode="json"),
+        "fitted_anew": None if fitted is None else _numbers(fitted),
         "bootstrap": {"draws": draws, "seed": seed, "unit": "group", "level": 0.95},
         "measured": {},
     }
@@ -76,6 +80,10 @@ def study(
     (out / FIGURES).write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     (out / TABLE).write_text("\n".join(_lines(report)) + "\n", encoding="utf-8")
     return report
+
+
+def _numbers(spec: AffectedSpec) -> dict[str, Any]:
+    return spec.model_dump(mode="json", exclude={"rests_on"})
 
 
 def _others(records: Sequence[Record], measure: Sequence[Path]) -> dict[str, list[Record]]:
@@ -92,14 +100,11 @@ def _of_phantoms(pairs: Sequence[Pair], *, draws: int, seed: int) -> dict[str, A
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
-    spec = report["affected"]
     yield "# Share of lung affected\n"
     yield f"{NOTICE}\n"
-    yield (
-        f"Places with evidence of {spec['threshold']:g} or more, as a share of the lung, times {spec['slope']:.3f};"
-        f" the band around x is {spec['slice_error']:.3f} (a slice) or {spec['exam_error']:.3f} (an exam) times"
-        f" the square root of x + 0.01, for {spec['level']:.0%} of cases.\n\n{spec['rests_on']}\n"
-    )
+    yield f"{_said(report['affected'])}\n\n{report['affected']['rests_on']}\n"
+    if report["fitted_anew"]:
+        yield f"Not measured, a fit with these maps as they are here: {_said(report['fitted_anew'])}\n"
     yield f"| measured on | by | n | {' | '.join(_COLUMNS.values())} |"
     yield "|---" * (len(_COLUMNS) + 3) + "|"
     for name, told in [*report["measured"].items(), ("phantoms", report["phantoms"])]:
@@ -111,6 +116,14 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 count = told["groups"] if by == "by_patient" else told["n"]
                 cells = " | ".join(_cell(told[by][column]) for column in _COLUMNS)
                 yield f"| {name} | {by.removeprefix('by_')} | {count} | {cells} |"
+
+
+def _said(spec: dict[str, Any]) -> str:
+    return (
+        f"Places with evidence of {spec['threshold']:g} or more, as a share of the lung, times {spec['slope']:.3f};"
+        f" the band around x is {spec['slice_error']:.3f} (a slice) or {spec['exam_error']:.3f} (an exam) times"
+        f" the square root of x + 0.01, for {spec['level']:.0%} of cases."
+    )
 
 
 def _cell(figure: dict[str, float | None]) -> str:

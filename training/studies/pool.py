@@ -92,7 +92,7 @@ def pool(evaluations: Sequence[Path], out: Path, *, draws: int = DRAWS, seed: in
     report = {
         "notice": NOTICE,
         "model": _models(folds),
-        "trained_with": {"recipe": told.recipe},
+        "trained_with": {"recipe": told.recipe, "settings": next(iter(_settings(folds)), "")},
         "data": sorted({name for fold in folds for name in fold.told.data}),
         "where": list(told.where),
         "by": told.by,
@@ -127,7 +127,7 @@ def _check(folds: Sequence[Fold]) -> None:
         raise RunError("The evaluations are not of one kind of case with COVID-19 as the positive class.")
     if len({fold.told.where for fold in folds}) > 1:
         raise RunError("The evaluations are of different records: each was limited (--where) in another way.")
-    if len({fold.told.recipe for fold in folds}) > 1:
+    if len({fold.told.recipe for fold in folds}) > 1 or len(_settings(folds)) > 1:
         raise RunError("The evaluations are of different recipes.")
     if len({fold.told.model.weights_sha256 for fold in folds}) < len(folds):
         raise RunError("Two of the evaluations are of the same weights.")
@@ -135,6 +135,11 @@ def _check(folds: Sequence[Fold]) -> None:
         seen = np.concatenate([np.unique(getattr(fold, column)) for fold in folds])
         if len(np.unique(seen)) < len(seen):
             raise RunError(f"A {what} is in two of the evaluations: they are no folds of one split.")
+
+
+def _settings(folds: Sequence[Fold]) -> set[str]:
+    """Digests of the recipes, where they are known."""
+    return {str(fold.told.trained_with.get("settings", "")) for fold in folds} - {""}
 
 
 def _models(folds: Sequence[Fold]) -> dict[str, str]:

@@ -62,7 +62,7 @@ def study(
         What ``exam_rules.json`` holds.
 
     Raises:
-        CatalogError: there are no validation patients of both classes.
+        CatalogError: there are no validation patients of both classes, or no rule rises with the label on them.
         ExamError: an exam cannot be read, or shows no lung.
     """
     records = Catalog.read(work / CATALOG).of_part(Part.VALIDATION)
@@ -78,6 +78,8 @@ def study(
     mixed = with_healthy(patients, healthy, seed=seed)
     say("measuring rules")
     rules = measured(mixed, whole, draws=draws, seed=seed)
+    if not rules:
+        raise CatalogError("No rule rises with the label on these validation patients: there is none to choose.")
     best, fallen = chosen(rules), sorted(CANDIDATES.keys() - {rule.name for rule in rules})
     served = scorer.manifest.exam_rule
     now = Measured(_SERVED, served, separation(served, mixed, draws=draws, seed=seed), stability(served, whole))
