@@ -166,15 +166,21 @@ class Desk:
             NotReady: the model has not loaded, or cannot be served, or the service stops.
             Busy: the line is full, or too many uploads are being received.
         """
-        loaded = asyncio.shield(asyncio.wrap_future(self._loaded))
         try:
-            await asyncio.wait_for(loaded, self._settings.ready_wait_s)
+            await self._wait_until_loaded()
         except (TimeoutError, ModelError) as error:
             raise NotReady from error
         self._check_line(is_known=is_known)
         if self._arriving >= self._settings.max_uploads:
             raise Busy
         return self._receiving()
+
+    async def _wait_until_loaded(self) -> None:
+        if self._loaded.done():  # Else a wait of 0 s would end before the loop has noticed.
+            self._loaded.result()
+            return
+        loaded = asyncio.shield(asyncio.wrap_future(self._loaded))
+        await asyncio.wait_for(loaded, self._settings.ready_wait_s)
 
     @contextmanager
     def _receiving(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The lines that exams wait in, and what becomes of them there."""
 
+import asyncio
 import contextlib
 import io
 import threading
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.course import Ended
-from app.ct.errors import Busy, StorageFull
+from app.ct.errors import Busy, NotReady, StorageFull
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
@@ -91,6 +92,17 @@ def test_a_full_line_is_busy(chest: list[NamedFile], tmp_path: Path) -> None:
     with pytest.raises(Busy):
         running.take(chest)
     running.store.close()
+
+
+def test_with_no_wait_for_the_model_uploads_are_taken_once_it_has_loaded(tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), ready_wait_s=0)
+    with pytest.raises(NotReady):
+        asyncio.run(running.desk.admit())
+    running.desk.start()
+    until(lambda: running.desk.classifier is not None)
+
+    with asyncio.run(running.desk.admit()):
+        running.close()
 
 
 def test_an_exam_that_is_erased_gives_up_its_place_in_line(chest: list[NamedFile], tmp_path: Path) -> None:
