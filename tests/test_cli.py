@@ -176,7 +176,7 @@ def test_a_refused_exam_ends_with_1_after_the_others_are_diagnosed(
 
     refused, report = map(json.loads, out.splitlines())
     assert code == 1
-    assert refused["code"] == "unreadable"
+    assert (refused["status"], refused["problem"]["code"]) == ("refused", "unreadable")
     assert (report["input"]["slices"], report["input"]["scored"]) == (9, 2)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.commands.given import GivenExam
 from app.ct.reading.kinds import VOLUME_SUFFIX
+from app.spreadsheet import as_text
 
 _LONGEST = 240
 """Bytes of a name that is made of several; file systems take 255, and a number may follow."""
@@ -16,8 +17,9 @@ _LONGEST = 240
 def folder_names(exams: Sequence[GivenExam]) -> list[str]:
     """A folder's name for each exam, all different, also where case makes no difference.
 
-    The exam's own name; exams of one name have as many of the folders above them before it as tell them apart, so that a name
-    hangs on where its exam lies and not on how many were given before it. What lies in one place under one name is numbered.
+    The exam's own name, with ``_`` for what a spreadsheet would take for the start of a formula; exams of one name have as many
+    of the folders above them before it as tell them apart, so that a name hangs on where its exam lies and not on how many were
+    given before it. What lies in one place under one name is numbered.
     """
     tails = [_tail(exam) for exam in exams]
     depths = [1] * len(tails)
@@ -52,7 +54,15 @@ def _can_be_deeper(tail: tuple[str, ...], depth: int) -> bool:
 
 
 def _joined(tail: tuple[str, ...], depth: int) -> str:
-    return "_".join(tail[-depth:])
+    return _as_in_tables("_".join(tail[-depth:]))
+
+
+def _as_in_tables(name: str) -> str:
+    """``name`` without what a table would have to mark, lest a spreadsheet take it for a formula: a row names its folder."""
+    while (marked := as_text(name)) != name:
+        place = next(number for number, (mark, letter) in enumerate(zip(marked, name, strict=False)) if mark != letter)
+        name = f"{name[:place]}_{name[place + 1 :]}"
+    return name
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

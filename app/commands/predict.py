@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Self
 
 from app import NOTICE
 from app.commands.given import GivenExam
 from app.commands.writing import write_whole
-from app.ct.errors import CovidCTError
+from app.ct.errors import CovidCTError, ExamError
 from app.ct.heatmap import overlay_png
 from app.ct.reading.files import NamedFile
 from app.ct.words import sentence
@@ -82,10 +83,17 @@ class Refusal:
     """An exam without a diagnosis: refused, or given up because something failed."""
 
     problem: Problem
+    status: Literal[Status.REFUSED, Status.FAILED]
+
+    @classmethod
+    def of(cls, error: CovidCTError) -> Self:
+        """What an error is to its exam."""
+        return cls(problem_of(error), Status.REFUSED if isinstance(error, ExamError) else Status.FAILED)
 
     def json(self) -> str:
-        """The problem."""
-        return self.problem.model_dump_json(indent=2, exclude_none=True)
+        """The problem as the service tells it of an exam."""
+        told = {"status": self.status, "problem": self.problem.model_dump(exclude_none=True), "notice": NOTICE}
+        return json.dumps(told, indent=2, ensure_ascii=False)
 
     def text(self) -> str:
         """The problem in a few lines, and what to do."""
@@ -107,12 +115,10 @@ def outcome_of(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_pro
     try:
         return diagnosed_exam(exam.files(), service, wish=wish, on_progress=on_progress)
     except CovidCTError as error:
-        return Refusal(problem_of(error))
+        return Refusal.of(error)
     except Exception as error:  # noqa: BLE001  the others are still to be diagnosed; its text may name a patient
-        return Refusal(
-            problem_of(
-                Internal(sentence("The diagnosis stopped for a reason inside ({kind}).", kind=type(error).__name__))
-            )
+        return Refusal.of(
+            Internal(sentence("The diagnosis stopped for a reason inside ({kind}).", kind=type(error).__name__))
         )
 
 
@@ -158,7 +164,7 @@ def _input_sha256(files: Sequence[NamedFile]) -> str:
 
 
 def is_report(path: Path) -> bool:
-    """Whether a file is what ``write`` of a prediction or a refusal leaves."""
+    """Whether a file is what ``write`` of a prediction or a refusal leaves; earlier versions left the bare problem."""
     try:
         found = json.loads(path.read_bytes())
     except (ValueError, RecursionError):

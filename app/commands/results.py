@@ -18,6 +18,8 @@ from app.service import SliceClassifier
 Sink = Callable[[GivenExam, Outcome, str], None]
 """Takes the exams' outcomes, in the order the exams were given, and of each the folder of its results (see ``folders_of``)."""
 Print = Callable[[str], None]
+_MARK = "\ufeff"
+"""Tells spreadsheets that a table is UTF-8."""
 
 
 def folders_of(given: Given, folder: Path | None) -> list[str]:
@@ -80,7 +82,7 @@ def csv_file(path: Path, classifier: SliceClassifier) -> Sink:
     def write() -> None:
         if place.exists() and not place.is_file():
             raise Misuse(f"{shown(path)} is not a file; --csv - writes to stdout.")
-        write_whole(place, "".join(lines).encode())
+        write_whole(place, f"{_MARK}{''.join(lines)}".encode())
 
     def take(exam: GivenExam, outcome: Outcome, folder: str) -> None:
         lines.append(_row(exam, outcome, folder, classifier))
@@ -95,10 +97,11 @@ def _row(exam: GivenExam, outcome: Outcome, folder: str, classifier: SliceClassi
 
 
 def _is_table(path: Path) -> bool:
-    # Tables of before the last column was added are tables too.
+    # Tables of before the last column was added, or the mark, are tables too.
     start = header().rpartition(",")[0].encode()
     with path.open("rb") as file:
-        return file.read(len(start)) in (b"", start)
+        found = file.read(len(_MARK.encode()) + len(start))
+    return not found or found.removeprefix(_MARK.encode()).startswith(start)
 
 
 def folders(given: Given, folder: Path) -> Sink:

@@ -25,6 +25,8 @@ from tests.builders import a_dicom_exam
 from tests.commands.builders import a_folder, a_refused_folder, a_zip_file, given
 from tests.fakes import FakeClassifier, a_manifest
 
+MARK = "\ufeff"
+
 
 def ran(
     exams: Sequence[GivenExam],
@@ -45,7 +47,7 @@ def three(tmp_path: Path) -> list[GivenExam]:
 
 
 def rows(table: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(StringIO(table, newline="")))
+    return list(csv.DictReader(StringIO(table.removeprefix(MARK), newline="")))
 
 
 def test_a_refused_exam_does_not_stop_the_others(three, capsys):
@@ -86,8 +88,23 @@ def test_every_exam_is_a_line_of_json_with_its_name(three, capsys):
     first, refused, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert [one["exam"] for one in (first, refused, last)] == [exam.name for exam in three]
     assert first["verdict"] == last["verdict"]
-    assert {"code", "title", "detail", "advice"} <= set(refused)
+    assert {"code", "title", "detail", "advice"} <= set(refused["problem"])
     assert "verdict" not in refused
+
+
+def test_a_refused_exam_is_told_as_the_service_tells_it(three, tmp_path, capsys):
+    ran(three, Places(Form.JSON, folder=tmp_path / "out"))
+
+    first, refused, _ = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["status"], refused["status"], refused["problem"]["status"]) == ("done", "refused", 422)
+    assert list(refused) == ["exam", "folder", "status", "problem", "notice"]
+
+
+def test_what_failed_is_not_told_as_refused(three, capsys):
+    ran(three[:1], Places(Form.JSON), classifier=FakeClassifier(fault=KeyError("of the engine")))
+
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["problem"]["code"]) == ("failed", "internal")
 
 
 def test_one_exam_is_one_object_without_a_name(three, capsys):
@@ -113,7 +130,7 @@ def test_json_has_no_letters_that_stdout_may_lack(three, capsys):
 def test_one_refused_exam_is_a_problem(three, capsys):
     assert ran(three[1:2], Places(Form.JSON)) == 1
 
-    assert json.loads(capsys.readouterr().out)["code"] == "unreadable"
+    assert json.loads(capsys.readouterr().out)["problem"]["code"] == "unreadable"
 
 
 def test_the_table_has_a_row_for_every_exam(three, tmp_path, capsys):
@@ -140,7 +157,7 @@ def test_each_exam_has_a_folder_of_its_own(three, tmp_path):
 
     reports = {p.parent.name: json.loads(p.read_text()) for p in (tmp_path / "out").glob("*/report.json")}
     assert set(reports) == {"a", "b", "c"}
-    assert reports["b"]["code"] == "unreadable"
+    assert reports["b"]["problem"]["code"] == "unreadable"
     assert (tmp_path / "out" / "c" / reports["c"]["heatmap"]).read_bytes().startswith(b"\x89PNG")
 
 
@@ -176,12 +193,28 @@ def test_a_row_names_no_folder_where_there_is_none(three, tmp_path, capsys):
     assert alone.endswith(",.")
 
 
-def test_a_table_of_before_its_last_column_is_replaced(three, tmp_path):
-    (tmp_path / "table.csv").write_text(",".join(COLUMNS[:-1]) + "\r\n")
+@pytest.mark.parametrize("mark", ["", MARK])
+def test_a_table_of_before_its_last_column_is_replaced(three, tmp_path, mark):
+    (tmp_path / "table.csv").write_text(mark + ",".join(COLUMNS[:-1]) + "\r\n", encoding="utf-8")
 
     ran(three[:1], Places(table=tmp_path / "table.csv"))
 
     assert len(rows((tmp_path / "table.csv").read_text())) == 1
+
+
+def test_a_table_in_a_file_says_that_it_is_utf_8_and_one_on_stdout_does_not(three, tmp_path, capsys):
+    ran(three[:1], Places(Form.CSV, table=tmp_path / "table.csv"))
+
+    assert (tmp_path / "table.csv").read_text(encoding="utf-8") == MARK + capsys.readouterr().out
+
+
+def test_a_row_names_the_folder_there_is(tmp_path):
+    exams = given(a_folder(tmp_path / "-p1"), a_folder(tmp_path / "ok;=2"))
+
+    ran(exams, Places(folder=tmp_path / "out", table=tmp_path / "table.csv"))
+
+    named = {one["folder"] for one in rows((tmp_path / "table.csv").read_text())}
+    assert named == {path.name for path in (tmp_path / "out").iterdir()} == {"_p1", "ok;_2"}
 
 
 def test_a_single_exam_has_the_folder_for_itself(three, tmp_path):
@@ -349,7 +382,7 @@ def test_a_series_can_be_asked_for(tmp_path, capsys):
 
     ran(given(exam), Places(Form.JSON), wish=Wish(series_instance_uid="1.2.3.404"))
 
-    assert json.loads(capsys.readouterr().out)["code"] == "no-usable-series"
+    assert json.loads(capsys.readouterr().out)["problem"]["code"] == "no-usable-series"
 
 
 def test_the_limits_of_the_service_hold(three, capsys):
@@ -440,6 +473,15 @@ def test_a_table_replaces_an_earlier_one_and_nothing_else(three, tmp_path, capsy
 
     assert (exam.read_bytes(), notes.read_text()) == (before, "my,notes\n")
     assert len(rows((tmp_path / "table.csv").read_text())) == 1
+
+
+def test_a_report_of_an_earlier_version_is_replaced(three, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text('{"type": "urn:covidct:problem:unreadable", "status": 422}')
+
+    ran(three[1:2], Places(folder=tmp_path / "out"))
+
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["status"] == "refused"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,14 @@ def test_relative_paths_are_told_apart_by_what_they_stand_in(tmp_path, monkeypat
     assert folder_names(given(Path("img"), Path("../p2/img"))) == ["p1_img", "p2_img"]
 
 
+def test_no_name_is_taken_for_a_formula(tmp_path):
+    assert folder_names(folders(tmp_path, "==1", "ok;-2", "a-b=c")) == ["_=1", "ok;_2", "a-b=c"]
+
+
+def test_names_that_are_alike_without_a_formula_are_told_apart(tmp_path):
+    assert folder_names(folders(tmp_path, "a/=1", "b/_1")) == ["a_=1", "b__1"]
+
+
 def test_what_lies_in_one_place_under_one_name_is_numbered(tmp_path):
     (tmp_path / "exam.nii.gz").write_bytes(a_jpeg())
     exams = folders(tmp_path, "exam", "exam", "exam-2")

@@ -8,12 +8,11 @@ import pytest
 from app.commands.predict import Refusal
 from app.commands.table import COLUMNS, header, row
 from app.ct.errors import NoLung
-from app.web.problems import problem_of
 from tests.fakes import FakeClassifier
 
 
 def read_back(name: str) -> dict[str, str]:
-    table = header() + row(name, Refusal(problem_of(NoLung.on(3))), FakeClassifier())
+    table = header() + row(name, Refusal.of(NoLung.on(3)), FakeClassifier())
     return next(csv.DictReader(StringIO(table, newline="")))
 
 
