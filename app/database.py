@@ -180,7 +180,10 @@ def _make_private(path: Path) -> None:
 
 
 def _engine_to_write(path: Path, busy_s: float) -> sa.Engine:
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_s})
+    # As many connections as there are threads, of which a few are kept: writers that wait for a lock keep no reader waiting.
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": busy_s}, max_overflow=-1
+    )
     sa.event.listen(engine, "connect", _set_pragmas)
     return engine
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,9 +32,11 @@ from app.ct.errors import (
 from app.database import MIGRATIONS, Database
 from app.exam_folder import Wish
 from app.kept import KeptExam, Sent, Status, new_id
+from app.storage import database_room
 from app.store import Store
 from tests.builders import an_exam, swept
 from tests.fakes import FakeClassifier
+from tests.waiting import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -179,6 +182,28 @@ def test_a_database_that_is_locked_meanwhile_is_unavailable(tmp_path: Path) -> N
     assert accepted(store).status is Status.QUEUED
     other.close()
     store.close()
+
+
+def test_writers_that_wait_for_a_lock_keep_no_reader_waiting(store: Store, tmp_path: Path) -> None:
+    exam = accepted(store)
+    other = sqlite3.connect(tmp_path / "data" / "exams.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(20) as writers:
+        waiting = [writers.submit(accepted, store) for _ in range(20)]
+        try:
+            until(lambda: store._database._engine.pool.status().endswith("Checked out connections: 20"), within_s=10)
+            found = store.find(exam.id)
+        finally:
+            other.execute("ROLLBACK")
+    other.close()
+
+    assert found == exam
+    assert {one.result().status for one in waiting} == {Status.QUEUED}
+
+
+def test_a_connection_to_the_database_that_is_waited_for_in_vain_is_unavailable_storage() -> None:
+    with pytest.raises(StorageUnavailable), database_room():
+        raise sa.exc.TimeoutError
 
 
 def test_a_database_of_a_newer_version_is_refused(store: Store, tmp_path: Path) -> None:
