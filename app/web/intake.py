@@ -36,12 +36,17 @@ async def take_in(
     key_hash = _key_hash(caller, idempotency_key)
     is_known = key_hash is not None and await run_in_threadpool(parts.store.find_by_key, key_hash) is not None
     with await parts.desk.admit(is_known=is_known):
-        if not is_known:
+        if is_known:
+            parts.rates.take_again(caller.name)
+        else:
             parts.rates.take_exam(caller.name)
         exam_id = new_id()
         folder = parts.store.folder(exam_id)
         upload = await receive(request, folder, wish=wish, limits=limits)
-        return await run_in_threadpool(_line_up, parts, caller, exam_id, upload, key_hash)
+        kept, is_new = await run_in_threadpool(_line_up, parts, caller, exam_id, upload, key_hash)
+    if is_known and is_new:  # The one known was erased while this one came, or its key was given back.
+        parts.rates.count_exam(caller.name)
+    return kept, is_new
 
 
 async def take_example(parts: Parts, caller: Caller) -> KeptExam:

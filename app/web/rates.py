@@ -40,18 +40,33 @@ class Rates:
         Raises:
             RateLimited: the caller has sent too much of late.
         """
-        spent = self._of(caller)
-        over = max(
-            (spent.exams + 1 - self._exams) / self._exams if self._exams else 0.0,
-            (spent.bytes - self._bytes) / self._bytes if self._bytes else 0.0,
-        )
-        if over > 0:
-            raise RateLimited(retry_after_s=math.ceil(over * _MINUTE_S))
-        spent.exams += 1
+        self._check(caller, exams=1)
+        self.count_exam(caller)
+
+    def take_again(self, caller: str) -> None:
+        """Let an exam be sent that is known already, which counts for nothing but its bytes.
+
+        Raises:
+            RateLimited: the caller has sent too much of late.
+        """
+        self._check(caller, exams=0)
+
+    def count_exam(self, caller: str) -> None:
+        """Count an exam that is taken already; what is too much refuses those that follow, also the known."""
+        self._of(caller).exams += 1
 
     def take_bytes(self, caller: str, count: int) -> None:
         """Count bytes as they come; what is too much refuses the exams that follow."""
         self._of(caller).bytes += count
+
+    def _check(self, caller: str, *, exams: int) -> None:
+        spent = self._of(caller)
+        over = max(
+            (spent.exams + exams - self._exams) / self._exams if self._exams else 0.0,
+            (spent.bytes - self._bytes) / self._bytes if self._bytes else 0.0,
+        )
+        if over > 0:
+            raise RateLimited(retry_after_s=math.ceil(over * _MINUTE_S))
 
     def _of(self, caller: str) -> _Spent:
         now = self._clock()

@@ -1,5 +1,6 @@
 """How much one key, or one address, may send."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,33 @@ async def test_an_exam_that_is_known_already_costs_nothing(serve: Serve, upload:
         codes = [(await client.post("/api/v1/exams", files=upload, headers=once)).status_code for _ in range(3)]
 
     assert codes == [201, 200, 200]
+
+
+@pytest.mark.anyio
+async def test_the_bytes_of_an_exam_that_is_known_count(serve: Serve) -> None:
+    once, large = {"Idempotency-Key": "once"}, [("files", ("a", bytes(3 * MEGABYTE)))]
+    async with serve(upload_mb_per_minute=2) as client:
+        codes = [(await client.post("/api/v1/exams", files=large, headers=once)).status_code for _ in range(2)]
+
+    assert codes == [422, 429]
+
+
+@pytest.mark.anyio
+async def test_an_exam_that_was_known_and_turns_out_to_be_new_is_counted(serve: Serve, upload: Upload) -> None:
+    once = {"Idempotency-Key": "once", "Prefer": "respond-async"}
+    async with serve(exams_per_minute=1) as client:
+
+        async def erasing(place: str) -> AsyncIterator[bytes]:
+            erased.append((await client.delete(place)).status_code)
+            async for piece in chunked(MEGABYTE):
+                yield piece
+
+        erased = list[int]()
+        first = await client.post("/api/v1/exams", files=upload, headers=once)
+        form = once | {"Content-Type": "multipart/form-data; boundary=x"}
+        second = await client.post("/api/v1/exams", content=erasing(first.headers["location"]), headers=form)
+        third = await client.post("/api/v1/exams", content=chunked(MEGABYTE), headers=form)
+
+    assert (first.status_code, erased, second.status_code) == (202, [204], 202)
+    assert second.headers["location"] != first.headers["location"]
+    assert third.status_code == 429
