@@ -204,10 +204,14 @@ async def get_events(kept: FoundExam, parts: Wired, caller: Asking) -> AsyncIter
 
 
 async def _past(parts: Parts, caller: Caller, kept: KeptExam) -> AsyncIterator[ServerSentEvent]:
-    """The events of an exam that ended: it may have ended only after it was looked up."""
+    """The events of an exam that ended: it may have ended only after it was looked up.
+
+    One that nobody works on has not: it waits for the next start, or for its end to be noted.
+    """
     now = await find_exam(parts, caller, kept.id)
     yield _sent(kept.id, Received())
-    yield _sent(kept.id, Ended(now.status))
+    if now.status.is_final:
+        yield _sent(kept.id, Ended(now.status))
 
 
 def _sent(exam_id: str, event: Received | Reading | Scoring | Ended) -> ServerSentEvent:

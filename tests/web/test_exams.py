@@ -5,6 +5,7 @@ import json
 import sqlite3
 import threading
 from base64 import b64decode
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -235,6 +236,19 @@ async def test_livez_answers_while_an_exam_is_scored(serve: Serve, upload: Uploa
     assert alive.status_code == 200
     assert was_waiting
     assert answer.status_code == 201
+
+
+async def test_an_exam_that_nobody_works_on_and_that_has_not_ended_is_told_without_an_end(
+    client: httpx.AsyncClient, upload: Upload, tmp_path: Path
+) -> None:
+    place = (await post(client, upload)).headers["location"]
+    with closing(sqlite3.connect(tmp_path / "data" / "exams.sqlite", timeout=30)) as opened, opened:
+        opened.execute("UPDATE exams SET status = 'queued'")
+
+    events = (await client.get(f"{place}/events")).text
+
+    assert "event: received" in events
+    assert "id: last" not in events
 
 
 async def test_events_tell_every_step_and_the_running_probability(client: httpx.AsyncClient, upload: Upload) -> None:
