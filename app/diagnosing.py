@@ -9,7 +9,7 @@ from app.course import Course, Erased, Reading
 from app.ct.errors import CovidCTError, ExamError, StorageFull, StorageUnavailable, Stuck
 from app.ct.words import sentence
 from app.kept import KeptExam, KeptProblem, Status
-from app.logs import complain
+from app.logs import complain, place_of
 from app.outcome import Outcome, Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings
@@ -62,7 +62,7 @@ class Diagnosing:
         try:
             self._diagnose(service, exam_id)
         except Exception as error:  # noqa: BLE001  a store that fails must not end the line
-            complain("exam abandoned", exam_id=exam_id, kind=type(error).__name__, at=_where(error))
+            complain("exam abandoned", exam_id=exam_id, kind=type(error).__name__, at=place_of(error))
             self._abandon(exam_id)
 
     def end(
@@ -166,7 +166,7 @@ class Diagnosing:
             case CovidCTError():
                 self.end(exam, Status.FAILED, problem=KeptProblem.of(error))
             case _:  # Its text may name a patient.
-                complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=_where(error))
+                complain("diagnosis failed", exam_id=exam.id, kind=type(error).__name__, at=place_of(error))
                 self.end(exam, Status.FAILED, problem=INTERNAL)
 
     def _complete(self, service: DiagnosisService, exam: KeptExam) -> None:
@@ -216,11 +216,3 @@ def _outcome(exam: KeptExam, diagnosed: Diagnosed, timed: Timed) -> Outcome:
         probabilities=tuple(scores.probabilities.tolist()),
         distances=tuple(scores.distance.tolist()),
     )
-
-
-def _where(error: BaseException) -> str:
-    """File and line an exception came from, without its text."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return "" if at is None else f"{at.tb_frame.f_code.co_name}:{at.tb_lineno}"

@@ -55,6 +55,14 @@ def complain(event: str, **facts: object) -> None:
         structlog.get_logger().error(event, **facts)
 
 
+def place_of(error: BaseException) -> str:
+    """Function and line an exception came from, without its text."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "" if at is None else f"{at.tb_frame.f_code.co_name}:{at.tb_lineno}"
+
+
 def log_outcome(outcome: Outcome) -> None:
     """One exam's line."""
     say(

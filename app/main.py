@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -13,11 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from app import NOTICE, __version__
-from app.ct.errors import CovidCTError
+from app.ct.errors import CovidCTError, StoreError
 from app.ct.workers.pool import workers_of
 from app.desk import Desk, OnRefusal, OnStuck
 from app.kept import KeptExam
-from app.logs import complain, log_outcome
+from app.logs import complain, log_outcome, place_of
 from app.outcome import Timed
 from app.service import Diagnosed, DiagnosisService, SliceClassifier
 from app.settings import Settings, model_folder
@@ -47,6 +48,7 @@ from app.web.templating import STATIC
 _FOR_PEOPLE = ("/", "/docs")
 """Addresses outside /covid that a browser is sent to."""
 LoadClassifier = Callable[[], SliceClassifier]
+OnFailedStart = Callable[[CovidCTError], None]
 
 
 def load_classifier(settings: Settings) -> SliceClassifier:
@@ -81,6 +83,7 @@ def create_app(
     load: LoadClassifier | None = None,
     on_refusal: OnRefusal = lambda _: None,
     on_stuck: OnStuck = lambda: None,
+    on_failed_start: OnFailedStart = lambda _: None,
 ) -> FastAPI:
     """The application; the model loads in the background once it runs.
 
@@ -89,6 +92,7 @@ def create_app(
         load: gives the classifier; by default the one the settings name.
         on_refusal: told when the model cannot be served.
         on_stuck: told when a diagnosis does not end.
+        on_failed_start: told why what an earlier run left cannot be taken up: then nothing is served.
     """
     app = _Described(
         title="covidct",
@@ -98,7 +102,7 @@ def create_app(
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=partial(_lifespan, on_failed_start=on_failed_start),
         redirect_slashes=False,
     )
     app.state.parts = _wire(settings, load or (lambda: load_classifier(settings)), on_refusal, on_stuck)
@@ -141,9 +145,16 @@ def _write_report(kept: KeptExam, diagnosed: Diagnosed, timed: Timed, classifier
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI, *, on_failed_start: OnFailedStart) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
-    await asyncio.to_thread(parts.desk.start)
+    try:
+        await asyncio.to_thread(parts.desk.start)
+    except Exception as error:
+        told = error if isinstance(error, CovidCTError) else StoreError()
+        complain("start failed", code=told.code, kind=type(error).__name__, at=place_of(error))
+        parts.store.close()
+        on_failed_start(told)
+        raise
     sweeping = asyncio.create_task(_sweep(parts.desk, every_s=parts.settings.sweep_s))
     try:
         yield

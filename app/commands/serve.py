@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from app import NOTICE, logs
 from app.commands import Misuse
 from app.commands.printing import tell
-from app.ct.errors import ModelError
+from app.ct.errors import CovidCTError, ModelError
 from app.desk import Desk
 from app.main import create_app
 from app.settings import Settings, model_folder
@@ -162,21 +162,23 @@ def run(settings: Settings) -> None:
 
     Raises:
         ModelError: the model cannot be served.
-        StoreError: the store cannot be used.
+        StoreError, StorageFull, StorageUnavailable: the store cannot be used.
         Misuse: there is no folder to keep exams in, and none can be made; certificate and key are no pair; or host and port
             cannot be listened on.
     """
     model_folder(settings)
     _check_tls(settings)
     logs.configure()
-    refusals: list[ModelError] = []
+    refusals: list[CovidCTError] = []
 
     def stop(error: ModelError) -> None:
         refusals.append(error)
         server.should_exit = True
 
     try:
-        app = create_app(settings, on_refusal=stop, on_stuck=lambda: os._exit(STUCK_CODE))
+        app = create_app(
+            settings, on_refusal=stop, on_stuck=lambda: os._exit(STUCK_CODE), on_failed_start=refusals.append
+        )
     except OSError as error:
         raise Misuse(f"{settings.data_dir} cannot hold exams ({error.strerror}); set --data-dir.") from error
     parts: Parts = app.state.parts
@@ -188,6 +190,9 @@ def run(settings: Settings) -> None:
             tell(str(error))
             _leave(2)
         raise
+    except SystemExit:  # uvicorn's, where the application does not start.
+        if not refusals:
+            raise
     if refusals:
         raise refusals[0]
     if parts.desk.is_at_work:

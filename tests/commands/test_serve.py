@@ -4,18 +4,22 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.ct.errors import StoreError
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files
+from app.database import FILE
+from app.store import Store
 from app.watch import STUCK_CODE
 from tests.models import the_served_model
 from tests.test_cli import started
@@ -68,6 +72,20 @@ def test_an_address_of_another_machine_is_a_wrong_call_with_the_reason(tmp_path:
     assert process.returncode == 2
     assert err.decode().startswith(told)
     assert len(err.splitlines()) == 1
+
+
+def test_a_store_that_cannot_be_taken_up_is_told_with_what_to_do(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as opened, opened:
+        opened.execute("DROP TABLE exams")
+
+    with started("serve", "--port", 0, "--data-dir", tmp_path) as process:
+        _, err = process.communicate(timeout=60)
+
+    *log, title, advice = err.decode().splitlines()
+    (failed,) = (line for line in map(json.loads, log) if line["event"] == "start failed")
+    assert (process.returncode, title, advice) == (1, str(StoreError.title), str(StoreError.advice))
+    assert (failed["code"], failed["kind"]) == ("store-error", "OperationalError")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
