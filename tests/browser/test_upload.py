@@ -114,6 +114,33 @@ def test_a_diagnosis_is_cancelled_and_what_was_chosen_stays(
         expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
 
 
+def test_who_comes_back_after_a_diagnosis_finds_the_form_and_nothing_to_cancel(page: Page, exam_folder: Path) -> None:
+    # The browser stays on the page as it was left, as if it came back to it.
+    page.route("**/covid/exams/*", lambda route: route.fulfill(status=204))
+    with page.expect_request("**/covid/exams/*"):
+        send(page, pictures(exam_folder))
+
+    expect(page.locator("#cancel")).to_be_hidden()
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#send")).to_be_enabled()
+
+
+def test_an_exam_that_has_ended_is_not_erased_by_who_cancels_it(page: Page, exam_folder: Path) -> None:
+    # That it ended is not told.
+    page.route("**/events", lambda _: None)
+    send(page, pictures(exam_folder))
+    expect(page.locator("#course")).to_be_visible()
+    page.evaluate(
+        """async () => {
+        const [exam] = JSON.parse(localStorage.getItem("covidct-exams"));
+        while ((await (await fetch(`/api/v1/exams/${exam}`)).json()).status !== "done");
+    }"""
+    )
+    page.get_by_role("button", name="Cancel").click()
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
+
+
 def test_a_refused_exam_says_what_to_do_and_keeps_what_was_chosen(page: Page, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"")
 

@@ -133,9 +133,21 @@ function followExam(exam) {
   cancel = async () => {
     stopFollowing();
     stop(null);
-    await ask(exam, { method: "DELETE" });
+    await giveUp(exam);
     showHistory();
   };
+}
+
+/** What ended meanwhile is not erased: its result is there to be read. */
+async function giveUp(exam) {
+  const answer = await ask(exam);
+  const told = answer?.ok ? await said(answer) : null;
+  if (told && told.status !== "done") await ask(exam, { method: "DELETE" });
+  else if (told && !cancel) showResult(exam);
+}
+
+function showResult(exam) {
+  window.location.assign(exam.replace("/api/v1/", "/covid/"));
 }
 
 /** A refusal is told here, where the files are still at hand; anything else has a page of its own. */
@@ -155,7 +167,8 @@ async function ended(status, exam) {
       if (cancel === mine) ended(status, exam);
     });
   } else {
-    window.location.assign(exam.replace("/api/v1/", "/covid/"));
+    stop(null); // Whoever comes back to this page finds the form as it was, and nothing there to cancel.
+    showResult(exam);
   }
 }
 
