@@ -108,3 +108,18 @@ def test_two_exams_are_set_side_by_side(page: Page, exam_folder: Path) -> None:
     page.keyboard.press("o")
     expect(page.locator("#maps")).not_to_be_checked()
     assert severe(page) == []
+
+
+def test_the_key_of_the_maps_works_wherever_one_is_unless_letters_are_off(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    exam = page.url.rsplit("/", 1)[1]
+    page.goto(f"/covid/compare?first={exam}&second={exam}")
+    expect(page.locator("#height")).to_be_visible()
+    for place in ("#main", "#maps", "#height", "#both"):
+        before = page.locator("#maps").is_checked()
+        page.locator(place).press("o")
+        expect(page.locator("#maps")).to_be_checked(checked=not before)
+    page.evaluate("() => localStorage.setItem('covidct-letters', 'off')")
+    page.locator("#both").press("o")
+
+    expect(page.locator("#maps")).to_be_checked()

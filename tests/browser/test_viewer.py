@@ -174,6 +174,17 @@ def test_the_notice_is_on_every_picture_that_can_be_saved(read: Page, act: str) 
     assert (strip.min(axis=0) < 60)[: strip.shape[1] // 3].any()
 
 
+def test_the_notice_of_a_picture_is_covered_in_another_window(page: Page, exam_folder: Path) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.keyboard.press("4")
+    drawn(page)
+
+    # The picture's own notice begins above the line that is written over it.
+    assert pixels(page)[-36:-18, :400, 0].max() < 60
+
+
 def test_the_notice_and_the_scale_do_not_meet_side_by_side(read: Page) -> None:
     read.keyboard.press("s")
     drawn(read)

@@ -3,6 +3,7 @@ import { chance, enliven, one } from "./page.js";
 import { examIsGone, jsonAt, untilStarted } from "./service.js";
 import { Leafing } from "./viewer/gestures.js";
 import { Maps } from "./viewer/heat.js";
+import { areKeys, isForText } from "./viewer/letters.js";
 import { Losses } from "./viewer/losses.js";
 import { MOVES } from "./viewer/moves.js";
 import { Pane } from "./viewer/pane.js";
@@ -49,8 +50,8 @@ class Side {
 
   draw() {
     const { maps, map } = this;
-    const picture = this.pictures.drawable(this.index, LUNG);
-    drawSlice([this.pane], this.report.slices[this.index], { picture, maps, map, view: STILL });
+    const drawable = this.pictures.drawable(this.index, LUNG);
+    drawSlice([this.pane], this.report.slices[this.index], { drawable, maps, map, view: STILL });
   }
 }
 
@@ -88,10 +89,9 @@ async function start() {
   one("maps").addEventListener("change", (event) => showMaps(event.target.checked));
   new Leafing(host, step);
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target !== host) return;
-    if (event.key === "o") showMaps(!one("maps").checked);
-    if (!(event.key in MOVES)) return;
+    if (isForText(event)) return;
+    if (event.key === "o" && areKeys()) showMaps(!one("maps").checked);
+    if (event.target !== host || !(event.key in MOVES)) return;
     event.preventDefault();
     step(MOVES[event.key]);
   });

@@ -1,29 +1,12 @@
 // Keys of the viewer; those that browsers and screen readers use themselves work on the stage alone, and the others can be turned
 // off, for who dictates speaks letters.
 import { one } from "../page.js";
+import { areKeys, chooseLetters, isForText } from "./letters.js";
 import { MOVES } from "./moves.js";
 import { PRESETS } from "./window.js";
 
 const PAN = 40;
-const LETTERS = "covidct-letters";
-
 const PANS = { ArrowDown: [0, -PAN], ArrowUp: [0, PAN], ArrowLeft: [PAN, 0], ArrowRight: [-PAN, 0] };
-
-function chosen() {
-  try {
-    return localStorage.getItem(LETTERS);
-  } catch {
-    return null; // Storage is closed to this page.
-  }
-}
-
-function choose(what) {
-  try {
-    localStorage.setItem(LETTERS, what);
-  } catch {
-    // As chosen until the page is left.
-  }
-}
 
 export function listenToKeys(viewer) {
   const anywhere = {
@@ -41,12 +24,11 @@ export function listenToKeys(viewer) {
   };
   for (const [key, { center, width }] of Object.entries(PRESETS)) anywhere[key] = () => viewer.setWindow(center, width);
 
-  one("letters").checked = chosen() !== "off";
-  one("letters").addEventListener("change", (event) => choose(event.target.checked ? "on" : "off"));
+  one("letters").checked = areKeys();
+  one("letters").addEventListener("change", (event) => chooseLetters(event.target.checked ? "on" : "off"));
   one("help-open").addEventListener("click", () => one("help").showModal());
   document.addEventListener("keydown", (event) => {
-    const types = event.target.matches("input:not([type=range]):not([type=checkbox]):not([type=radio]), textarea, select");
-    if (types || event.ctrlKey || event.metaKey || event.altKey || one("help").open) return;
+    if (isForText(event) || one("help").open) return;
     if (event.target === one("stage") && onStage(viewer, event)) {
       event.preventDefault();
       return;

@@ -30,11 +30,11 @@ export class Pane {
   }
 
   /**
-   * ``picture``: image or canvas; ``shape``: { width, height, tall }, of the slice, and how tall its pixels are;
+   * ``picture``: image or canvas; ``carriesNotice``: whether the service wrote the notice into its pixels; ``shape``: { width, height, tall }, of the slice, and how tall its pixels are;
    * ``view``: { zoom, x, y, inverted }, x and y in CSS pixels; ``overlay``: { canvas, box } or null; ``spacing``: mm of a
    * column, or null.
    */
-  draw({ picture, shape, view, overlay, spacing }) {
+  draw({ picture, carriesNotice, shape, view, overlay, spacing }) {
     const context = this.canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
@@ -56,8 +56,9 @@ export class Pane {
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     const isWhole = view.zoom === 1 && view.x === 0 && view.y === 0;
-    const carried = picture instanceof HTMLImageElement && isWhole ? CARRIED * shape.height * tall : 0;
-    const isRead = isEnglish && carried >= LEGIBLE * this.density;
+    const carried = carriesNotice && isWhole ? CARRIED * shape.height * tall : 0;
+    // In another window than the service's own what it wrote is in shreds.
+    const isRead = isEnglish && picture instanceof HTMLImageElement && carried >= LEGIBLE * this.density;
     const worn = carried && Math.max(carried, LEAST * tall);
     const noticeEnd = isRead ? left + LONG * carried : this.drawNotice(context, left, worn);
     if (spacing) this.drawScale(context, scale / spacing, noticeEnd);

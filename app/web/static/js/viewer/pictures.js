@@ -74,13 +74,16 @@ export class Pictures {
     this.approach(this.near);
   }
 
-  /** What to draw of a slice in a window; null until it is here: a picture of another window is not shown for it. */
+  /**
+   * What to draw of a slice in a window: ``picture``, and whether it ``carriesNotice`` as the service's pictures do; null until
+   * it is here: a picture of another window is not shown for it.
+   */
   drawable(index, window) {
     const image = this.images.get(index);
     if (!image?.complete || !image.naturalWidth) return null;
-    if (isLung(window)) return image;
+    if (isLung(window)) return { picture: image, carriesNotice: true };
     const units = this.unitsAt(index, image);
-    return units && this.windowed(index, units, window);
+    return units && { picture: this.windowed(index, units, window), carriesNotice: Boolean(units.isOfPicture) };
   }
 
   /** Whether a slice is shown in any window from its Hounsfield units, not from a picture of the lung window. */
@@ -153,5 +156,5 @@ function ofPicture(image) {
   const pixels = context.getImageData(0, 0, width, height).data;
   const gray = new Uint8Array(width * height);
   for (let k = 0; k < gray.length; k += 1) gray[k] = pixels[4 * k];
-  return { values: unitsOf(gray), width, height };
+  return { values: unitsOf(gray), width, height, isOfPicture: true };
 }

@@ -7,10 +7,11 @@ export const MAP = { shown: true, opacity: 0.65, threshold: 0 };
 export const drawsMap = (slice, maps, map) => map.shown && Boolean(maps?.has(slice.index));
 
 /**
- * ``picture``: image or canvas, or null where it is not here; ``maps``: of the exam, or null; ``map``: { shown, opacity,
- * threshold }; ``view``: { zoom, x, y, inverted }.
+ * ``drawable``: { picture, carriesNotice }, or null where it is not here; ``maps``: of the exam, or null; ``map``: { shown,
+ * opacity, threshold }; ``view``: { zoom, x, y, inverted }.
  */
-export function drawSlice(panes, slice, { picture, maps, map, view }) {
+export function drawSlice(panes, slice, { drawable, maps, map, view }) {
+  const { picture, carriesNotice } = drawable ?? {};
   const spacing = slice.pixel_spacing_mm;
   const [width, height] = picture ? [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height] : [1, 1];
   const shape = { width, height, tall: spacing ? spacing[0] / spacing[1] : 1 };
@@ -18,6 +19,6 @@ export function drawSlice(panes, slice, { picture, maps, map, view }) {
     ? { canvas: maps.draw(slice.index, map.opacity, map.threshold), box: maps.box(slice.index) }
     : null;
   for (const pane of panes) {
-    if (!pane.canvas.hidden) pane.draw({ picture, shape, view, overlay, spacing: spacing?.[1] ?? null });
+    if (!pane.canvas.hidden) pane.draw({ picture, carriesNotice, shape, view, overlay, spacing: spacing?.[1] ?? null });
   }
 }

@@ -154,9 +154,9 @@ export class Viewer {
 
   draw() {
     const { maps, map, view } = this;
-    const picture = this.pictures.drawable(this.index, this.window);
-    drawSlice(this.panes, this.slice, { picture, maps, map, view });
-    this.stage.dataset.drawn = picture ? `${this.index}` : "";
+    const drawable = this.pictures.drawable(this.index, this.window);
+    drawSlice(this.panes, this.slice, { drawable, maps, map, view });
+    this.stage.dataset.drawn = drawable ? `${this.index}` : "";
   }
 
   words(slice) {
