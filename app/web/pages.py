@@ -1,6 +1,6 @@
 """The page: the form, an exam's result, and every state between. Works without JavaScript; with it, it is livelier."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -16,7 +16,7 @@ from app.web.history import history_of
 from app.web.intake import take_example, take_in
 from app.web.parts import FoundExam, Parts, Wired, find_exam
 from app.web.pictures import FORGET
-from app.web.preferences import words_of
+from app.web.preferences import page_of, words_of
 from app.web.problems import NotFound, Problem
 from app.web.reporting import exam_status, kept_report, served_model
 from app.web.schemas import ExamReport
@@ -38,11 +38,17 @@ def is_page(request: Request) -> bool:
 def problem_page(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """A problem as a page."""
     sent = headers or {}
-    answer = render(
-        request, "problem.html", {"problem": problem, "again_s": sent.get("Retry-After")}, status_code=problem.status
-    )
+    shown = {"problem": problem, "again_s": sent.get("Retry-After"), "exam": _exam_of_form(request, problem)}
+    answer = render(request, "problem.html", shown, status_code=problem.status)
     answer.headers.update(sent)
     return answer
+
+
+def _exam_of_form(request: Request, problem: Problem) -> str | None:
+    """The page of the exam that a form was about which was not taken; None of others, or where there is no such exam."""
+    page = page_of(request)
+    is_of_one = request.method == "POST" and page.startswith("/covid/exams/") and problem.status not in (404, 410)
+    return page if is_of_one else None
 
 
 @router.get("/")
@@ -81,8 +87,10 @@ async def post_example(parts: Wired, caller: Asking) -> Response:
 
 
 @router.post("/covid/exams/{exam_id}/delete")
-async def post_delete(kept: FoundExam, parts: Wired) -> Response:
-    """Erase the exam and lead back to the form."""
+async def post_delete(kept: FoundExam, parts: Wired, unless: Literal["done"] | None = None) -> Response:
+    """Erase the exam and lead back to the form; who cancels one that ended meanwhile is led to its result instead."""
+    if unless == kept.status:
+        return RedirectResponse(f"/covid/exams/{kept.id}", status_code=303)
     await run_in_threadpool(parts.desk.erase, kept.id, owner=kept.owner)
     return RedirectResponse("/covid", status_code=303, headers=FORGET)
 

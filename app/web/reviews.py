@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
@@ -26,6 +27,7 @@ router = APIRouter(tags=["reviews"], responses=RESPONSES)
 
 _LONGEST = 2000
 """Characters of a comment."""
+_EMPTY = "empty-comment"
 _MOST_BYTES = 32_768
 _COLUMNS = (
     "review",
@@ -48,12 +50,14 @@ class ReviewGiven(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     opinion: Opinion
-    comment: Annotated[str, Field(max_length=_LONGEST, description="Name no patient here.")] = ""
+    comment: Annotated[
+        str, Field(max_length=_LONGEST, description="Name no patient here. Not empty where it stands alone.")
+    ] = ""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.opinion is Opinion.COMMENT and not self.comment:
-            raise ValueError("a comment says something")
+            raise PydanticCustomError(_EMPTY, "a comment says something")
         return self
 
 
@@ -140,6 +144,8 @@ async def post_form(request: Request, kept: FoundExam, parts: Wired) -> Response
 
 def _what_is_wrong(error: ValidationError) -> Sentence:
     """Which fields, without what they hold."""
+    if any(fault["type"] == _EMPTY for fault in error.errors()):
+        return sentence("Not valid: comment. A comment of its own must not be empty.")
     named = sorted({str(fault["loc"][0]) if fault["loc"] else "body" for fault in error.errors()})
     return sentence(
         "Not valid: {names}. opinion is one of {opinions}; a comment has up to {longest} characters.",

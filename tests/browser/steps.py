@@ -29,6 +29,19 @@ def diagnose(page: Page, files: Sequence[Path], *, button: str = "Diagnose this 
     expect(page.locator("#exam")).to_be_attached()
 
 
+def erase(page: Page) -> None:
+    """Delete the exam of the page; that is asked twice."""
+    expect(page.get_by_role("button", name="Delete for good")).to_be_hidden()
+    page.get_by_text("Delete this exam…").click()
+    page.get_by_role("button", name="Delete for good").click()
+
+
+def change_theme(page: Page, button: str) -> None:
+    """And wait until it is kept."""
+    with page.expect_response(re.compile("/covid/preferences")):
+        page.get_by_role("button", name=button).click()
+
+
 def caption(page: Page) -> str:
     return page.locator("#caption").inner_text()
 

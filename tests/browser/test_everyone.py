@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import VERDICT, diagnose, drawn, pictures, send, severe
+from tests.browser.steps import VERDICT, change_theme, diagnose, drawn, erase, pictures, send, severe
 
 
 def test_an_exam_is_sent_and_read_without_javascript(plain_page: Page, exam_folder: Path) -> None:
@@ -25,7 +25,7 @@ def test_an_exam_is_reviewed_and_deleted_without_javascript(plain_page: Page, ex
     plain_page.get_by_role("button", name="Keep this").click()
     expect(plain_page.locator(".said")).to_contain_text("Only breathing artifacts.")
 
-    plain_page.get_by_role("button", name="Delete this exam").click()
+    erase(plain_page)
     expect(plain_page.get_by_role("button", name="Diagnose this exam")).to_be_visible()
     answer = plain_page.goto(exam)
     assert answer is not None
@@ -34,18 +34,18 @@ def test_an_exam_is_reviewed_and_deleted_without_javascript(plain_page: Page, ex
 
 def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Path, tmp_path: Path) -> None:
     page.goto("/covid")
-    page.get_by_role("button", name="Light").click()
+    change_theme(page, "Light")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     assert severe(page) == []
     diagnose(page, pictures(exam_folder))
     drawn(page)
-    page.locator("details summary").click()
+    page.locator(".table-all summary").click()
     assert severe(page) == []
-    page.get_by_role("button", name="Dark").click()
+    change_theme(page, "Dark")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.get_by_role("heading", level=1)).to_contain_text(VERDICT)
     (tmp_path / "broken.jpg").write_bytes(b"")
-    page.get_by_role("button", name="Light").click()
+    change_theme(page, "Light")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     send(page, [tmp_path / "broken.jpg"])
     expect(page.get_by_role("alert")).to_contain_text("A file cannot be read")
@@ -58,7 +58,7 @@ def test_the_light_theme_is_chosen_kept_and_readable(page: Page, exam_folder: Pa
 def test_the_result_can_be_used_by_everyone(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     expect(page.locator("#curve canvas")).to_be_visible()
-    page.locator("details summary").click()
+    page.locator(".table-all summary").click()
 
     assert severe(page) == []
 

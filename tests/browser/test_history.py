@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.steps import diagnose, drawn, pictures, severe
+from tests.browser.steps import diagnose, drawn, erase, pictures, severe
 
 
 def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_browser_knows_its_exams_by_their_ids_alone(page: Page, exam_folder:
     assert severe(page) == []
     assert page.evaluate("() => Object.values(localStorage)") == [f'["{place.rsplit("/", 1)[1]}"]']
     page.locator("#history-list a").click()
-    page.get_by_role("button", name="Delete this exam").click()
+    erase(page)
     page.wait_for_url("**/covid")
     expect(page.locator("#send")).to_be_visible()
     expect(page.locator("#history")).to_be_hidden()

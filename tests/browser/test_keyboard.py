@@ -79,6 +79,8 @@ def test_everything_is_done_by_keyboard_alone(page: Page, scan_folder: Path) -> 
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("/covid/exams/"))
     drawn(page)
+    tab_to(page, ".delete summary")
+    page.keyboard.press("Enter")
     tab_to(page, "form[action$=delete] button")
     page.keyboard.press("Enter")
     page.wait_for_url("**/covid")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydicom import dcmread
 
 from app.keys import keys_in
-from tests.browser.steps import diagnose, drawn, pictures, severe
+from tests.browser.steps import change_theme, diagnose, drawn, erase, pictures, severe
 
 
 def a_key(tmp_path: Path, name: str = "ward") -> str:
@@ -63,13 +63,21 @@ def test_a_key_has_its_exams_and_no_other_key_has_them(page: Page, tmp_path: Pat
     expect(page.get_by_role("heading", level=1)).to_have_text("Not found")
 
 
+def test_who_is_signed_in_changes_the_theme_in_place(page: Page, tmp_path: Path) -> None:
+    sign_in(page, a_key(tmp_path))
+    change_theme(page, "Light")
+    page.reload()
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
 def test_the_page_is_signed_in_and_used_without_javascript(plain_page: Page, tmp_path: Path, exam_folder: Path) -> None:
     sign_in(plain_page, a_key(tmp_path))
     diagnose(plain_page, pictures(exam_folder))
     plain_page.goto("/covid")
     expect(plain_page.locator(".history li")).to_have_count(1)
     plain_page.locator(".history li a").click()
-    plain_page.get_by_role("button", name="Delete this exam").click()
+    erase(plain_page)
     expect(plain_page.get_by_text("None are kept.")).to_be_visible()
     plain_page.get_by_role("button", name="Sign out").click()
     expect(plain_page.get_by_label("Key")).to_be_visible()
@@ -138,7 +146,7 @@ def test_no_script_in_a_tag_a_name_or_a_comment_runs(page: Page, scan_folder: Pa
     diagnose(page, pictures(sent))
     drawn(page)
     exam = page.url
-    page.locator("details summary").first.click()
+    page.locator(".table-all summary").click()
     page.locator("[name=comment]").fill("".join(SCRIPTS))
     page.get_by_label("Only a comment").check()
     page.get_by_role("button", name="Keep this").click()

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import listening, looking
-from tests.browser.steps import caption, colors, diagnose, drawn, pictures, severe
+from tests.browser.steps import caption, change_theme, colors, diagnose, drawn, erase, pictures, severe
 from tests.fakes import FakeClassifier, a_manifest, some_measured
 
 
@@ -78,6 +78,42 @@ def test_a_reader_disagrees(page: Page, exam_folder: Path) -> None:
     assert severe(page) == []
 
 
+def test_a_comment_of_its_own_is_wanted_before_it_is_sent(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    exam = page.url
+    page.get_by_label("Only a comment").check()
+    page.get_by_role("button", name="Keep this").click()
+
+    expect(page.get_by_label("Comment", exact=True)).to_be_focused()
+    assert page.url == exam
+    page.get_by_label("Disagree").check()
+    page.get_by_role("button", name="Keep this").click()
+    expect(page.locator(".said")).to_contain_text("Disagrees")
+
+
+def test_a_theme_changes_in_place(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator("#stage").press("End")
+    curve = "() => document.querySelector('#curve canvas').toDataURL()"
+    before = page.evaluate(curve)
+    change_theme(page, "Light")
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.locator("#caption")).to_contain_text("Slice 24 of 24")
+    page.wait_for_function(f"(before) => ({curve})() !== before", arg=before)
+
+
+def test_another_language_shows_the_same_slice(page: Page, exam_folder: Path) -> None:
+    diagnose(page, pictures(exam_folder))
+    drawn(page)
+    page.locator("#stage").press("End")
+    page.get_by_role("button", name="中文").click()
+
+    expect(page.locator("#caption")).to_contain_text("第 24 层，共 24 层")
+
+
 def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Path, exam_folder: Path) -> None:
     manifest = a_manifest(measured=some_measured())
     with (
@@ -107,7 +143,7 @@ def test_where_no_call_was_made_none_is_weighed(browser: Browser, tmp_path: Path
 def test_an_exam_is_deleted(page: Page, exam_folder: Path) -> None:
     diagnose(page, pictures(exam_folder))
     place = page.url
-    page.get_by_role("button", name="Delete this exam").click()
+    erase(page)
     page.wait_for_url("**/covid")
 
     page.goto(place)

@@ -36,7 +36,8 @@ def test_form_history_and_comparison_can_be_used_by_everyone(themed: Page, exam_
 def test_a_result_in_each_of_its_states_can_be_used_by_everyone(themed: Page, exam_folder: Path) -> None:
     diagnose(themed, pictures(exam_folder))
     drawn(themed)
-    themed.locator("details summary").click()
+    themed.locator(".table-all summary").click()
+    themed.locator(".delete summary").click()
     themed.locator("#preset").select_option("1")
     themed.locator("#beside").click()
     assert severe(themed) == []

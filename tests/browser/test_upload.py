@@ -5,10 +5,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import listening, looking
-from tests.browser.steps import VERDICT, diagnose, pictures, send, severe
+from tests.browser.steps import VERDICT, change_theme, diagnose, pictures, send, severe
 from tests.fakes import FakeClassifier
 
 
@@ -252,6 +252,41 @@ def test_a_folder_of_dicom_is_dropped(page: Page, scan_folder: Path) -> None:
     page.get_by_role("button", name="Diagnose this exam").click()
     page.wait_for_url(re.compile("/covid/exams/"))
     expect(page.get_by_text("DICOM, 24 files")).to_be_visible()
+
+
+def test_what_was_chosen_stays_when_the_theme_changes(page: Page, exam_folder: Path) -> None:
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(exam_folder))
+    change_theme(page, "Light")
+
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.get_by_role("button", name="Dark")).to_be_focused()
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
+def test_the_browser_asks_before_a_page_is_left_that_is_sending(page: Page, scan_folder: Path) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
+    page.on("dialog", stay)
+    page.goto("/covid")
+    page.locator("#files").set_input_files(pictures(scan_folder))
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    page.get_by_role("button", name="Diagnose this exam").click()
+    expect(page.locator("#progress-figures")).to_contain_text("kB/s")
+    page.get_by_role("link", name="New exam").click(no_wait_after=True)
+    expect(page.locator("#progress")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("link", name="New exam").click()
+    expect(page.locator("#chosen")).to_have_text("")
+
+    assert asked == ["beforeunload"]
 
 
 def test_speed_and_time_left_are_told_and_sending_is_cancelled(page: Page, scan_folder: Path) -> None:

@@ -453,6 +453,46 @@ async def test_an_exam_can_be_deleted_from_its_page(client: httpx.AsyncClient, u
     assert (await client.get(f"/api/v1/exams/{exam_id}")).status_code == 404
 
 
+async def test_who_cancels_an_exam_that_has_ended_is_led_to_its_result(
+    client: httpx.AsyncClient, upload: Upload
+) -> None:
+    exam_id = (await client.post("/api/v1/exams", files=upload)).json()["id"]
+
+    answer = await client.post(f"/covid/exams/{exam_id}/delete?unless=done")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/covid/exams/{exam_id}")
+    assert (await client.get(f"/api/v1/exams/{exam_id}")).status_code == 200
+
+
+async def test_an_exam_under_way_is_cancelled_from_its_page(serve: Serve, upload: Upload) -> None:
+    gate = threading.Event()
+    async with serve(load=lambda: FakeClassifier(gate=gate)) as client:
+        place = (await client.post("/covid", files=upload)).headers["location"]
+        (cancel,) = re.findall(rf'action="({place}/delete[^"]*)"', (await client.get(place)).text)
+        answer = await client.post(cancel)
+        gate.set()
+
+        assert (cancel, answer.headers["location"]) == (f"{place}/delete?unless=done", "/covid")
+        assert (await client.get(place)).status_code == 404
+
+
+async def test_an_exam_is_erased_behind_a_question(client: httpx.AsyncClient, upload: Upload) -> None:
+    done = await client.post("/api/v1/exams", files=upload)
+    refused = await client.post("/api/v1/exams", files=[("files", ("a", b""))])
+
+    for place in (one.headers["location"].replace("/api/v1", "/covid") for one in (done, refused)):
+        page = (await client.get(place)).text
+        (asked,) = re.findall(r'<details class="delete">.*?</details>', page, re.DOTALL)
+        assert "erased for good." in asked
+        assert page.count("/delete") == asked.count("/delete") == 1
+
+
+async def test_an_exam_says_of_how_many_slices_it_is(client: httpx.AsyncClient, upload: Upload) -> None:
+    page = await result_page(client, upload[4:6])
+
+    assert '<p class="state-kind">Exam of 2 slices</p>' in page
+
+
 async def test_the_root_leads_to_the_page(client: httpx.AsyncClient) -> None:
     assert (await client.get("/")).headers["location"] == "/covid"
 

@@ -107,6 +107,23 @@ async def test_a_review_that_is_none_is_refused(
     assert await table(client) == []
 
 
+async def test_a_comment_that_says_nothing_is_named(client: httpx.AsyncClient, place: str) -> None:
+    answer = await client.post(f"{place}/reviews", json={"opinion": "comment"})
+
+    assert answer.json()["detail"] == "Not valid: comment. A comment of its own must not be empty."
+
+
+async def test_a_form_that_is_not_taken_leads_back_to_the_exam(client: httpx.AsyncClient, place: str) -> None:
+    page = place.replace("/api/v1", "/covid")
+
+    problem = (await client.post(f"{page}/reviews", data={"opinion": "comment", "comment": " "})).text
+    missing = (await client.post(f"{page[:-1]}/reviews", data={"opinion": "agree"})).text
+
+    assert f'<a role="button" href="{page}">Back to the exam</a>' in problem
+    assert "must not be empty" in problem
+    assert "Back to the exam" not in missing
+
+
 async def test_what_is_not_diagnosed_is_not_reviewed(client: httpx.AsyncClient) -> None:
     refused = await client.post("/api/v1/exams", files=[("files", ("a.txt", b"no picture"))])
 

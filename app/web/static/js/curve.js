@@ -63,7 +63,7 @@ function joined(slices, widestStep) {
 
 /** Draw into `host`, whose data say threshold, band and what is joined; `pick(index)` is called on a click. Returns {mark(index)}. */
 export function drawCurve(host, slices, pick) {
-  const ink = inks();
+  let ink = inks();
   const threshold = Number(host.dataset.threshold);
   const band = host.dataset.band ? JSON.parse(host.dataset.band) : null;
   const values = joined(slices, Number(host.dataset.widestStep));
@@ -72,7 +72,8 @@ export function drawCurve(host, slices, pick) {
   const at = (index) => sentence("{slice}: {probability}", {
     slice: index + 1, probability: slices[index].scored ? chance(slices[index].probability) : unscored,
   });
-  const axis = { stroke: ink.words, grid: { stroke: ink.grid, width: 1 }, ticks: { stroke: ink.grid, width: 1 }, font: "12px system-ui" };
+  const grid = { stroke: () => ink.grid, width: 1 };
+  const axis = { stroke: () => ink.words, grid, ticks: grid, font: "12px system-ui" };
   const marks = (plot) => {
     const { left, top, width, height } = plot.bbox;
     const y = plot.valToPos(threshold, "y", true);
@@ -96,13 +97,17 @@ export function drawCurve(host, slices, pick) {
       { ...axis, size: 28, gap: 3, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] },
       { ...axis, size: 52, gap: 4, splits: [0, 0.25, 0.5, 0.75, 1], values: (_, marksAt) => marksAt.map((v) => `${v * 100} %`) },
     ],
-    series: [{}, { stroke: ink.line, width: 1.5, points: { show: true, size: slices.length > 160 ? 3 : 5, fill: ink.line } }],
+    series: [{}, { stroke: () => ink.line, width: 1.5, points: { show: true, size: slices.length > 160 ? 3 : 5, fill: () => ink.line } }],
     hooks: { drawClear: [(plot) => band && drawBand(plot, band, ink.band)], draw: [marks], setCursor: [under] },
   };
   const plot = new window.uPlot(options, [slices.map((slice) => slice.index + 1), values], host);
   plot.root.setAttribute("role", "img");
   plot.root.setAttribute("aria-label", host.querySelector("svg").getAttribute("aria-label"));
   plot.over.addEventListener("click", () => pick(Math.round(plot.posToVal(plot.cursor.left, "x")) - 1));
+  new MutationObserver(() => {
+    ink = inks();
+    plot.redraw(false, false);
+  }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height: host.clientHeight })).observe(host);
   return {
     mark(index) {

@@ -2,6 +2,7 @@
 import { drawCurve } from "./curve.js";
 import { remember } from "./history.js";
 import { enliven, one } from "./page.js";
+import { leadBackTo } from "./preferences.js";
 import { examIsGone, jsonAt, untilStarted } from "./service.js";
 import { Maps } from "./viewer/heat.js";
 import { listenToKeys } from "./viewer/keys.js";
@@ -30,6 +31,7 @@ async function start() {
   const curve = one("curve") && drawCurve(one("curve"), slices, (index) => viewer.go(index));
   viewer.onMove = (index) => {
     curve?.mark(index);
+    leadBackTo(`slice=${index}`);
     for (const link of document.querySelectorAll("a[data-slice]")) {
       if (Number(link.dataset.slice) === index) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
@@ -43,6 +45,7 @@ async function start() {
     });
   }
   keepWhatIsWritten(one("comment"));
+  wantComment(one("comment"));
   one("print").addEventListener("click", () => window.print());
   viewer.go(Number(root.dataset.start));
   return true;
@@ -58,6 +61,14 @@ function keepWhatIsWritten(box) {
   } catch {
     // Storage is closed to this page.
   }
+}
+
+/** A comment of its own says something. */
+function wantComment(box) {
+  const opinions = box.form.querySelectorAll("[name=opinion]");
+  const tell = () => { box.required = [...opinions].some((one) => one.checked && one.value === "comment"); };
+  for (const opinion of opinions) opinion.addEventListener("change", tell);
+  tell();
 }
 
 /** The exam may go while it is open: deleted elsewhere, or its time over. */

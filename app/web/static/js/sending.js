@@ -21,6 +21,9 @@ class Speed {
   }
 }
 
+/** Have the browser ask before the page is left: what was sent so far would be lost. */
+const askFirst = (event) => event.preventDefault();
+
 /** Names this sending, so that an exam that arrived while its answer was lost is not diagnosed twice. */
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -39,6 +42,9 @@ export function sendExam(files, key, on) {
   request.setRequestHeader("Prefer", "respond-async");
   for (const [name, value] of Object.entries(ours())) request.setRequestHeader(name, value);
   request.setRequestHeader("Idempotency-Key", key);
+  const settled = () => window.removeEventListener("beforeunload", askFirst);
+  for (const end of ["load", "error", "abort"]) request.addEventListener(end, settled);
+  window.addEventListener("beforeunload", askFirst);
   request.upload.addEventListener("progress", ({ loaded, total }) => {
     const now = speed.after(loaded);
     on.progress({ loaded, total, speed: now, left: Math.ceil((total - loaded) / Math.max(1, now)) });
