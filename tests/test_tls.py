@@ -1,5 +1,9 @@
 """The service over TLS, and who may reach it."""
 
+import asyncio
+import os
+import resource
+import select
 import shutil
 import socket
 import ssl
@@ -7,19 +11,22 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from app.cli import main
 from app.commands.ready import is_ready
 from app.keys import keys_in
+from app.web.connections import TlsServer
 from tests.models import the_served_model
 from tests.test_cli import run, started
+from tests.waiting import until
 
 
 def a_pair(folder: Path, name: str = "own") -> tuple[Path, Path]:
@@ -37,11 +44,13 @@ def a_pair(folder: Path, name: str = "own") -> tuple[Path, Path]:
 
 @pytest.fixture
 def over_tls(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client of a service started by its command, with one key."""
+    """A client of a service started by its command, which lets an address have eight connections."""
     the_served_model()
     certificate, key = a_pair(tmp_path)
     options = ["--port", 0, "--data-dir", tmp_path / "data", "--tls-cert", certificate, "--tls-key", key]
-    with started("serve", *options, COVIDCT_WORKERS="0", COVIDCT_HEADER_TIMEOUT_S="5") as process:
+    with started(
+        *("serve", *options), COVIDCT_WORKERS="0", COVIDCT_HEADER_TIMEOUT_S="5", COVIDCT_MAX_CLIENT_CONNECTIONS="8"
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if b"listens on https://127.0.0.1:" in line:
@@ -80,6 +89,65 @@ def test_who_connects_and_never_agrees_on_keys_is_let_go(over_tls: httpx.Client)
 
         # A connection that is kept open ends this in a timeout.
         assert (silent.recv(1), stalled.recv(1)) == (b"", b"")
+
+
+def test_who_has_not_agreed_on_keys_yet_takes_a_place_all_the_same(over_tls: httpx.Client) -> None:
+    def let_go() -> int:
+        return len(select.select(silent, [], [], 0)[0])
+
+    address = (over_tls.base_url.host, over_tls.base_url.port)
+    with ExitStack() as opened:
+        silent = [opened.enter_context(socket.create_connection(address, timeout=30)) for _ in range(12)]
+        until(lambda: let_go() >= 4)
+        at_first = let_go()
+        until(lambda: let_go() == 12)
+        answers = [over_tls.get("/livez").status_code for _ in range(12)]
+
+    assert at_first == 4
+    assert set(answers) == {200}
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+class Roomy(asyncio.Protocol):
+    """Has a place for everybody."""
+
+    transport = None
+
+    def take_place(self, _: str) -> bool:
+        return True
+
+    def leave_place(self) -> None:
+        """It needs none."""
+
+
+def test_where_no_descriptor_is_free_connections_are_accepted_once_one_is(tmp_path: Path) -> None:
+    certificate, key = a_pair(tmp_path)
+    here, there = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context(cafile=certificate)
+    here.load_cert_chain(certificate, key)
+
+    async def connected_after_a_refusal() -> bool:
+        listening.setblocking(False)
+        server = TlsServer([listening], Roomy, here, handshake_s=5)  # type: ignore[arg-type]
+        with no_descriptors_left(), capture_logs() as told:
+            while not told:
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(30):
+            _, writer = await asyncio.open_connection(*listening.getsockname(), ssl=there)
+        writer.close()
+        server.close()
+        return told[0]["event"] == "not accepted"
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()):
+        assert asyncio.run(connected_after_a_refusal())
 
 
 def test_the_health_check_of_the_images_knows_of_tls(over_tls: httpx.Client) -> None:

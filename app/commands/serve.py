@@ -21,7 +21,7 @@ from app.desk import Desk
 from app.main import create_app
 from app.settings import Settings, model_folder
 from app.watch import STUCK_CODE
-from app.web.connections import Patience, protocol_of
+from app.web.connections import Patience, TlsServer, protocol_of
 from app.web.parts import Parts
 
 _GOODBYE_S = 5
@@ -62,17 +62,21 @@ class _Server(uvicorn.Server):
             tell(f"covidct listens on {scheme}://{address}/covid . {NOTICE}")
 
     def _listening(self, create_server: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """``create_server`` of the loop with what uvicorn has no option for: time to agree on keys, and a reason."""
-        # asyncio waits a minute where nobody says otherwise.
-        limit = {"ssl_handshake_timeout": self._handshake_s} if self.config.is_ssl else {}
+        """``create_server`` of the loop with what uvicorn has no option for: places before keys are agreed on, and a reason."""
 
-        async def listen(*arguments: object, **options: object) -> Any:
+        async def listen(make: Callable[[], Any], **options: Any) -> Any:
+            context = options.pop("ssl")
             try:
-                return await create_server(*arguments, **options, **limit)
+                server = await create_server(make, **options, start_serving=context is None)
+                if context is None:
+                    return server
+                sockets = [_taken_over(one, backlog=options["backlog"]) for one in server.sockets]
             except OSError as error:  # uvicorn would end the process, and tell the reason to its own log alone.
                 address = _address(self.config.host, self.config.port)
                 reason = f"{address} cannot be listened on ({_reason(error)}); set --host or --port."
                 raise Misuse(reason) from error
+            server.close()
+            return TlsServer(sockets, make, context, handshake_s=self._handshake_s)
 
         return listen
 
@@ -95,6 +99,14 @@ class _Server(uvicorn.Server):
 
 def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _taken_over(bound: socket.socket, *, backlog: int) -> socket.socket:
+    """A socket of its own for what a server of the loop is bound to: the loop lends it, but lets nobody accept from it."""
+    own = socket.fromfd(bound.fileno(), bound.family, bound.type)
+    own.setblocking(False)
+    own.listen(backlog)
+    return own
 
 
 def _reason(error: OSError) -> str:

@@ -5,8 +5,11 @@ so many connections. The service's own slowness counts for nobody: while it read
 """
 
 import asyncio
+import socket
+import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -15,11 +18,14 @@ import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from app.ct.errors import Busy, CovidCTError
+from app.logs import complain
 from app.web.languages import ENGLISH
 from app.web.problems import InvalidRequest, TooSlow, problem_of, problem_response
 
 _LAST_WORDS_S = 1.0
 """Time that the rest of an answer has to be taken in once its connection is closed."""
+_NO_DESCRIPTOR_S = 1.0
+"""Time until a connection is accepted again where one could not be: what waits then stays in the system's line."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,35 @@ class PatientProtocol(H11Protocol):
         self._answer_deadline: asyncio.TimerHandle | None = None
         self._awaited: object = None
         self._came = 0
-        self._host = ""
+        self._host: str | None = None
+
+    def take_place(self, host: str) -> bool:
+        """Count the connection with those of its client, until ``leave_place``; whether there is a place for it."""
+        self._host = host
+        self._clients[host] += 1
+        most = self._patience
+        return self._clients[host] <= most.per_client and self._clients.total() <= most.together
+
+    def leave_place(self) -> None:
+        """Forget the connection."""
+        if self._host is not None:
+            self._clients[self._host] -= 1
+            if not self._clients[self._host]:
+                del self._clients[self._host]
+            self._host = None
+
+    def refuse(self) -> None:
+        """Forget a connection that there is no place for, before anything can be told."""
+        self._on_refusal(Busy.code)
+        self.leave_place()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Count the connection; turn it away where its client has too many."""
+        """Count the connection, if that is not done already; turn it away where its client has too many."""
         super().connection_made(transport)
-        self._host = self.client[0] if self.client else ""
-        self._clients[self._host] += 1
-        most = self._patience
-        if self._clients[self._host] > most.per_client or self._clients.total() > most.together:
-            self._turn_away(Busy())
-        else:
+        if self._host is not None or self.take_place(self.client[0] if self.client else ""):
             self._wait_for(h11.IDLE)
+        else:
+            self._turn_away(Busy())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -87,9 +110,7 @@ class PatientProtocol(H11Protocol):
         self._unset_keepalive_if_required()
         self._stop_waiting()
         self._stop_answering()
-        self._clients[self._host] -= 1
-        if not self._clients[self._host]:
-            del self._clients[self._host]
+        self.leave_place()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -176,6 +197,72 @@ class PatientProtocol(H11Protocol):
         if self._answer_deadline is not None:
             self._answer_deadline.cancel()
             self._answer_deadline = None
+
+
+class TlsServer:
+    """Accepts connections that agree on keys first, each within its place from the start: the loop's own server tells of one
+    only once it has agreed, and would hold any number of those that never do.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        make: Callable[[], PatientProtocol],
+        context: ssl.SSLContext,
+        *,
+        handshake_s: float,
+    ) -> None:
+        """On the running loop, from now on.
+
+        Args:
+            sockets: that listen, without blocking.
+            make: makes the protocol of one connection.
+            context: of the certificate.
+            handshake_s: how long agreeing on keys may take.
+        """
+        self.sockets = sockets
+        self._make, self._context, self._handshake_s = make, context, handshake_s
+        self._loop = asyncio.get_running_loop()
+        self._accepting = [self._loop.create_task(self._accept(one)) for one in sockets]
+        self._agreeing = set[asyncio.Task[None]]()
+
+    def close(self) -> None:
+        """Accept nothing more; connections go on."""
+        for task in self._accepting:
+            task.cancel()
+        for one in self.sockets:
+            self._loop.remove_reader(one)
+            one.close()
+
+    async def wait_closed(self) -> None:
+        """Return at once: ``close`` is all."""
+
+    async def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, address = await self._loop.sock_accept(listening)
+            except ConnectionError:  # Who connected is gone.
+                continue
+            except OSError as error:  # No descriptor is free.
+                complain("not accepted", kind=type(error).__name__)
+                await asyncio.sleep(_NO_DESCRIPTOR_S)
+                continue
+            protocol = self._make()
+            if protocol.take_place(str(address[0])):
+                task = self._loop.create_task(self._agree(connection, protocol))
+                self._agreeing.add(task)
+                task.add_done_callback(self._agreeing.discard)
+            else:
+                connection.close()
+                protocol.refuse()
+
+    async def _agree(self, connection: socket.socket, protocol: PatientProtocol) -> None:
+        with suppress(OSError):  # Who connected left, or agreed on nothing in time.
+            await self._loop.connect_accepted_socket(
+                lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=self._handshake_s
+            )
+        if protocol.transport is None:  # It was never told of a connection, nor will be of its loss.
+            protocol.leave_place()
 
 
 def _answer(error: CovidCTError, *, status: int | None, retry_after_s: int) -> bytes:
