@@ -120,7 +120,7 @@ def no_descriptors_left() -> Iterator[None]:
 class Roomy(asyncio.Protocol):
     """Has a place for everybody."""
 
-    transport = None
+    connections: frozenset[object] = frozenset()
 
     def take_place(self, _: str) -> bool:
         return True

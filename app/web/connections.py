@@ -261,7 +261,7 @@ class TlsServer:
             await self._loop.connect_accepted_socket(
                 lambda: protocol, connection, ssl=self._context, ssl_handshake_timeout=self._handshake_s
             )
-        if protocol.transport is None:  # It was never told of a connection, nor will be of its loss.
+        if protocol not in protocol.connections:  # It was never told of one, nor will be of its loss.
             protocol.leave_place()
 
 
