@@ -11,7 +11,7 @@ export PIP_CACHE_DIR := $(CURDIR)/$(VENV)/cache/pip
 export KERAS_HOME := $(CURDIR)/$(VENV)/cache/keras
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 
-.PHONY: serve test check words bench soak sbom bench-baseline bench-compare model transfers folds networks lock clean
+.PHONY: serve test check words bench soak sbom bench-baseline bench-compare model transfers transfers-alone folds networks lock clean
 
 serve: $(VENV)/.$(SERVE_LOCK)
 	$(BIN)/covidct serve
@@ -125,6 +125,17 @@ $(WORK)/without-%/digests.json: $(WORK)/catalog.csv
 $(RECIPE)/transfers/without-%/metrics.json: $(WORK)/without-%/digests.json
 	$(TRAIN) release $(WORK)/without-$* --name without-$* --to $(STAGE)
 	$(TRAIN) evaluate $(WORK) --model $(STAGE)/without-$* -o $(@D) --where dataset=$*
+
+# The same with one alone of the data sets that have both classes, measured on another.
+SETS := covid-ct soares drenet covidhelper
+transfers-alone: $(patsubst %,$(RECIPE)/transfers/%-alone/metrics.json,covid-ct soares)
+	$(AMEND)
+
+$(WORK)/%-alone/digests.json: $(WORK)/catalog.csv
+	$(SERVED) -w $(WORK) -o $(@D) $(patsubst %,--without %,$(filter-out $*,$(SETS)))
+$(RECIPE)/transfers/%-alone/metrics.json: $(WORK)/%-alone/digests.json
+	$(TRAIN) release $(WORK)/$*-alone --name $*-alone --to $(STAGE)
+	$(TRAIN) evaluate $(WORK) --model $(STAGE)/$*-alone -o $(@D) --where dataset=$(filter-out $*,covid-ct soares)
 
 # The served recipe judged on folds that nothing of a run saw, all folds together. Folds that are measured already lie in
 # training/folds (python -m training.studies.kept_fold WORK/3-folds/1 training/folds/3/1); they go when the recipe changes.
