@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.commands.given import GivenExam
 from app.ct.reading.kinds import VOLUME_SUFFIX
-from app.spreadsheet import as_text
+from app.spreadsheet import without_formulas
 
 _LONGEST = 240
 """Bytes of a name that is made of several; file systems take 255, and a number may follow."""
@@ -54,15 +54,7 @@ def _can_be_deeper(tail: tuple[str, ...], depth: int) -> bool:
 
 
 def _joined(tail: tuple[str, ...], depth: int) -> str:
-    return _as_in_tables("_".join(tail[-depth:]))
-
-
-def _as_in_tables(name: str) -> str:
-    """``name`` without what a table would have to mark, lest a spreadsheet take it for a formula: a row names its folder."""
-    while (marked := as_text(name)) != name:
-        place = next(number for number, (mark, letter) in enumerate(zip(marked, name, strict=False)) if mark != letter)
-        name = f"{name[:place]}_{name[place + 1 :]}"
-    return name
+    return without_formulas("_".join(tail[-depth:]))
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
