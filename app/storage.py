@@ -49,8 +49,6 @@ def database_room() -> Iterator[None]:
     """The same of what SQLite says."""
     try:
         yield
-    except sa.exc.TimeoutError as error:  # No connection came free.
-        raise StorageUnavailable from error
     except sa.exc.DatabaseError as error:
         code = sqlite_code(error)
         if code == sqlite3.SQLITE_FULL:

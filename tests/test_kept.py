@@ -32,7 +32,6 @@ from app.ct.errors import (
 from app.database import MIGRATIONS, Database
 from app.exam_folder import Wish
 from app.kept import KeptExam, Sent, Status, new_id
-from app.storage import database_room
 from app.store import Store
 from tests.builders import an_exam, swept
 from tests.fakes import FakeClassifier
@@ -199,11 +198,6 @@ def test_writers_that_wait_for_a_lock_keep_no_reader_waiting(store: Store, tmp_p
 
     assert found == exam
     assert {one.result().status for one in waiting} == {Status.QUEUED}
-
-
-def test_a_connection_to_the_database_that_is_waited_for_in_vain_is_unavailable_storage() -> None:
-    with pytest.raises(StorageUnavailable), database_room():
-        raise sa.exc.TimeoutError
 
 
 def test_a_database_of_a_newer_version_is_refused(store: Store, tmp_path: Path) -> None:
