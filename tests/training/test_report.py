@@ -229,6 +229,19 @@ def test_a_rate_at_the_threshold_is_not_told_as_what_the_service_says(tmp_path: 
     assert all("threshold, inside the inconclusive band too?" in line for line in asked)
 
 
+def test_the_card_tells_a_fit_that_is_not_served_beside_what_was_measured(tmp_path: Path) -> None:
+    folder = a_measured_run(tmp_path)
+    study = {"affected": {"slope": 1.0123}, "fitted_anew": {"threshold": 0.5512, "slope": 1.1534}, "measured": {}}
+    (folder / "affected.json").write_text(json.dumps(study))
+
+    told = card_of(folder)
+
+    assert "which is neither served nor measured, has a threshold of 0.551 and a slope of 1.153." in told
+    assert told.count("1.153") == 1
+    assert "| slope | 1.012 |" in told
+    assert figures(told) <= in_files(folder)
+
+
 def test_the_card_tells_which_rule_is_served_and_not_what_another_rests_on(tmp_path: Path) -> None:
     folder, auc = a_measured_run(tmp_path), {"mixed": {"value": 0.6789, "low": 0.5, "high": 0.75}}
     rules = [

@@ -21,6 +21,7 @@ from training.releasing.findings import Findings
 from training.releasing.tabled import as_tables
 from training.run import Evaluation, PartCount, Run, Shortcut
 from training.stated import check_stated, filled
+from training.studies.affected_study import fitted_anew
 from training.studies.rule_study import served_and_chosen
 
 _INTENDED = f"""\
@@ -64,7 +65,7 @@ def model_card(name: str, run: Run, findings: Findings, engine: EngineSpec) -> s
         "Folds that nothing of a run saw": crossed(findings.crossed),
         "Heat maps against lesions drawn by people": maps(findings.evaluations),
         "Thresholds and the exam rule": _decisions(run) + _rules(findings, run.exam_rule),
-        **({"Share of lung affected": found} if (found := _study(findings, AFFECTED)) else {}),
+        **({"Share of lung affected": found} if (found := _affected(findings)) else {}),
         "Audits": "\n".join(as_tables(d, title=t) for t, d in findings.audits) or "None were made.\n",
         "Precision of the CPU engine": precisions(findings.precision, engine.precision),
         **({"Beside other networks": networks(findings.comparison, findings.pairs)} if findings.comparison else {}),
@@ -109,9 +110,15 @@ def _rules(findings: Findings, served: ExamRule) -> str:
     return f"\n{said}\n\n{as_tables(shown, title='Measured')}" if said else f"\n{as_tables(shown, title='Measured')}"
 
 
-def _study(findings: Findings, name: str) -> str:
-    found = dict(findings.studies).get(name)
-    return "" if found is None else f"\n{as_tables(found, title='Measured')}"
+def _affected(findings: Findings) -> str:
+    """The study of the share of lung affected. What a fit now comes to is a sentence beside its figures."""
+    found = dict(findings.studies).get(AFFECTED)
+    if found is None:
+        return ""
+    said = fitted_anew(found)
+    shown = {name: value for name, value in found.items() if name != "fitted_anew"}
+    tables = as_tables(shown, title="Measured")
+    return f"\n{said}\n\n{tables}" if said else f"\n{tables}"
 
 
 def _header(name: str, run: Run, evaluations: Sequence[Evaluation]) -> str:

@@ -5,7 +5,7 @@ is. A model without an estimate is measured with that fit. Nothing is changed.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from app import NOTICE
 from app.ct.affected import AffectedSpec
 from app.ct.preprocessing import make_preprocessor
 from training.deciding.affected import fit_on, teaches_extent
+from training.markdown import number
 from training.measuring.evaluate import model_used
 from training.metrics.evaluation import DRAWS, as_numbers
 from training.records.catalog import CATALOG, Catalog, CatalogError, Record
@@ -100,11 +101,16 @@ def _of_phantoms(pairs: Sequence[Pair], *, draws: int, seed: int) -> dict[str, A
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:
+    spec = report["affected"]
     yield "# Share of lung affected\n"
     yield f"{NOTICE}\n"
-    yield f"{_said(report['affected'])}\n\n{report['affected']['rests_on']}\n"
+    yield (
+        f"Places with evidence of {spec['threshold']:g} or more, as a share of the lung, times {spec['slope']:.3f};"
+        f" the band around x is {spec['slice_error']:.3f} (a slice) or {spec['exam_error']:.3f} (an exam) times"
+        f" the square root of x + 0.01, for {spec['level']:.0%} of cases.\n\n{spec['rests_on']}\n"
+    )
     if report["fitted_anew"]:
-        yield f"Not measured, a fit with these maps as they are here: {_said(report['fitted_anew'])}\n"
+        yield f"{fitted_anew(report)}\n"
     yield f"| measured on | by | n | {' | '.join(_COLUMNS.values())} |"
     yield "|---" * (len(_COLUMNS) + 3) + "|"
     for name, told in [*report["measured"].items(), ("phantoms", report["phantoms"])]:
@@ -118,11 +124,14 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
                 yield f"| {name} | {by.removeprefix('by_')} | {count} | {cells} |"
 
 
-def _said(spec: dict[str, Any]) -> str:
+def fitted_anew(report: Mapping[str, Any]) -> str:
+    """What a fit came to beside what is served, in a sentence; empty where ``affected.json`` does not tell."""
+    found = report.get("fitted_anew")
+    if not found:
+        return ""
     return (
-        f"Places with evidence of {spec['threshold']:g} or more, as a share of the lung, times {spec['slope']:.3f};"
-        f" the band around x is {spec['slice_error']:.3f} (a slice) or {spec['exam_error']:.3f} (an exam) times"
-        f" the square root of x + 0.01, for {spec['level']:.0%} of cases."
+        f"A fit with the maps as they are now, which is neither served nor measured, has a threshold of"
+        f" {number(found['threshold'])} and a slope of {number(found['slope'])}."
     )
 
 
