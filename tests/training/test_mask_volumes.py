@@ -112,6 +112,7 @@ def test_a_volume_of_masks_that_cannot_be_used_is_told_once_and_the_exam_scored(
     assert report["n"] == 1
     (told,) = report["masks_not_used"]
     assert told["why"].startswith(why)
+    assert ("So on" in told["why"]) == ("volume" not in why)
     assert report["localization"]["n"] == 0
 
 

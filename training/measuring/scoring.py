@@ -1,5 +1,6 @@
 """Records scored by the very code that serves: the reader, the classifier and the exam rule of ``app.ct``."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -176,7 +177,7 @@ def _batch(records: Sequence[Record], scorer: Scorer, *, first: int) -> Iterator
         refused = refused or _unlike(scores.distance[place : place + 1])
         logits = scores.logits[place : place + 1]
         judged = _judged((record,), refused, logits=logits, exam_slices=1, manifest=scorer.manifest)
-        located = _located(record, scores, [one], of=1, manifest=scorer.manifest, first=place)
+        located = _located(record, scores.at([place], indices=[0]), [one], of=1, manifest=scorer.manifest)
         yield replace(judged, located=located, shown=_shown(record, scores, place, index=0))
         place += 1
 
@@ -257,13 +258,13 @@ def _judged(
 
 
 def _located(
-    record: Record, scores: SliceScores, slices: Sequence[Slice], *, of: int, manifest: Manifest, first: int = 0
+    record: Record, scores: SliceScores, slices: Sequence[Slice], *, of: int, manifest: Manifest
 ) -> tuple[Located, ...]:
     """What the record's mask says of the maps of its slices; nothing where it has none.
 
     Args:
         record: that holds the slices.
-        scores: of them, from place ``first`` on.
+        scores: of the slices, in their order.
         slices: that were scored.
         of: how many slices the record holds.
         manifest: of the model.
@@ -275,13 +276,14 @@ def _located(
     except CatalogError as error:
         return (Located(record, problem=str(error)),)
     found = []
-    for place, one in enumerate(slices, start=first):
+    for place, one in enumerate(slices):
         box, shape = _box(scores, place), (one.height, one.width)
         maps = SliceMap(scores.share[place], scores.evidence[place], box, shape, _lung(one, manifest))
         found.append(locate(record, maps, lesions, one))
-    # What is wrong with one mask is told once, not of every slice.
-    problems = dict.fromkeys(one.problem for one in found if one.problem)
-    return (*(one for one in found if not one.problem), *(Located(record, problem=why) for why in problems))
+    # What is wrong with one mask is told once, and of how many slices.
+    wrong = Counter(one.problem for one in found if one.problem)
+    told = {why: why if of == 1 else f"{why} So on {count} of {len(slices)} slices." for why, count in wrong.items()}
+    return (*(one for one in found if not one.problem), *(Located(record, problem=told[why]) for why in wrong))
 
 
 def _lung(one: Slice, manifest: Manifest) -> np.ndarray | None:

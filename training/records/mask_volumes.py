@@ -17,6 +17,8 @@ from training.records.files import beside_header
 class MaskVolume:
     """Where lesions are, slice by slice.
 
+    Slices are found by where they lie along the body; within one only its size is compared with the exam's.
+
     Attributes:
         z_mm: float64 (slices,), where the slices lie, in the patient's coordinates.
         lesions: bool (height, width) each, in the radiological orientation.

@@ -92,7 +92,7 @@ def prepare(
     if lost := [look.record.file.name for look in kept if look.record.mask is None and look.record.file in masked]:
         named = ", ".join([*lost[:_NAMED], "…"] if len(lost) > _NAMED else lost)
         report["remarks"].append(
-            f"{len(lost)} masks cannot be read, or have another size than their image, and are not used: of {named}."
+            f"{len(lost)} masks cannot be read, or do not fit their image or exam, and are not used: of {named}."
         )
     (work / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (work / PAGE).write_text(page(report), encoding="utf-8")
@@ -138,7 +138,7 @@ def _look(record: Record) -> Look:
 
 
 def _has_use(mask: Path, slices: Sequence[np.ndarray]) -> bool:
-    """Whether a mask can be read, and is of the size of the slices."""
+    """Whether a mask can be read, is of the size of the slices, and a volume where there are several."""
     try:
         if is_volume(mask):
             return len(slices) > 1 and MaskVolume.read(mask).lesions[0].shape == slices[0].shape

@@ -95,7 +95,7 @@ def read_volume(
     )
 
 
-def opened(volume: NumberedFile, others: Sequence[NumberedFile] = ()) -> AbstractContextManager[Opened]:
+def opened(volume: NumberedFile, others: Sequence[NumberedFile]) -> AbstractContextManager[Opened]:
     """A volume's layout and values, to be used with ``with``.
 
     Args:
