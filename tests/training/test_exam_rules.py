@@ -300,6 +300,13 @@ def test_the_study_names_the_rules_that_do_not_rise_with_the_label(tmp_path: Pat
     assert "they do not rise with the label: " in (tmp_path / "out" / TABLE).read_text()
 
 
+def test_a_study_in_which_no_rule_rises_says_so(tmp_path: Path):
+    darker_when_ill = a_work(tmp_path, grays=(ALIKE[1], ALIKE[0]))
+
+    with pytest.raises(CatalogError, match="No rule rises with the label"):
+        study(GrayScorer(), darker_when_ill, tmp_path / "out", phantoms=lambda _: [], draws=50)
+
+
 def a_study(chosen: str, *, auc: float) -> dict[str, object]:
     """Two rules as ``exam_rules.json`` has them; the second is the served one, fitted again."""
     mixed = {"value": auc, "low": auc - 0.01, "high": auc + 0.01}

@@ -104,6 +104,7 @@ def test_a_run_tells_what_its_recipe_and_its_split_are(run):
     assert told.settings == replace(RECIPE, seed=7, summary="Else.", without=frozenset({"luna"})).key
     assert told.settings != replace(RECIPE, one_class_share=0.5).key
     assert told.split
+    assert told.command == "covidct-train fit small -w WORK -o RUN --seed 0 --backbone-weights none"
 
 
 def test_the_weights_fit_the_network_the_run_names(run):

@@ -110,8 +110,8 @@ def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings)
     whole = _fit_kind(records, seen.features, training, seen.lung_found & ~seen.masked, settings) or masked
     if whole is None:
         raise RunError(
-            f"Limits of fitness need more than {settings.directions} training slices with lung, all shown whole or all with"
-            " blackened surroundings, in each rest of a cross-validation by group."
+            f"Limits of fitness need more than {settings.directions} training slices with lung, shown whole or with blackened"
+            f" surroundings, beside every {_FOLDS}th of the groups."
         )
     least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
     spec = FitnessSpec(

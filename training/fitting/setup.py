@@ -104,8 +104,8 @@ class Fitting:
 
 def split_key(fitting: Fitting) -> str:
     """Digest of which slices count and of the part of each: that of another split of the same data is another."""
-    placed = [(r.dataset, r.file.name, r.label, str(r.part)) for r in fitting.catalog.records if fitting.counts(r)]
-    return key_of(sorted(placed))
+    seen = [r for r in fitting.catalog.records if fitting.counts(r)]
+    return key_of(sorted((r.dataset, r.group, r.file.name, r.label, str(r.part)) for r in seen))
 
 
 def counted(fitting: Fitting) -> tuple[PartCount, ...]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from app.ct.classifier import WEIGHTS_FILE
+from app.ct.classifier import WEIGHTS_FILE, make_engine
 from app.ct.engines import keras as engine
 from app.ct.engines.keras import KerasEngine, fastest_allowed, gpu_precisions
 from app.ct.manifest import Manifest, read_manifest
@@ -98,6 +98,17 @@ def test_a_gpu_computes_in_what_was_measured_on_the_weights(served, monkeypatch,
     monkeypatch.setattr(engine, "gpu_precisions", lambda: frozenset({"bf16"}))
 
     assert fastest_allowed(served[1].model_copy(update=altered)) == runs_in
+
+
+def test_what_is_allowed_is_what_the_engine_computes_in(served, monkeypatch):
+    folder, manifest = served
+    asked = []
+    monkeypatch.setattr(engine, "gpu_precisions", lambda: frozenset({"bf16"}))
+    monkeypatch.setattr(engine, "KerasEngine", lambda *_, precision: asked.append(precision))
+
+    make_engine(folder, manifest, "keras")
+
+    assert asked == ["bf16"]
 
 
 def test_a_gpu_is_given_full_batches_and_what_fills_them_is_dropped(served, monkeypatch):
