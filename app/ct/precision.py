@@ -1,4 +1,4 @@
-"""In which precisions the CPU engine may compute with a model's weights, and in which it will on this machine.
+"""In which precisions engines may compute with a model's weights, and in which the CPU engine will on this machine.
 
 Which are allowed is measured by ``covidct-train precision`` on the trained weights, and stands in the manifest.
 """
