@@ -67,14 +67,16 @@ def test_a_second_release_brings_the_evaluations_of_the_first(run: Path, release
     manifest = read_manifest(released)
     weights, judgement = manifest.files["weights.safetensors"], manifest.judgement_sha256
     an_evaluation(run, "soares", weights_sha256=weights, judgement_sha256=judgement)
-    an_evaluation(run, "left-out", kind="transfers", auc=0.7031)
+    an_evaluation(run, "left-out", kind="transfers", auc=0.7031, trained_on="osic, luna")
     shutil.copytree(released.parent, tmp_path / "store")
 
     again = release(run, name="tiny-1", store=tmp_path / "store")
 
     card = (again / "MODEL_CARD.md").read_text()
     assert "0.812" in card
-    assert "0.703" in card.partition("One source predicted from the others")[2]
+    left_out = card.partition("One source predicted from the others")[2]
+    assert "0.703" in left_out
+    assert "| luna, osic |" in left_out
     assert read_manifest(again).measured[0].value == 0.8125
     assert {str(p.relative_to(again / "measured")) for p in (again / "measured").rglob("*") if p.is_file()} == {
         "run.json",

@@ -48,9 +48,9 @@ def transfers(measured: Sequence[Evaluation]) -> str:
     if not measured:
         return "Not measured.\n"
     return (
-        "Not these weights: for each row the same recipe was trained again without the data set it is measured on, its "
-        f"thresholds chosen on the other sets. This is the nearest there is to a hospital that gave no data. The recipe itself "
-        f"was chosen on some of these data.\n\n{_evaluated(measured)}"
+        "Not these weights: for each row the same recipe was trained again on the data sets named there, without the one it is "
+        "measured on, its thresholds chosen on them. This is the nearest there is to a hospital that gave no data. The recipe "
+        f"itself was chosen on some of these data.\n\n{_evaluated(measured, trained_on=True)}"
     )
 
 
@@ -65,9 +65,11 @@ def crossed(measured: Sequence[Evaluation]) -> str:
     )
 
 
-def _evaluated(evaluations: Sequence[Evaluation]) -> str:
+def _evaluated(evaluations: Sequence[Evaluation], *, trained_on: bool = False) -> str:
+    told = ["trained on"] if trained_on else []
     columns = [
         "data",
+        *told,
         "by",
         "n (positive)",
         "groups",
@@ -76,13 +78,15 @@ def _evaluated(evaluations: Sequence[Evaluation]) -> str:
         "threshold",
         *METRICS.values(),
     ]
-    return table(columns, [row for e in evaluations for row in _rows(e)])
+    return table(columns, [row for e in evaluations for row in _rows(e, trained_on=trained_on)])
 
 
-def _rows(evaluation: Evaluation) -> Iterable[list[str]]:
-    yield _row(title(evaluation), evaluation, evaluation)
-    for name, source in _parts(evaluation):
-        yield _row(f"… of which {name}", source, evaluation)
+def _rows(evaluation: Evaluation, *, trained_on: bool) -> Iterable[list[str]]:
+    learned = [", ".join(sorted(evaluation.trained_on))] if trained_on else []
+    parts = [(f"… of which {name}", source) for name, source in _parts(evaluation)]
+    for name, source in [(title(evaluation), evaluation), *parts]:
+        first, *others = _row(name, source, evaluation)
+        yield [first, *learned, *others]
 
 
 def _parts(evaluation: Evaluation) -> list[tuple[str, Source]]:
