@@ -1,12 +1,15 @@
 """README says what is there."""
 
+import json
 import re
 from pathlib import Path
 
 from typer.main import get_command
 
 from app.cli import commands as serving
+from app.main import create_app
 from app.settings import Settings, unknown_settings
+from app.web.schemas import ExamReport
 from tests.models import the_served_model
 from training.cli import commands as training
 
@@ -45,6 +48,34 @@ def test_every_command_it_names_exists():
 
     assert named["covidct"] <= set(get_command(serving).commands)
     assert named["covidct-train"] <= set(get_command(training).commands)
+
+
+def over_http() -> str:
+    return section("What it does").split("### Over HTTP\n", 1)[1].split("\n### ", 1)[0]
+
+
+def test_every_call_of_the_api_stands_there(tmp_path: Path):
+    paths = create_app(Settings(data_dir=tmp_path)).openapi()["paths"]
+
+    ends = {path.rsplit("/", 1)[1] if "/slices/" in path else path for path in paths}
+
+    assert [end for end in ends if f"{end}`" not in over_http()] == []
+
+
+def test_every_call_it_names_is_one_of_the_api(tmp_path: Path):
+    paths = create_app(Settings(data_dir=tmp_path)).openapi()["paths"]
+    named = re.findall(r"`(?:([A-Z]+) )?(/(?:api|livez|readyz|metrics)[a-z0-9_/{}.]*)(?<!\.\.\.)`", over_http())
+
+    assert len(named) > 10
+    assert [call for call in named if (call[0] or "GET").lower() not in paths.get(call[1], {})] == []
+
+
+def test_the_report_it_shows_is_one():
+    shown = json.loads(re.search(r"```json\n(.*?)```", over_http(), flags=re.DOTALL)[1])
+
+    read = ExamReport.model_validate(shown).model_dump(mode="json", exclude_unset=True)
+
+    assert read == shown
 
 
 def as_told(default: object) -> str:
