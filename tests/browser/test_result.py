@@ -124,6 +124,8 @@ def test_predictive_values_follow_the_prevalence(browser: Browser, tmp_path: Pat
         expect(page.locator("#positives")).to_have_text("33.3 % (16.3 % – 51.4 %)")
         page.locator("#prevalence").fill("50")
         expect(page.locator("#positives")).to_contain_text("81.8 %")
+        page.get_by_role("button", name="中文").click()
+        expect(page.locator("#prevalence-value")).to_have_text("50")
         assert severe(page) == []
 
 

@@ -289,6 +289,24 @@ def test_the_browser_asks_before_a_page_is_left_that_is_sending(page: Page, scan
     assert asked == ["beforeunload"]
 
 
+def test_the_browser_asks_before_another_language_loses_what_was_chosen(page: Page, scan_folder: Path) -> None:
+    answers = [False, True]
+    page.on("dialog", lambda dialog: dialog.accept() if answers.pop(0) else dialog.dismiss())
+    page.goto("/covid")
+    page.get_by_role("heading", level=1).click()  # As who chooses files does: a browser asks nobody who never touched a page.
+    page.locator("#files").set_input_files(pictures(scan_folder))
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    page.get_by_role("button", name="中文").click(no_wait_after=True)
+    expect(page.locator("#chosen")).to_contain_text("24 files")
+    assert answers == [True]
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("button", name="English")).to_be_visible()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("button", name="中文")).to_be_visible()
+
+    assert answers == []
+
+
 def test_speed_and_time_left_are_told_and_sending_is_cancelled(page: Page, scan_folder: Path) -> None:
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 50_000}
     page.goto("/covid")

@@ -24,6 +24,15 @@ class Speed {
 /** Have the browser ask before the page is left: what was sent so far would be lost. */
 const askFirst = (event) => event.preventDefault();
 
+/** The same for the next time that the page is left. With ``once`` Chromium takes the listener away before it asks. */
+export function askOnce() {
+  const ask = (event) => {
+    event.preventDefault();
+    setTimeout(() => window.removeEventListener("beforeunload", ask));
+  };
+  window.addEventListener("beforeunload", ask);
+}
+
 /** Names this sending, so that an exam that arrived while its answer was lost is not diagnosed twice. */
 export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

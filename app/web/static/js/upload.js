@@ -5,7 +5,7 @@ import { follow } from "./follow.js";
 import { remember, showHistory } from "./history.js";
 import { countKinds } from "./kinds.js";
 import { enliven, megabytes, one } from "./page.js";
-import { newKey, sendExam } from "./sending.js";
+import { askOnce, newKey, sendExam } from "./sending.js";
 import { ask, away, isLeaving, onReturn, said } from "./service.js";
 import { counted, sentence } from "./words.js";
 
@@ -208,3 +208,7 @@ form.addEventListener("submit", (event) => {
   if (chosen.length && !one("send").disabled && !cancel) send();
 });
 one("cancel").addEventListener("click", () => cancel?.());
+// The page in another language has nothing chosen.
+one("preferences").addEventListener("submit", (event) => {
+  if (!event.defaultPrevented && chosen.length && !cancel) askOnce();
+});

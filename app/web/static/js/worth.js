@@ -1,6 +1,25 @@
 // What a call means at the prevalence that the reader sets (Bayes); ends from the ends of sensitivity and specificity.
 import { chance, one } from "./page.js";
 
+/** Kept while this tab is open: it is of where the reader works, not of one exam. */
+const KEPT = "covidct-prevalence";
+
+function recalled() {
+  try {
+    return sessionStorage.getItem(KEPT);
+  } catch {
+    return null; // Storage is closed to this page.
+  }
+}
+
+function keep(prevalence) {
+  try {
+    sessionStorage.setItem(KEPT, prevalence);
+  } catch {
+    // As above.
+  }
+}
+
 function right(found, other, frequency) {
   const [value, low, high] = found.map((share, k) => {
     if (share === null || other[k] === null) return null;
@@ -22,6 +41,10 @@ export function tellWorth() {
     one("positives").textContent = right(sensitivity, specificity, prevalence);
     one("negatives").textContent = right(specificity, sensitivity, 1 - prevalence);
   };
-  slider.addEventListener("input", tell);
+  slider.addEventListener("input", () => {
+    keep(slider.value);
+    tell();
+  });
+  slider.value = recalled() ?? slider.value;
   tell();
 }
