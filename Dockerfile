@@ -63,8 +63,9 @@ VOLUME /var/lib/covidct
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-m", "app.commands.ready"]
-# Inside the container every address; docker-compose.yml publishes it to this machine alone.
-CMD ["covidct", "serve", "--host", "0.0.0.0", "--open"]
+# Inside the container every address. Without a key it ends at once; docker-compose.yml, which publishes it to this machine alone,
+# adds --open.
+CMD ["covidct", "serve", "--host", "0.0.0.0"]
 
 
 FROM serve AS gpu

@@ -167,10 +167,13 @@ $(WORK)/networks/paper-pretrained/digests.json: $(WORK)/$(FOLDS)-fold-1/catalog.
 $(WORK)/networks/%/digests.json: $(WORK)/$(FOLDS)-fold-1/catalog.csv
 	$(FIT) $* -w $(WORK)/$(FOLDS)-fold-1 -o $(@D) --size $(SIZE)
 
-# As pyproject.toml requires. A .venv without a pip that works, or of another Python, is made anew.
+# As pyproject.toml requires. A .venv without a pip that works, or of another Python, is made anew. So is one that holds the other
+# TensorFlow: that of serving on a GPU and that of the tests lie in the same folder, and pip would leave the one that is there.
+OTHER_dev := serve-gpu
+OTHER_serve-gpu := dev
 IS_FIT := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))'
 $(VENV)/.%: requirements/%.txt pyproject.toml
-	@{ $(BIN)/python $(IS_FIT) && $(BIN)/python -m pip --version; } >/dev/null 2>&1 || \
+	@{ ! test -e $(VENV)/.$(or $(OTHER_$*),none) && $(BIN)/python $(IS_FIT) && $(BIN)/python -m pip --version; } >/dev/null 2>&1 || \
 		{ $(PYTHON) $(IS_FIT) 2>/dev/null || \
 			{ echo "Python 3.11 or 3.12 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }; \
 		$(PYTHON) -m venv --clear $(VENV); }

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -208,6 +209,23 @@ def test_beside_a_log_that_is_newer_nothing_is_cut_nor_deleted(tmp_path: Path, e
         Store(tmp_path)
     assert path.read_bytes() == whole
     assert kept.is_dir()
+
+
+def test_what_is_advised_then_leaves_a_log_that_is_whole(tmp_path: Path) -> None:
+    a_log(tmp_path)
+    earlier = the_database(tmp_path)
+    a_log(tmp_path)
+    put_back(tmp_path, earlier)
+    with pytest.raises(PartedStore) as told:
+        Store(tmp_path)
+    assert "move all three aside" in str(told.value.advice)
+
+    put_back(tmp_path, None)
+    (tmp_path / AUDIT_FILE).unlink()
+    shutil.rmtree(tmp_path / "exams", ignore_errors=True)
+    a_log(tmp_path)
+
+    assert broken(tmp_path) is None
 
 
 def test_lines_that_do_not_follow_are_not_what_a_kill_left(tmp_path: Path) -> None:

@@ -85,6 +85,20 @@ def test_a_venv_that_is_fit_is_kept_whichever_python_is_named(checkout: Path) ->
     assert ran[-1] == ".venv/bin/covidct serve"
 
 
+@pytest.mark.parametrize("other", [".dev", ".serve-gpu"])
+def test_two_kinds_of_tensorflow_are_never_in_one_venv(checkout: Path, other: str) -> None:
+    shutil.copytree(checkout / "fit", checkout / ".venv" / "bin")
+    a_file(checkout / ".venv" / other, "")
+    a_file(checkout / "requirements" / "dev.txt", "")
+    target = {".dev": ".serve-gpu", ".serve-gpu": ".dev"}[other]
+
+    command = ["make", "--silent", "-C", str(checkout), f".venv/{target}", "PYTHON=./makes"]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    assert "./makes -m venv --clear .venv" in (checkout / "log").read_text().splitlines()
+    assert not (checkout / ".venv" / other).exists()
+
+
 def test_the_versions_are_those_of_the_package() -> None:
     assert 'requires-python = ">=3.11,<3.13"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert "(3, 11) <= sys.version_info[:2] < (3, 13)" in (ROOT / "Makefile").read_text(encoding="utf-8")

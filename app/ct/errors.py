@@ -332,7 +332,7 @@ class PartedStore(BrokenStore):
     """A database that is missing or older than the log and the folders beside it: what it does not know would be deleted."""
 
     code = "parted-store"
-    advice = sentence("Restore exams.sqlite, audit.jsonl and exams/ of one time, or move audit.jsonl and exams/ aside.")
+    advice = sentence("Restore exams.sqlite, audit.jsonl and exams/ of one time, or move all three aside, keys with them.")
 
 
 class StoreInUse(StoreError):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.settings import Settings
 from tests.images.dockerfile import ROOT, last, stages
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -41,6 +42,19 @@ def test_only_this_machine_reaches_it(name):
 
 def test_the_cpu_service_stands_where_readme_says():
     assert SERVICES["cpu"]["ports"] == ["127.0.0.1:8000:8000"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_only_this_machine_reaches_is_open(name):
+    assert SERVICES[name]["command"] == [*last(name, "CMD").words(), "--open"]
+
+
+@pytest.mark.parametrize("service", [*SERVICES.values(), KEYED], ids=[*SERVICES, "keyed"])
+def test_every_setting_reaches_it_but_those_of_the_image(service):
+    passed = {name for name, value in service["environment"].items() if value is None}
+    of_the_image = {"HOST", "PORT", "OPEN", "DATA_DIR", "MODEL_DIR", "MODEL_STORE", "TLS_CERT", "TLS_KEY", "ALLOWED_HOSTS"}
+
+    assert passed == {f"COVIDCT_{name.upper()}" for name in Settings.model_fields} - {f"COVIDCT_{n}" for n in of_the_image}
 
 
 def test_services_that_run_together_share_neither_port_nor_exams():

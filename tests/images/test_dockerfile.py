@@ -123,6 +123,6 @@ def test_it_says_what_it_is_not(target):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_it_starts_the_service_on_the_port_it_names(target):
-    assert last(target, "CMD").words() == ["covidct", "serve", "--host", "0.0.0.0", "--open"]
+def test_it_starts_the_service_on_the_port_it_names_and_leaves_none_open(target):
+    assert last(target, "CMD").words() == ["covidct", "serve", "--host", "0.0.0.0"]
     assert last(target, "EXPOSE").rest == "8000"
