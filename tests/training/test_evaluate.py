@@ -89,6 +89,14 @@ def test_an_evaluation_writes_what_the_interfaces_promise(tmp_path: Path) -> Non
     assert {"report.md", "report.html", "failures.html"} <= {p.name for p in (tmp_path / "out").iterdir()}
 
 
+def test_intervals_keep_a_patient_whole_whose_scans_are_groups_of_their_own(tmp_path: Path) -> None:
+    rows = [{"patient": f"p{k // 2}", "group": f"scan{k}", "label": k // 2 % 2} for k in range(8)]
+
+    report = run(a_data_set(tmp_path / "data", rows), tmp_path / "out")
+
+    assert (report["n"], report["groups"]) == (8, 4)
+
+
 def test_scores_name_files_as_the_manifest_does(tmp_path: Path) -> None:
     run(a_data_set(tmp_path / "data", [{}, {}]), tmp_path / "out")
 

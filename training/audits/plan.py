@@ -12,6 +12,7 @@ from training.audits.kinds import Audit
 from training.measuring.scoring import By
 from training.metrics.evaluation import DRAWS
 from training.records.catalog import Catalog, CatalogError, Record
+from training.records.merging import whole_patients
 
 _USUAL = Bootstrap(DRAWS, 0)
 
@@ -56,7 +57,7 @@ class Plan:
         Raises:
             CatalogError: the data cannot be used, or no record fulfils the conditions.
         """
-        records = Catalog.read(*self.data, where=self.where).records
+        records = tuple(whole_patients(Catalog.read(*self.data, where=self.where).records))
         if not records:
             raise CatalogError("No record fulfils the conditions.")
         return records if self.sample is None else _drawn(records, self.sample, self.bootstrap.seed)

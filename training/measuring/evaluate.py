@@ -24,6 +24,7 @@ from training.measuring.scoring import By, Scored, Scorer, of_both_labels, score
 from training.metrics.evaluation import DRAWS, Interval, Sample, as_numbers, measure, share
 from training.metrics.recalibration import recalibration
 from training.records.catalog import Catalog, CatalogError, Record
+from training.records.merging import whole_patients
 from training.records.prepared import without_patients
 from training.run import METRICS
 
@@ -66,7 +67,7 @@ def evaluate(
         CatalogError: the data cannot be used, or no record fulfils the conditions.
         ThresholdError: the threshold cannot be taken over from there.
     """
-    records = Catalog.read(*data, where=where).records
+    records = whole_patients(Catalog.read(*data, where=where).records)
     if not records:
         raise CatalogError("No record fulfils the conditions.")
     point = _operating_point(scorer, by, threshold_from)

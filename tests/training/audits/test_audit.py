@@ -213,6 +213,14 @@ def test_a_sample_holds_as_many_of_each_source_and_label_and_is_the_same_again(g
     assert Plan((given_away,), sample=3).records() == Plan((given_away,), sample=3).records()
 
 
+def test_a_patient_whose_scans_are_groups_of_their_own_is_resampled_whole(tmp_path: Path) -> None:
+    rows = [{"patient": f"p{k // 2}", "group": f"scan{k}"} for k in range(6)]
+
+    records = Plan((a_data_set(tmp_path / "data", rows),)).records()
+
+    assert len({record.group for record in records}) == 3
+
+
 def test_no_record_to_audit_is_said(given_away: Path) -> None:
     with pytest.raises(CatalogError, match="No record"):
         Plan((given_away,), where=("label=1", "label=0")).records()
