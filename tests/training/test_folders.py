@@ -11,6 +11,7 @@ from tests.volumes import a_cut, a_metaimage
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.folders import Unlabeled, label_of
 from training.records.prepare import prepare
+from training.records.prepared import without_patients
 from training.records.split import split
 
 
@@ -82,6 +83,39 @@ def test_parts_above_a_class_are_official_and_other_folders_are_patients(tmp_pat
     assert (first.split, second.split, third.split) == ("test", "train", "train")
     assert second.group == third.group != first.group
     assert third.patient == "p1"
+
+
+WRAPPED = {
+    "one folder around both classes": ["images/covid/1.png", "images/covid/2.png", "images/normal/3.png"],
+    "a folder for each hospital": ["a/covid/1.png", "a/normal/2.png", "b/covid/3.png", "b/normal/4.png"],
+    "one folder around all of one class": ["train/images/covid/1.png", "test/images/covid/2.png"],
+}
+
+
+@pytest.mark.parametrize("files", WRAPPED.values(), ids=WRAPPED.keys())
+def test_a_folder_around_whole_classes_is_no_patient(tmp_path: Path, files: list[str]) -> None:
+    for number, name in enumerate(files):
+        a_picture_at(tmp_path / "mine" / name, number)
+
+    records = Catalog.read(tmp_path / "mine").records
+
+    assert {r.patient for r in records} == {""}
+    assert len({r.group for r in records}) == len(files)
+    assert without_patients(records) == ["mine"]
+
+
+def test_a_patient_of_two_parts_stays_one_where_each_holds_another_class(tmp_path: Path) -> None:
+    for name in ("train/p1/covid/1.png", "test/p1/normal/2.png", "test/p2/normal/3.png"):
+        a_picture_at(tmp_path / name)
+
+    assert [r.patient for r in records_of(tmp_path).values()] == ["p1", "p2", "p1"]
+
+
+def test_patients_within_a_folder_around_all_are_told_apart_by_their_whole_path(tmp_path: Path) -> None:
+    for name in ("a/p1/covid/1.png", "a/p2/normal/2.png", "b/p1/normal/3.png"):
+        a_picture_at(tmp_path / name)
+
+    assert [r.patient for r in records_of(tmp_path).values()] == ["a/p1", "a/p2", "b/p1"]
 
 
 def test_the_groups_do_not_depend_on_where_the_folder_lies(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 ``DATA/<class>/<exam>/...`` (files of one exam, at any depth), ``DATA/<class>/<exam>.zip`` (or a volume) and
 ``DATA/<class>/<picture>`` need nothing else. Folders named train, val or test above the class, or next below it, are official
-parts; any other folder above it is a patient's. ``DATA/<exam>/...`` needs ``DATA/labels.csv`` with the columns ``exam,label``
-and, if known, ``patient``, ``group`` and ``split``; it comes first where both are there.
+parts; any other folder above it is a patient's, unless it holds both classes or all the files there are. ``DATA/<exam>/...``
+needs ``DATA/labels.csv`` with the columns ``exam,label`` and, if known, ``patient``, ``group`` and ``split``; it comes first
+where both are there.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from app.ct.reading.walking import files_below
@@ -55,7 +57,8 @@ def _classed(folder: Path) -> tuple[Record, ...]:
     labelled = {file: depth for file, depth in depths.items() if depth is not None and depth >= least}
     if lost := len(files) - len(labelled):
         raise Unlabeled(f"{lost} of {len(files)} files lie in no folder that is named after a class.")
-    found = {record.file: record for record in (_in_class(folder, *one) for one in labelled.items())}
+    wrappers = _wrappers(folder, labelled)
+    found = {record.file: record for record in (_in_class(folder, *one, wrappers) for one in labelled.items())}
     return tuple(found[file] for file in sorted(found))
 
 
@@ -88,7 +91,24 @@ def _depth(folder: Path, file: Path) -> int | None:
     return next(iter(below or named), None)
 
 
-def _in_class(folder: Path, file: Path, depth: int) -> Record:
+def _wrappers(folder: Path, depths: Mapping[Path, int]) -> frozenset[str]:
+    """What ``_patient`` calls folders above the classes that are no patient's: they hold both classes, or all the files."""
+    labels, files = defaultdict[tuple[str, ...], set[int | None]](set), Counter[str]()
+    for file, depth in depths.items():
+        names = (folder.name, *file.relative_to(folder).parts)
+        above = names[1:depth]
+        labels[above].add(label_of(names[depth]))
+        files[_patient(above)] += 1
+    of_both = {_patient(above) for above, found in labels.items() if len(found) == 2}
+    return frozenset(of_both | {name for name, count in files.items() if count == len(depths)})
+
+
+def _patient(above: Sequence[str]) -> str:
+    """The folders above a class that are no parts."""
+    return "/".join(name for name in above if name.lower() not in PART_NAMES)
+
+
+def _in_class(folder: Path, file: Path, depth: int, wrappers: frozenset[str]) -> Record:
     """The record that a file is, or is part of, which lies in a class at that depth."""
     names = (folder.name, *file.relative_to(folder).parts)
     above, rest = names[1:depth], names[depth + 1 :]
@@ -101,7 +121,7 @@ def _in_class(folder: Path, file: Path, depth: int) -> Record:
     unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1:end])
     if unit == file and not stands_alone:
         raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
-    patient = "/".join(name for name in above if name.lower() not in PART_NAMES)
+    patient = "" if (named := _patient(above)) in wrappers else named
     return Record(
         file=unit,
         label=label_of(names[depth]) or 0,
