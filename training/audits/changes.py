@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.ct.diagnosis import verdict
 from training.audits.alterations import Alteration
 from training.audits.trial import Pair
 from training.measuring.scoring import By
@@ -53,7 +52,7 @@ class Moves:
         flips: share whose side of the threshold changed.
         flips_inside: how many of these lay inside the inconclusive band before.
         flips_outside: how many lay outside, where there had been a verdict.
-        verdicts_changed: how many got another of the three verdicts.
+        verdicts_changed: how many got another of the three verdicts, which gaps in the lungs decide too.
     """
 
     largest: float | None = None
@@ -160,10 +159,6 @@ def _moves(scored: _Scored, bootstrap: Bootstrap) -> Moves:
     low, high = np.array([p.decision.band for p in scored.pairs]).T
     flipped = (scored.before >= thresholds) != (scored.after >= thresholds)
     inside = (scored.before >= low) & (scored.before <= high)
-    verdicts = [
-        (verdict(before, p.decision), verdict(after, p.decision))
-        for p, before, after in zip(scored.pairs, scored.before.tolist(), scored.after.tolist(), strict=True)
-    ]
     return Moves(
         largest=float(moved.max()),
         percentile95=float(np.percentile(moved, 95)),
@@ -171,7 +166,7 @@ def _moves(scored: _Scored, bootstrap: Bootstrap) -> Moves:
         flips=share(flipped, scored.groups, draws=bootstrap.draws, seed=bootstrap.seed),
         flips_inside=int((flipped & inside).sum()),
         flips_outside=int((flipped & ~inside).sum()),
-        verdicts_changed=sum(first is not second for first, second in verdicts),
+        verdicts_changed=sum(p.verdict_before is not p.verdict_after for p in scored.pairs),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import expit
 
-from app.ct.diagnosis import diagnose
+from app.ct.diagnosis import HeldBack, Verdict, diagnose
 from app.ct.errors import ExamError, NoLung, UnlikeTraining
 from app.ct.exam import Exam, Slice
 from app.ct.fitness import is_like_training
@@ -45,12 +45,15 @@ class Judged:
         slices: probability of each scored slice by its place in the exam.
         unlike: the places of slices that are unlike those the model was trained on.
         refused: why serving would refuse the exam (an error's code); empty where it would not.
+        verdict: what serving would say, inside the band or with slices missing within the lungs inconclusive; None where
+            nothing could be scored.
     """
 
     probability: float | None
     slices: dict[int, float]
     unlike: frozenset[int]
     refused: str
+    verdict: Verdict | None = None
 
     @classmethod
     def unscored(cls, why: str) -> "Judged":
@@ -66,6 +69,7 @@ class _Waiting:
     indices: list[int]
     exam_slices: int
     refused: str
+    held_back: HeldBack | None = None
 
 
 def judge(exams: Iterable[tuple[Exam | ExamError, Look]], model: Auditable) -> Iterator[Judged]:
@@ -90,7 +94,13 @@ def _prepared(exam: Exam | ExamError, look: Look, model: Auditable) -> _Waiting:
     chosen = slices_to_score(exam, slices_at_most(model), model.manifest.fitness)
     looks = [(index, look(model.prepare(exam.slices[index]))) for index in chosen.indices]
     kept = [(index, prepared) for index, prepared in looks if prepared is not None]
-    return _Waiting([p for _, p in kept], [i for i, _ in kept], len(exam.slices), chosen.refused)
+    return _Waiting(
+        [p for _, p in kept],
+        [i for i, _ in kept],
+        exam_slices=len(exam.slices),
+        refused=chosen.refused,
+        held_back=chosen.held_back,
+    )
 
 
 def _judged(waiting: Sequence[_Waiting], model: Auditable) -> Iterator[Judged]:
@@ -108,9 +118,15 @@ def _judged(waiting: Sequence[_Waiting], model: Auditable) -> Iterator[Judged]:
 
 def _of(one: _Waiting, logits: np.ndarray, distance: np.ndarray, manifest: Manifest) -> Judged:
     diagnosis = diagnose(
-        one.indices, logits, exam_slices=one.exam_slices, rule=manifest.exam_rule, image=manifest.image
+        one.indices,
+        logits,
+        exam_slices=one.exam_slices,
+        rule=manifest.exam_rule,
+        image=manifest.image,
+        held_back=one.held_back,
     )
     each = expit(logits.astype(np.float64))
     unlike = frozenset(i for i, far in zip(one.indices, distance, strict=True) if not far <= 1)
     refused = one.refused or ("" if is_like_training(distance) else UnlikeTraining.code)
-    return Judged(diagnosis.probability, dict(zip(one.indices, each.tolist(), strict=True)), unlike, refused)
+    slices = dict(zip(one.indices, each.tolist(), strict=True))
+    return Judged(diagnosis.probability, slices, unlike, refused, diagnosis.verdict)

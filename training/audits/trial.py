@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.ct.diagnosis import Verdict, verdict
 from app.ct.errors import ExamError
 from app.ct.exam import Exam, InputKind
 from app.ct.manifest import Decision, Manifest
@@ -44,6 +45,7 @@ class Pair:
         group, source: of the record.
         before, after: probabilities; None where there is none.
         refused_before, refused_after: whether serving would refuse it.
+        verdict_before, verdict_after: what serving would say of it; None where there is no probability.
         decision: threshold and band of both.
         not_chosen: whether it is a slice of an exam of which other slices were scored after.
     """
@@ -55,6 +57,8 @@ class Pair:
     after: float | None
     refused_before: bool
     refused_after: bool
+    verdict_before: Verdict | None
+    verdict_after: Verdict | None
     decision: Decision
     not_chosen: bool = False
 
@@ -130,6 +134,8 @@ def _exam_pair(case: Case, after: Judged, manifest: Manifest) -> Iterator[Pair]:
             after=after.probability,
             refused_before=bool(case.before.refused),
             refused_after=bool(after.refused),
+            verdict_before=case.before.verdict,
+            verdict_after=after.verdict,
             decision=manifest.exam_rule.decision,
         )
 
@@ -138,14 +144,17 @@ def _slice_pairs(case: Case, after: Judged, manifest: Manifest) -> Iterator[Pair
     """Slices scored before; of an exam not all are chosen again after."""
     single = case.exam_slices == 1
     for index in [0] if single else case.before.slices:
+        first, second = case.before.slices.get(index), after.slices.get(index)
         yield Pair(
             label=case.record.label if single else None,
             group=case.record.group,
             source=case.record.dataset,
-            before=case.before.slices.get(index),
-            after=after.slices.get(index),
+            before=first,
+            after=second,
             refused_before=bool(case.before.refused) if single else index in case.before.unlike,
             refused_after=bool(after.refused) if single else index in after.unlike,
+            verdict_before=None if first is None else verdict(first, manifest.image),
+            verdict_after=None if second is None else verdict(second, manifest.image),
             decision=manifest.image,
             not_chosen=not single and bool(after.slices) and index not in after.slices,
         )

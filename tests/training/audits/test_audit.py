@@ -22,10 +22,11 @@ from training.audits.alterations import UNALTERED, Alteration
 from training.audits.audit import audit
 from training.audits.blanking import BOX_BLANKED, LUNGS_BLANKED, OUTSIDE_BLANKED
 from training.audits.changes import Bootstrap
+from training.audits.jpeg import exports
 from training.audits.judging import judge
 from training.audits.kinds import Audit
 from training.audits.plan import Plan
-from training.audits.trial import try_all
+from training.audits.trial import pairs, try_all
 from training.measuring.scoring import By
 from training.records.catalog import Catalog, CatalogError
 
@@ -171,6 +172,21 @@ def test_a_single_exam_is_measured_by_exam_and_by_slice(tmp_path: Path) -> None:
     assert of_slices["positives"] is None
     assert {"thickness 3 slices", "window -500, 1400 HU"} <= set(rows(report, Audit.ROBUSTNESS, "exam"))
     assert report[Audit.JPEG]["forms"] == {"dicom": 1}
+
+
+@pytest.mark.parametrize(("missing", "before"), [(range(0), "COVID_19"), (range(40, 50), "INCONCLUSIVE")])
+def test_gaps_in_the_lungs_withhold_a_verdict_until_pictures_no_longer_show_them(
+    tmp_path: Path, missing: range, before: str
+) -> None:
+    files = dicom_files(phantom(slices=90, size=96))
+    write([file for number, file in enumerate(files) if number not in missing], tmp_path / "exam")
+    (tmp_path / "manifest.csv").write_text("file,label\nexam,1\n")
+    as_jpeg, model = exports()[0], LooksAt(lambda _: 250.0)
+
+    cases = try_all(Catalog.read(tmp_path).records, [as_jpeg], model, seed=0, progress=lambda *_: None)
+
+    (pair,) = pairs(cases, as_jpeg, By.EXAM, model.manifest)
+    assert (pair.verdict_before, pair.verdict_after) == (before, "COVID_19")
 
 
 def test_only_the_level_asked_for_is_given(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from app.ct.diagnosis import Verdict, verdict
 from app.ct.manifest import Decision
 from tests.fakes import a_manifest
 from training.audits.alterations import Alteration
@@ -20,7 +22,18 @@ NOISE, SPOILED = Alteration("noise", "2"), Alteration("spoiled", "")
 
 
 def a_pair(before: float | None, after: float | None, *, label: int | None = 1, group: str = "g") -> Pair:
-    return Pair(label, group, "source", before, after, refused_before=False, refused_after=True, decision=DECISION)
+    return Pair(
+        label,
+        group,
+        "source",
+        before,
+        after,
+        refused_before=False,
+        refused_after=True,
+        verdict_before=None if before is None else verdict(before, DECISION),
+        verdict_after=None if after is None else verdict(after, DECISION),
+        decision=DECISION,
+    )
 
 
 def measured(*tried: Pair) -> Row:
@@ -46,6 +59,14 @@ def test_flips_are_told_apart_by_where_the_case_lay_before() -> None:
 
     assert (moves.flips_outside, moves.flips_inside, moves.flips.value) == (1, 1, pytest.approx(2 / 3))
     assert moves.verdicts_changed == 2
+
+
+def test_a_verdict_that_was_held_back_and_no_longer_is_has_changed() -> None:
+    held_back = replace(a_pair(0.9, 0.9), verdict_before=Verdict.INCONCLUSIVE)
+
+    moves = measured(held_back, a_pair(0.9, 0.9)).moves
+
+    assert (moves.verdicts_changed, moves.flips.value) == (1, 0.0)
 
 
 def test_one_class_has_changes_and_no_auc() -> None:
