@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from app import NOTICE
+from tests.builders import a_dicom, a_picture, a_png
 from tests.training.builders import a_crop, a_data_set, a_gray, a_texture
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.duplicates import Fingerprint, pairs
@@ -180,6 +181,27 @@ def test_a_mask_of_another_size_is_no_mask(tmp_path: Path) -> None:
     assert report["dropped"] == {}
     (told,) = [remark for remark in report["remarks"] if remark.startswith("1 masks cannot be read")]
     assert told.endswith(f"not used: of {len(MANY):03}.png.")
+
+
+def test_a_mask_that_is_cut_off_is_no_mask(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [*MANY, {"dataset": "medseg48", "mask": "mask.png"}])
+    whole = a_png(a_gray(9))
+    (data / "mask.png").write_bytes(whole[: len(whole) // 2])
+
+    report = prepare([data], tmp_path / "work")
+
+    assert all(record.mask is None for record in Catalog.read(tmp_path / "work").records)
+    assert any(remark.startswith("1 masks cannot be read") for remark in report["remarks"])
+
+
+def test_the_mask_of_a_slice_that_is_stored_turned_is_kept(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [*MANY, {"dataset": "medseg48", "file": "turned.png", "mask": "mask.png"}])
+    (data / "turned.png").write_bytes(a_dicom(ImageOrientationPatient=[0, 1, 0, 1, 0, 0]))
+    Image.fromarray(a_picture().astype(np.uint8)).save(data / "mask.png")
+
+    prepare([data], tmp_path / "work")
+
+    assert [r.file.name for r in Catalog.read(tmp_path / "work").records if r.mask is not None] == ["turned.png"]
 
 
 TWICE = a_texture(3)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from app.ct.errors import ExamError, Unreadable
 from app.ct.words import sentence
@@ -16,6 +15,7 @@ from training.records.duplicates import Fingerprint
 from training.records.files import is_volume
 from training.records.leaks import Look, alike, same_pictures, to_drop
 from training.records.mask_volumes import MaskVolume
+from training.records.masks import read_mask
 from training.records.merging import groups_of_patients, merged, whole_patients
 from training.records.prepared import Prepared, as_numbers
 from training.records.prepared_page import page
@@ -130,19 +130,19 @@ def _look(record: Record) -> Look:
     slices = [s.gray for s in record.read().slices]
     if len(slices) > 1 and not record.is_exam:
         raise Unreadable(sentence("One file holds several slices: give it a folder of its own, as an exam."))
-    if record.mask is not None and not _has_use(record.mask, slices):
+    if record.mask is not None and not _has_use(record.mask, slices, of=record.file):
         # The picture is as good without it.
         record = replace(record, mask=None)
     features = trivial_features(slices[len(slices) // 2], record.original_size)
     return Look(record, fingerprints=tuple(Fingerprint.of(gray) for gray in slices), features=features)
 
 
-def _has_use(mask: Path, slices: Sequence[np.ndarray]) -> bool:
-    """Whether a mask can be read, is of the size of the slices, and a volume where there are several."""
+def _has_use(mask: Path, slices: Sequence[np.ndarray], *, of: Path) -> bool:
+    """Whether a mask can be read, is of the size of the slices of file ``of``, and a volume where there are several."""
     try:
         if is_volume(mask):
             return len(slices) > 1 and MaskVolume.read(mask).lesions[0].shape == slices[0].shape
-        with Image.open(mask, formats=("PNG", "JPEG")) as picture:
-            return len(slices) == 1 and (picture.height, picture.width) == slices[0].shape
-    except (CatalogError, OSError, Image.DecompressionBombError):
+        read_mask(mask, slices[0].shape, of=of)
+    except CatalogError:
         return False
+    return len(slices) == 1
