@@ -198,6 +198,18 @@ def test_folders_named_after_parts_are_official_parts_where_no_column_says_them(
     ]
 
 
+def test_blanks_around_names_of_columns_and_flags_say_nothing(tmp_path: Path) -> None:
+    a_data_set(tmp_path, [{}])
+    (tmp_path / "manifest.csv").write_text(
+        "file , label, patient, split, flags, site, part\n000.png, 1, p, val, x; style=b, s, test\n"
+    )
+
+    (record,) = Catalog.read(tmp_path).records
+
+    assert (record.patient, record.split, record.flags) == ("p", "val", {"x", "style=b"})
+    assert (record.value("site"), record.part) == ("s", Part.TEST)
+
+
 @pytest.mark.parametrize("nothing", ["NA", "n/a", "NaN", "None", "unknown"])
 def test_words_for_nothing_are_empty(tmp_path: Path, nothing: str) -> None:
     row: dict[str, object] = dict.fromkeys(("patient", "group", "split", "flags", "mask"), nothing)

@@ -155,6 +155,14 @@ def test_a_table_of_nothing_is_refused(tmp_path: Path, content: bytes) -> None:
         cohort(tmp_path / "t.csv", tmp_path / "out")
 
 
+def test_blanks_around_the_names_of_columns_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("ct , rt_pcr, age\n1, 0, 50\n")
+
+    found = cohort(tmp_path / "t.csv", tmp_path / "out")
+
+    assert found["tests"]["paired"]["ct_only"] == found["description"]["age"]["n"] == 1
+
+
 @pytest.mark.parametrize("name", ["patient_id", "ID", "patient"])
 def test_columns_go_by_other_names_and_those_not_used_are_told(tmp_path: Path, name: str) -> None:
     rows = [{name: "a", "ct": 1, "RT-PCR result": 1, "Fever": 1}, {name: "b", "ct": 0, "RT-PCR result": 1, "Fever": 0}]

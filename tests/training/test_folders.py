@@ -307,6 +307,13 @@ def test_a_list_of_exams_may_come_from_a_spreadsheet(tmp_path: Path) -> None:
     assert {name: r.label for name, r in records_of(tmp_path).items()} == {"x/a.png": 1}
 
 
+def test_blanks_around_the_names_of_columns_say_nothing(tmp_path: Path) -> None:
+    a_picture_at(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("exam, label, patient\na.png, 1, p\n")
+
+    assert {name: (r.label, r.patient) for name, r in records_of(tmp_path).items()} == {"a.png": (1, "p")}
+
+
 def test_an_exam_behind_a_link_is_read(tmp_path: Path) -> None:
     exam, other = (an_exam_at(tmp_path / "elsewhere" / name) for name in ("exam", "other"))
     (tmp_path / "data" / "covid" / "inside").mkdir(parents=True)

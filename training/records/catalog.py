@@ -18,7 +18,7 @@ from app.ct.exam import Exam
 from app.ct.reading import NamedFile, read_exam
 from training.records.files import beside_header, files_of, is_archive, is_volume, members
 from training.records.labels import label_given
-from training.records.tables import as_written, filled_rows, known
+from training.records.tables import as_written, columns_of, filled_rows, known
 
 MANIFEST = "manifest.csv"
 CATALOG = "catalog.csv"
@@ -311,7 +311,7 @@ def _read(path: Path) -> _Source:
 def _read_csv(path: Path) -> _Source:
     with as_csv(path.name), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
-        missing = {"file", "label"} - set(rows.fieldnames or ())
+        missing = {"file", "label"} - columns_of(rows)
         if missing:
             raise CatalogError(f"{path.name} lacks the column {' and '.join(sorted(missing))}.")
         found = dict(filled_rows(rows))
@@ -342,7 +342,7 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
         group=known(row.get("group", "")) or f"{dataset}/{patient or row['file']}",
         patient=patient,
         split=known(row["split"]) if "split" in row else _part_folder(file, folder),
-        flags=frozenset(f for f in row.get("flags", "").split(";") if known(f)),
+        flags=frozenset(f.strip() for f in row.get("flags", "").split(";") if known(f)),
         mask=_inside(folder, mask, "mask") if (mask := known(row.get("mask", ""))) else None,
         source=row.get("source", ""),
         part=_part(row.get("part", "")),

@@ -16,7 +16,7 @@ from app.ct.reading.walking import files_below
 from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv
 from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume
 from training.records.labels import label_given, label_of
-from training.records.tables import as_written, filled_rows, known
+from training.records.tables import as_written, columns_of, filled_rows, known
 
 LABELS = "labels.csv"
 _PICTURES = frozenset({".png", ".jpg", ".jpeg"})
@@ -135,7 +135,7 @@ def _in_class(folder: Path, file: Path, depth: int, wrappers: frozenset[str]) ->
 def _listed(folder: Path) -> tuple[Record, ...]:
     with as_csv(LABELS), (folder / LABELS).open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file)
-        if not {"exam", "label"} <= set(rows.fieldnames or ()):
+        if not {"exam", "label"} <= columns_of(rows):
             raise Unlabeled(f"{LABELS} lacks the columns exam and label.")
         records = tuple(_row(row, folder, line) for line, row in filled_rows(rows))
     _check(records, folder)

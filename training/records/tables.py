@@ -13,10 +13,18 @@ def known(text: str) -> str:
     return "" if text.strip().lower() in UNKNOWN else text
 
 
+def columns_of(rows: "csv.DictReader[str]") -> frozenset[str]:
+    """What a table's columns are called, without blanks around it."""
+    return frozenset(name.strip() for name in rows.fieldnames or ())
+
+
 def filled_rows(rows: "csv.DictReader[str]") -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a table that hold anything, without blanks around it, each with its line; spreadsheets add empty ones."""
+    """The rows of a table that hold anything, each with its line; spreadsheets add empty ones.
+
+    Neither names of columns nor fields have blanks around them.
+    """
     for row in rows:
-        held = {k: (v or "").strip() for k, v in row.items() if k is not None}
+        held = {k.strip(): (v or "").strip() for k, v in row.items() if k is not None}
         if any(held.values()):
             yield rows.line_num, held
 

@@ -64,7 +64,7 @@ def read_cohort(path: Path, *, threshold: float | None, reference: Reference) ->
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
             columns = _columns(rows.fieldnames or ())
-            lines = [(n, {plain: row[name] for plain, name in columns.items()}) for n, row in filled_rows(rows)]
+            lines = [(n, {plain: row[name.strip()] for plain, name in columns.items()}) for n, row in filled_rows(rows)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CohortError(f"{path.name} cannot be read as CSV.") from error
     _check_columns(columns, lines, threshold, reference)
