@@ -9,6 +9,7 @@ from app.ct.errors import Unreadable
 from tests.training.builders import a_data_set, a_gray
 from training.records.catalog import Catalog, CatalogError, Part, Record
 from training.records.files import files_of
+from training.records.prepared import without_patients
 
 
 def a_record(**changes: object) -> Record:
@@ -196,6 +197,13 @@ def test_folders_named_after_parts_are_official_parts_where_no_column_says_them(
         "val",
         "",
     ]
+
+
+def test_a_column_row_of_ones_own_tells_nothing_of_whose_a_picture_is(tmp_path: Path) -> None:
+    records = Catalog.read(a_data_set(tmp_path / "data", [{"row": 1}, {"row": 1}])).records
+
+    assert without_patients(records) == ["data"]
+    assert records[0].row != records[1].row
 
 
 def test_blanks_around_names_of_columns_and_flags_say_nothing(tmp_path: Path) -> None:

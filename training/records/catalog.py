@@ -69,6 +69,7 @@ class Record:
         mask: lesion mask, 0 outside the lesions: of the image's size, or of an exam a volume that lies as it does.
         source: where the data set has it from.
         part: what the record may be used for; None before ``prepare``.
+        former_group: before ``prepare`` merged groups, column ``row`` of its catalog; empty where it had no other.
         extra: further columns of the manifest, by name.
     """
 
@@ -82,6 +83,7 @@ class Record:
     mask: Path | None = None
     source: str = ""
     part: Part | None = None
+    former_group: str = ""
     extra: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -111,8 +113,8 @@ class Record:
 
     @property
     def row(self) -> str:
-        """Where the record stands among neighbors: its group, or column ``row`` where groups were merged. See ``rows``."""
-        return self.value("row") or self.group
+        """Where the record stands among neighbors: its group, or the one it had before groups were merged. See ``rows``."""
+        return self.former_group or self.group
 
     @property
     def is_alone(self) -> bool:
@@ -138,6 +140,8 @@ class Record:
                 return ";".join(sorted(self.flags))
             case "mask" | "part":
                 return str(getattr(self, column) or "")
+            case "row":
+                return self.former_group
             case _ if column in COLUMNS:
                 return str(getattr(self, column))
             case _:
@@ -175,12 +179,16 @@ class Catalog:
 
     def write(self, path: Path) -> None:
         """Write all columns and ``part`` as CSV; ``read`` gives the same catalog back."""
-        extra = sorted({name for record in self.records for name, _ in record.extra})
-        columns = (*COLUMNS, "part", *extra)
+        columns = (*COLUMNS, "part", *sorted(self._further_columns))
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
             writer.writerows([record.value(column) for column in columns] for record in self.records)
+
+    @property
+    def _further_columns(self) -> set[str]:
+        names = {name for record in self.records for name, _ in record.extra}
+        return names | {"row"} if any(record.former_group for record in self.records) else names
 
     def of_part(self, part: Part) -> tuple[Record, ...]:
         """The records of one part."""
@@ -216,7 +224,7 @@ class Catalog:
     def _condition(self, text: str) -> Callable[[Record], bool]:
         name, separator, wanted = text.partition("=")
         column = name.removesuffix("!").strip()
-        known = {*COLUMNS, "part", *(n for r in self.records for n, _ in r.extra)}
+        known = {*COLUMNS, "part", *self._further_columns}
         if not separator or column not in known:
             raise CatalogError(f"{text!r} is not a condition such as split=test on one of {', '.join(sorted(known))}.")
         negated = name.endswith("!")
@@ -346,7 +354,9 @@ def _parse(row: dict[str, str], folder: Path) -> Record:
         mask=_inside(folder, mask, "mask") if (mask := known(row.get("mask", ""))) else None,
         source=row.get("source", ""),
         part=_part(row.get("part", "")),
-        extra=tuple((k, v) for k, v in sorted(row.items()) if k not in (*COLUMNS, "part")),
+        # Of a manifest the column may mean anything.
+        former_group=row.get("row", "") if "part" in row else "",
+        extra=tuple((k, v) for k, v in sorted(row.items()) if k not in (*COLUMNS, "part", "row")),
     )
 
 

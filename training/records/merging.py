@@ -66,4 +66,4 @@ def _first_names(pairs: Sequence[Sequence[str]]) -> dict[str, str]:
 def _renamed(record: Record, group: str) -> Record:
     if record.group == group:
         return record
-    return replace(record, group=group, extra=tuple(sorted({**dict(record.extra), "row": record.row}.items())))
+    return replace(record, group=group, former_group=record.row)
