@@ -74,6 +74,23 @@ def test_without_a_reference_there_is_no_sensitivity_but_a_comparison(tmp_path: 
     assert (tests["paired"]["n"], tests["paired_on"]) == (48, "all whose truth is not known")
 
 
+def test_where_all_are_known_to_be_free_the_tests_are_compared_on_them(tmp_path: Path) -> None:
+    rows = [{"ct": int(k == 0), "rt_pcr": 0, "reference": 0} for k in range(4)]
+
+    tests = cohort(a_table(tmp_path / "t.csv", rows), tmp_path / "out")["tests"]
+
+    assert (tests["paired"]["n"], tests["paired"]["ct_only"], tests["paired_on"]) == (4, 1, "all known to be free")
+    assert "On the 4 patients who had both (all known to be free)" in (tmp_path / "out/cohort.md").read_text()
+
+
+def test_where_no_confirmed_patient_had_both_tests_it_is_said_of_whom(tmp_path: Path) -> None:
+    rows = [{"ct": 1, "rt_pcr": "", "reference": 1}, *({"ct": 1, "rt_pcr": 1, "reference": ""} for _ in range(2))]
+
+    cohort(a_table(tmp_path / "t.csv", rows), tmp_path / "out")
+
+    assert "Of those compared (confirmed) nobody had both tests" in (tmp_path / "out/cohort.md").read_text()
+
+
 def test_what_is_written_carries_the_notice_and_no_patient(tmp_path: Path) -> None:
     rows = [row | {"patient": f"CANARY{i}", "age": 41 + i % 3, "sex": "f"} for i, row in enumerate(asymptomatic())]
     cohort(a_table(tmp_path / "t.csv", rows), tmp_path / "out", reference="all")

@@ -102,16 +102,19 @@ def _share(answers: Sequence[bool | None], *, method: Literal["exact", "wilson"]
 def compare_tests(patients: Sequence[Patient]) -> dict[str, Any]:
     """How CT and RT-PCR did: each among the confirmed and among those known to be free, and paired on the confirmed.
 
-    Where it is not known who has COVID-19 there is no sensitivity; the two are then compared on everybody who had both.
+    Where nobody is confirmed there is no sensitivity; the two are then compared on those of whom nothing is known, and where
+    all are known to be free, on these.
     """
     confirmed = [p for p in patients if p.reference]
     free = [p for p in patients if p.reference is False]
-    compared = confirmed or [p for p in patients if p.reference is None]
+    unknown = [p for p in patients if p.reference is None]
+    asked = {"confirmed": confirmed, "all whose truth is not known": unknown, "all known to be free": free}
+    compared = next((name for name, group in asked.items() if group), "confirmed")
     return {
         "sensitivity": {name: _share([of(p) for p in confirmed]) for name, of in _TESTS.items()},
         "specificity": {name: _share(_inverted([of(p) for p in free])) for name, of in _TESTS.items()},
-        "paired": _paired(compared),
-        "paired_on": "confirmed" if confirmed else "all whose truth is not known",
+        "paired": _paired(asked[compared]),
+        "paired_on": compared,
     }
 
 
@@ -181,7 +184,7 @@ def _share_words(found: dict[str, Any]) -> str:
 def _paired_words(tests: dict[str, Any]) -> str:
     paired = tests["paired"]
     if paired is None:
-        return "Nobody had both tests, so they cannot be compared."
+        return f"Of those compared ({tests['paired_on']}) nobody had both tests, so the two cannot be compared."
     difference = Interval(**paired["difference"])
     p = "they never disagree" if paired["mcnemar_p"] is None else f"p = {paired['mcnemar_p']:.2g}"
     return (
