@@ -120,7 +120,11 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    if not settings.open and not is_this_machine(settings.host) and not keys_are_there(settings.data_dir):
+    try:
+        is_closed = keys_are_there(settings.data_dir)
+    except OSError as error:
+        raise Misuse(f"{settings.data_dir} cannot be read ({error.strerror}); set --data-dir.") from error
+    if not settings.open and not is_this_machine(settings.host) and not is_closed:
         raise Misuse(
             f"{settings.host} can be reached from other machines, and anyone who reaches it can read every exam.\n"
             "Make a key (`covidct key add NAME`), listen on 127.0.0.1, or give --open where something in front of the "

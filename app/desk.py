@@ -214,11 +214,10 @@ class Desk:
         return self._courses.get(exam_id)
 
     def erase(self, exam_id: str, *, owner: int | None = None) -> None:
-        """Delete an exam, also while it waits or is diagnosed."""
+        """Delete an exam, also while it waits or is diagnosed; where the store cannot, it goes on as if nobody had asked."""
         course, exam = self._courses.get(exam_id), self._store.find(exam_id)
-        if course is not None:
-            course.cancel()
-        self._store.erase(exam_id, owner=owner)
+        # Before its files go under the work.
+        self._store.erase(exam_id, owner=owner, noted=course.cancel if course else None)
         with self._turn:
             waited = self._courses.pop(exam_id, None) if self._lines.leave(exam_id) else None
         if waited is not None:
@@ -230,8 +229,10 @@ class Desk:
         keep, tombstone = (timedelta(hours=h) for h in (self._settings.retention_h, self._settings.tombstone_h))
         with self._turn:
             known = set(self._courses)  # Before the store is asked: what ends meanwhile was known.
+            unfinished = (
+                self._store.unfinished()
+            )  # First: once it is noted what expired, nothing may fail before it is erased.
             erased = self._store.expire(utc_now(), keep=keep, tombstone=tombstone, at_work=known - self._lines.ids)
-            unfinished = self._store.unfinished()
         self._store.erase_folders(erased)  # Uploads and diagnoses need not wait for it.
         if not self._stopping:  # What is put back for the next start has no course either.
             self._diagnosing.note_unnoted(exam for exam in unfinished if exam.id not in known)

@@ -179,7 +179,8 @@ class Diagnosing:
         folder.keep(diagnosed.exam, diagnosed.scores)
         timed = _timed(exam, begun, diagnosed)
         said = (*diagnosed.said, service.classifier.manifest.exam_rule.in_words)
-        self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier), said)
+        if not self._store.finish(exam.id, self._write(exam, diagnosed, timed, service.classifier), said):
+            raise Erased
         self.end(exam, Status.DONE, outcome=_outcome(exam, diagnosed, timed))
 
     def _reading(self, course: Course) -> Callable[[], None]:

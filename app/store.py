@@ -29,7 +29,7 @@ Noted = TypeVar("Noted")
 class Store:
     """The exams under one data folder.
 
-    Every method may be called from any thread; none may be called on the event loop.
+    Every method may be called from any thread; none but ``folder`` and ``close`` may be called on the event loop.
     """
 
     def __init__(self, data_dir: Path, *, busy_s: float = 30.0) -> None:
@@ -141,9 +141,9 @@ class Store:
             self._audit.append(session, Entry("stuck", exam_id, Status.QUEUED))
         return count
 
-    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
-        """Keep the report, and what it says."""
-        self._end(exam_id, Status.DONE, status=Status.DONE, report=report, said=to_keep(said))
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> bool:
+        """Keep the report, and what it says; whether the exam had not ended before, nor been erased."""
+        return self._end(exam_id, Status.DONE, status=Status.DONE, report=report, said=to_keep(said))
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> bool:
         """Note that the exam was refused or failed, and why; whether it had not ended before.
@@ -181,16 +181,25 @@ class Store:
         with self._session() as session:
             return [kept_of(row, is_whole=with_reports) for row in session.scalars(listed)]
 
-    def erase(self, exam_id: str, *, owner: int | None = None) -> None:
-        """Delete the exam's row, what readers said of it, and its files, as the key ``owner`` asked; also on a full disk."""
+    def erase(self, exam_id: str, *, owner: int | None = None, noted: Callable[[], None] | None = None) -> None:
+        """Delete an exam that has not expired: its row, what readers said of it, and its files; also on a full disk.
+
+        Args:
+            exam_id: of the exam.
+            owner: the key that asked for it.
+            noted: called once its row is gone, before its files go.
+        """
+        living = sa.and_(Row.id == exam_id, Row.status != Status.EXPIRED)
 
         def note() -> None:
             with self._session() as session:
-                self.reviews.erase(session, exam_id)
-                session.execute(sa.delete(Row).where(Row.id == exam_id))
-                self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
+                if session.execute(sa.delete(Row).where(living).returning(Row.id)).all():
+                    self.reviews.erase(session, exam_id)
+                    self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
 
-        self._make_room_for(note, Row.id == exam_id)
+        self._make_room_for(note, living)
+        if noted is not None:
+            noted()
         self.folder(exam_id).erase()
         self._database.forget()
 
@@ -221,8 +230,8 @@ class Store:
 
         def note() -> list[str]:
             with self._session() as session:
-                ids = list(session.scalars(sa.select(Row.id).where(over)))
-                session.execute(sa.update(Row).where(over).values(expires_at=ended_at, **TOMBSTONE))
+                ended = sa.update(Row).where(over).values(expires_at=ended_at, **TOMBSTONE).returning(Row.id)
+                ids = list(session.scalars(ended))
                 self.reviews.anonymize(session, ids)
                 session.execute(sa.delete(Row).where(forgotten))
                 if ids:

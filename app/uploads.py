@@ -10,12 +10,11 @@ from typing import BinaryIO
 
 from app.ct.errors import NoFiles, TooLarge, TooManyFiles, UnsafeArchive, UnsupportedType
 from app.ct.reading.files import NamedFile, named
-from app.ct.reading.kinds import HEAD_BYTES, Kind, is_folder, is_macos_companion, kind_of, kind_told
+from app.ct.reading.kinds import HEAD_BYTES, ZIP, Kind, is_folder, is_macos_companion, kind_of, kind_told
 from app.ct.words import sentence
 
 MEGABYTE = 2**20
 _CHUNK_BYTES = MEGABYTE
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _NESTED = re.compile(rb"PK(\x03\x04|\x05\x06|\x07\x08)|\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!")
 _ARCHIVE_NAME = re.compile(r"\.(zip|gz|tgz|bz2|tbz2?|xz|txz|7z|rar)$", re.IGNORECASE)
 # End of the central directory, its comment at most 65535 bytes long (APPNOTE 4.3.16), and the zip64 parts before it.
@@ -114,7 +113,7 @@ def check_limits(files: Sequence[NamedFile], limits: Limits) -> None:
 def is_archive(file: NamedFile) -> bool:
     """Whether a file is a ZIP, told by its bytes."""
     with file.open() as opened:
-        return opened.read(4) in _ZIP
+        return opened.read(4) in ZIP
 
 
 def _unpacked(file: NamedFile, limits: Limits, spool: Path, on_read: Callable[[], None]) -> list[NamedFile]:

@@ -57,6 +57,21 @@ def broken(data_dir: Path) -> Break | None:
         store.close()
 
 
+def test_nothing_is_erased_twice_nor_after_it_expired(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    erased, expired = (store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR) for _ in range(2))
+    store.erase(erased.id)
+    store.erase(erased.id)
+    swept(store, NOW + 2 * HOUR, tombstone=HOUR * 9)
+    store.erase(expired.id)
+
+    said = [json.loads(line) for line in (tmp_path / AUDIT_FILE).read_text().splitlines()]
+
+    assert [(one["what"], one["exam"]) for one in said[2:]] == [("erased", erased.id), ("expired", expired.id)]
+    assert store.find(expired.id).status is Status.EXPIRED
+    store.close()
+
+
 def test_the_log_says_who_did_what_with_which_exam_and_how_it_ended(tmp_path: Path) -> None:
     store = Store(tmp_path)
     exam = store.accept(new_id(), Sent(1, 0.0), now=NOW, keep=HOUR, owner=1)
@@ -267,7 +282,7 @@ def test_the_service_says_what_to_do_about_a_database_that_is_gone(
         main(["serve", "--port", "0", "--model-dir", str(model), "--data-dir", str(data)])
 
     assert ended.value.code == 1
-    assert "move audit.jsonl and exams/ aside" in capsys.readouterr().err
+    assert "move all three aside" in capsys.readouterr().err
 
 
 def test_what_could_not_be_logged_was_not_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +326,11 @@ def test_the_command_works_beside_a_running_service(tmp_path: Path, capsys: pyte
 
     assert ended.value.code == 0
     assert "6 lines" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_looked_into_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert verified(Path("x" * 300)) == 2
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_without_a_store_there_is_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,15 @@ import pytest
 from app.cli import is_this_machine, main
 from app.commands.doctor import check_machine, check_python, precision_told
 from app.commands.given import exam_files
-from app.commands.predict import predict
+from app.commands.predict import Prediction, diagnosed_exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import jpeg_files, write
 from app.ct.precision import EngineSpec, PrecisionSpec
+from app.ct.reading.files import NamedFile
+from app.exam_folder import Wish
+from app.service import DiagnosisService
 from app.settings import Settings, model_folder
+from app.uploads import Limits
 from tests.builders import a_zip
 from tests.fakes import FakeClassifier, a_manifest
 from tests.models import the_served_model
@@ -32,6 +36,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
         main([str(argument) for argument in arguments])
     said = capsys.readouterr()
     return int(ended.value.code or 0), said.out, said.err
+
+
+def predicted(files: list[NamedFile], **scores: float) -> Prediction:
+    service = DiagnosisService(FakeClassifier(**scores), limits=Limits())
+    return diagnosed_exam(files, service, wish=Wish(), on_progress=lambda _: None)
 
 
 @pytest.fixture
@@ -48,28 +57,28 @@ def test_the_demo_is_an_exam_as_dicom_and_as_jpeg(demo: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dicom", "jpeg"])
 def test_the_demo_can_be_diagnosed(demo: Path, kind: str) -> None:
-    prediction = predict(exam_files([demo / kind]), FakeClassifier(), on_progress=lambda _: None)
+    prediction = predicted(exam_files([demo / kind]))
 
     assert prediction.report.input.slices == 9
     assert "Research use only" in prediction.text()
 
 
 def test_the_text_says_what_the_verdict_rests_on(demo: Path) -> None:
-    exam = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
-    image = predict(exam_files(sorted((demo / "jpeg").iterdir())[4:5]), FakeClassifier(), on_progress=lambda _: None)
+    exam = predicted(exam_files([demo / "jpeg"]))
+    image = predicted(exam_files(sorted((demo / "jpeg").iterdir())[4:5]))
 
     assert "strongest 20 % of the scored slices. Chosen on nothing: a fake." in exam.text()
     assert "judged by the image threshold" in image.text()
 
 
 def test_the_text_tells_the_band_as_finely_as_the_probability(demo: Path) -> None:
-    text = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None).text()
+    text = predicted(exam_files([demo / "jpeg"])).text()
 
     assert re.search(r"probability \d\.\d{3}  \(threshold \d\.\d{3}, inconclusive \d\.\d{3} to \d\.\d{3}\)", text)
 
 
 def test_the_text_says_why_a_verdict_was_held_back(demo: Path) -> None:
-    sparse = predict(exam_files([demo / "dicom"]), FakeClassifier(spread=0.0), on_progress=lambda _: None)
+    sparse = predicted(exam_files([demo / "dicom"]), spread=0.0)
 
     assert sparse.text().startswith("INCONCLUSIVE  probability 0.953")
     assert "held back: Slices are missing within the lungs" in sparse.text()
@@ -80,10 +89,7 @@ def test_folder_files_and_zip_are_the_same_exam(demo: Path, tmp_path: Path) -> N
     archive = tmp_path / "exam.zip"
     archive.write_bytes(a_zip([(file.name, file.read_bytes()) for file in files]))
 
-    found = {
-        predict(exam_files(paths), FakeClassifier(), on_progress=lambda _: None).report.probability
-        for paths in ([demo / "dicom"], files, [archive])
-    }
+    found = {predicted(exam_files(paths)).report.probability for paths in ([demo / "dicom"], files, [archive])}
 
     assert len(found) == 1
 
@@ -94,7 +100,7 @@ def test_slices_in_hidden_places_of_a_folder_are_read(demo: Path) -> None:
     last.rename(demo / "dicom" / ".part2" / last.name)
     first.rename(first.with_name(f".{first.name}"))
 
-    report = predict(exam_files([demo / "dicom"]), FakeClassifier(), on_progress=lambda _: None).report
+    report = predicted(exam_files([demo / "dicom"])).report
 
     assert report.input.slices == 9
     assert not any("left out" in warning for warning in report.input.warnings)
@@ -104,14 +110,14 @@ def test_what_file_managers_leave_in_a_folder_is_counted_and_not_refused(demo: P
     (demo / "dicom" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1\0\0\x10\0")
     (demo / "dicom" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
-    report = predict(exam_files([demo / "dicom"]), FakeClassifier(), on_progress=lambda _: None).report
+    report = predicted(exam_files([demo / "dicom"])).report
 
     assert report.input.slices == 9
     assert report.input.warnings[0] == "2 files that are not slices were left out."
 
 
 def test_a_written_report_names_its_pictures(demo: Path, tmp_path: Path) -> None:
-    prediction = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
+    prediction = predicted(exam_files([demo / "jpeg"]))
 
     prediction.write(tmp_path / "out")
 
@@ -122,7 +128,7 @@ def test_a_written_report_names_its_pictures(demo: Path, tmp_path: Path) -> None
 
 
 def test_a_report_without_pictures_names_none(demo: Path) -> None:
-    prediction = predict(exam_files([demo / "jpeg"]), FakeClassifier(), on_progress=lambda _: None)
+    prediction = predicted(exam_files([demo / "jpeg"]))
 
     report = json.loads(prediction.json(with_pictures=False))
 
@@ -387,6 +393,13 @@ def test_other_machines_are_kept_out_unless_opened(host: str, capsys: pytest.Cap
 
     assert code == 2
     assert "--open" in err
+
+
+def test_a_data_folder_that_cannot_be_looked_into_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "serve", "--host", "0.0.0.0", "--data-dir", "x" * 300)
+
+    assert code == 2
+    assert "cannot be read (File name too long); set --data-dir" in err
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from app.audit import AuditLog
 from app.course import Ended
-from app.ct.errors import Busy, NotReady, StorageFull
+from app.ct.errors import Busy, NotReady, StorageFull, StorageUnavailable
 from app.ct.exam import Exam
 from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
@@ -200,10 +201,10 @@ class FullStore(Store):
 
     is_full = True
 
-    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> bool:
         if self.is_full:
             raise StorageFull
-        super().finish(exam_id, report, said)
+        return super().finish(exam_id, report, said)
 
     def end(self, exam_id: str, status: Status, problem: KeptProblem) -> bool:
         if self.is_full:
@@ -328,6 +329,67 @@ def test_an_exam_erased_at_work_is_no_failure(chest: list[NamedFile], tmp_path: 
 
     assert running.wait_for(exam_id).status is Status.EXPIRED
     running.close()
+
+
+class ErasedLast(Store):
+    """Has an exam erased when its report is about to be kept."""
+
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> bool:
+        self.erase(exam_id)
+        return super().finish(exam_id, report, said)
+
+
+def test_an_exam_erased_before_its_report_is_kept_was_not_diagnosed(chest: list[NamedFile], tmp_path: Path) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(), kind=ErasedLast)
+    running.desk.start()
+    exam_id = running.take(chest)
+
+    assert running.wait_for(exam_id).status is Status.EXPIRED
+    assert not running.store.folder(exam_id).path.exists()
+    running.close()
+
+
+def test_an_exam_that_cannot_be_erased_goes_on(
+    chest: list[NamedFile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StorageUnavailable
+
+    gate = threading.Event()
+    running = RunningDesk(tmp_path, classifier=FakeClassifier(gate=gate))
+    running.desk.start()
+    exam_id = running.take(chest)
+    until(lambda: not running.desk.waiting)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "append", refuse)
+        with pytest.raises(StorageUnavailable):
+            running.desk.erase(exam_id)
+    gate.set()
+
+    assert running.wait_for(exam_id).status is Status.DONE
+    assert running.store.folder(exam_id).maps()
+    running.close()
+
+
+def test_what_expired_is_erased_though_the_store_then_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = RunningDesk(tmp_path, classifier=FakeClassifier())
+    exam = running.store.accept(new_id(), Sent(1, 0.0), now=utc_now() - timedelta(hours=48), keep=timedelta(hours=1))
+    running.store.finish(exam.id, "{}")
+    path = running.store.folder(exam.id).path
+    path.mkdir()
+
+    def refuse(_: Store) -> list[KeptExam]:
+        raise StorageUnavailable
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "unfinished", refuse)
+        with pytest.raises(StorageUnavailable):
+            running.desk.sweep()
+    running.desk.sweep()
+
+    assert not path.exists()
+    running.store.close()
 
 
 def test_what_is_erased_or_expires_in_line_is_told_as_expired(chest: list[NamedFile], tmp_path: Path) -> None:

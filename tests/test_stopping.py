@@ -224,11 +224,11 @@ class BrieflyFull(Store):
 
     refusals = 2
 
-    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> None:
+    def finish(self, exam_id: str, report: str, said: Iterable[str] = ()) -> bool:
         if self.refusals:
             self.refusals -= 1
             raise StorageFull
-        super().finish(exam_id, report, said)
+        return super().finish(exam_id, report, said)
 
 
 def test_an_accepted_exam_outlasts_a_full_disk(chest: list[NamedFile], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the service is made of: known, locked by hash, above what is known to be broken, and unaltered."""
 
+import errno
 import json
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+from app.ct import manifest
 from app.ct.errors import BrokenModel
 from app.ct.manifest import read_manifest
 from app.settings import STORE
@@ -84,6 +86,20 @@ def test_a_threshold_moved_in_the_manifest_refuses_it(tmp_path):
     replaced(folder / "manifest.json", said.replace('"threshold": 0.5', '"threshold": 0.6', 1).encode())
 
     with pytest.raises(BrokenModel, match=r"manifest\.json is not the file"):
+        read_manifest(folder)
+
+
+def test_a_file_of_the_model_that_may_not_be_read_refuses_it_by_name(tmp_path, monkeypatch):
+    folder, digest = a_model_folder(tmp_path), manifest.file_sha256
+
+    def refuse(path):
+        if path.name == "weights.safetensors":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return digest(path)
+
+    monkeypatch.setattr(manifest, "file_sha256", refuse)
+
+    with pytest.raises(BrokenModel, match=r"weights\.safetensors cannot be read"):
         read_manifest(folder)
 
 

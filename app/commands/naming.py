@@ -37,7 +37,8 @@ def _tail(exam: GivenExam) -> tuple[str, ...]:
     # The names as given: a link's target may have a name that is not meant to be seen, such as a patient's.
     place = path.resolve() if path.name in ("", "..") else Path(os.path.normpath(path.absolute()))
     name = place.name if path.is_dir() else VOLUME_SUFFIX.sub("", re.sub(r"\.zip$", "", place.name, flags=re.I))
-    return (*place.parent.parts[1:], name or "exam")
+    # `..zip` and `...zip` leave what means this folder or the one above.
+    return (*place.parent.parts[1:], name if name.strip(".") else "exam")
 
 
 def _to_deepen(tails: Sequence[tuple[str, ...]], depths: Sequence[int]) -> list[int]:

@@ -21,9 +21,8 @@ from app.diagnosing import utc_now
 from app.exam_folder import Wish
 from app.kept import KeptExam, Status, new_id
 from app.outcome import Timed
-from app.service import Diagnosed, DiagnosisService, OnProgress, SliceClassifier
+from app.service import Diagnosed, DiagnosisService, OnProgress
 from app.storage import room
-from app.uploads import Limits
 from app.web.problems import Internal, Problem, problem_of
 from app.web.reporting import exam_report
 from app.web.schemas import ExamReport
@@ -120,15 +119,6 @@ def outcome_of(exam: GivenExam, service: DiagnosisService, *, wish: Wish, on_pro
         return Refusal.of(
             Internal(sentence("The diagnosis stopped for a reason inside ({kind}).", kind=type(error).__name__))
         )
-
-
-def predict(files: Sequence[NamedFile], classifier: SliceClassifier, *, on_progress: OnProgress) -> Prediction:
-    """Diagnose one exam as it comes.
-
-    Raises:
-        ExamError: it cannot be diagnosed.
-    """
-    return diagnosed_exam(files, DiagnosisService(classifier, limits=Limits()), wish=Wish(), on_progress=on_progress)
 
 
 def diagnosed_exam(

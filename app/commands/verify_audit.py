@@ -24,9 +24,9 @@ def verify(data_dir: Path) -> str:
         typer.Exit: the log is broken; the line was named.
     """
     database = data_dir / FILE
-    if not database.is_file():
-        raise Misuse(f"{data_dir} holds no exams; set --data-dir.")
     try:
+        if not database.is_file():
+            raise Misuse(f"{data_dir} holds no exams; set --data-dir.")
         head, found = _looked(database, data_dir / AUDIT_FILE)
     except (sqlite3.Error, OSError) as error:
         raise Misuse(f"{database} cannot be read ({type(error).__name__}).") from error

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from app.ct.part import Part
 
 _LEAST_SHARE = 0.01
 """Below this the error no longer shrinks with the estimate: a place of the map is a thousandth of the box."""
 
 
-class AffectedSpec(BaseModel):
+class AffectedSpec(Part):
     """How evidence becomes a share of lung; fitted by ``covidct-train fit`` on lesion masks drawn by people.
 
     Attributes:
@@ -25,8 +27,6 @@ class AffectedSpec(BaseModel):
         level: share of the calibration's slices and patients whose true share lies within the band.
         rests_on: what it was fitted on and how far that carries, in whole sentences.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float = Field(gt=0, lt=1)
     slope: float = Field(gt=0)

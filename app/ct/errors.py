@@ -222,7 +222,7 @@ class UnsafeArchive(ExamError):
 
 
 class Stuck(ExamError):
-    """The diagnosis of the exam did not end, more than once."""
+    """The diagnosis of the exam did not end, more than once, or its files took too long to be read."""
 
     code = "stuck"
     title = sentence("The diagnosis of this exam does not end")
@@ -332,7 +332,9 @@ class PartedStore(BrokenStore):
     """A database that is missing or older than the log and the folders beside it: what it does not know would be deleted."""
 
     code = "parted-store"
-    advice = sentence("Restore exams.sqlite, audit.jsonl and exams/ of one time, or move all three aside, keys with them.")
+    advice = sentence(
+        "Restore exams.sqlite, audit.jsonl and exams/ of one time, or move all three aside, keys with them."
+    )
 
 
 class StoreInUse(StoreError):

@@ -8,19 +8,16 @@ answer alike whether 16 slices of an exam are scored or all of them.
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from app.ct.part import Part
 from app.ct.words import Sentence, sentence
 
 _TINY = 1e-12
 """Keeps the logit of a mean probability finite."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Decision(_Part):
+class Decision(Part):
     """A threshold and the band around it in which the verdict is inconclusive (all probabilities)."""
 
     threshold: float = Field(ge=0, le=1)
@@ -34,7 +31,7 @@ class Decision(_Part):
         return self
 
 
-class _Rule(_Part):
+class _Rule(Part):
     """What all rules have: calibration of the pooled logit, threshold and band, and what they rest on, in words."""
 
     slope: float = 1.0

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from app.ct.affected import AffectedSpec
 from app.ct.errors import BrokenModel
 from app.ct.exam_rule import Decision, ExamRule
+from app.ct.part import Part
 from app.ct.precision import EngineSpec
 
 __all__ = [
@@ -35,11 +36,7 @@ SEAL_NAME = "manifest.sha256"
 """The digest of the manifest, which itself holds those of all other files; ``sha256sum -c`` reads it."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NetworkSpec(_Part):
+class NetworkSpec(Part):
     """Which network the weights fit; see ``app.ct.network.build_network``.
 
     Attributes:
@@ -59,7 +56,7 @@ class NetworkSpec(_Part):
     dropout: float = Field(default=0.5, ge=0, lt=1)
 
 
-class PreprocessingSpec(_Part):
+class PreprocessingSpec(Part):
     """Which preprocessor made the training inputs, and the fingerprint of what it does."""
 
     name: Literal["paper", "lung-box"]
@@ -67,7 +64,7 @@ class PreprocessingSpec(_Part):
     fingerprint: str
 
 
-class FitnessSpec(_Part):
+class FitnessSpec(Part):
     """What an exam must be like to be given a probability; fitted by ``covidct-train fit`` on slices, without labels.
 
     Attributes:
@@ -85,7 +82,7 @@ class FitnessSpec(_Part):
     rests_on: str
 
 
-class Measured(_Part):
+class Measured(Part):
     """One measured figure with its 95 % interval, from an ``evaluate`` run."""
 
     data: str
@@ -98,7 +95,7 @@ class Measured(_Part):
     groups: int
 
 
-class ScoreReference(_Part):
+class ScoreReference(Part):
     """What the model says of slices that never trained, to hold what it says in service against.
 
     Attributes:
@@ -112,7 +109,7 @@ class ScoreReference(_Part):
     at_most: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(min_length=10, max_length=10)
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """The whole manifest.
 
     Attributes:
@@ -139,11 +136,11 @@ class Manifest(_Part):
     exam_rule: ExamRule
     fitness: FitnessSpec
     affected: AffectedSpec | None = Field(default=None, exclude_if=lambda spec: spec is None)
-    engines: dict[Literal["openvino"], EngineSpec] = {}
+    engines: dict[Literal["openvino"], EngineSpec] = Field(default_factory=dict)
     tolerance: float = Field(default=0.001, gt=0)
     scores: ScoreReference | None = Field(default=None, exclude_if=lambda spec: spec is None)
     measured: tuple[Measured, ...] = ()
-    trained_with: dict[str, str] = {}
+    trained_with: dict[str, str] = Field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -185,7 +182,11 @@ def read_manifest(folder: Path) -> Manifest:
         path = folder / name
         if Path(name).name != name or not path.is_file():
             raise BrokenModel(f"The model folder lacks {name}.")
-        if file_sha256(path) != digest:
+        try:
+            is_the_one = file_sha256(path) == digest
+        except OSError as error:
+            raise BrokenModel(f"{name} cannot be read ({error.strerror}).") from error
+        if not is_the_one:
             raise BrokenModel(f"{name} is not the file the manifest names.")
     return manifest
 

@@ -6,16 +6,14 @@ Which are allowed is measured by ``covidct-train precision`` on the trained weig
 from collections.abc import Collection
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from app.ct.part import Part
 
 Precision = Literal["f32", "bf16", "int8"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Alike(_Part):
+class Alike(Part):
     """Correlation of a map's places with the reference's, slice by slice; None where every map is of one value.
 
     Attributes:
@@ -27,7 +25,7 @@ class Alike(_Part):
     worst_decile: float | None
 
 
-class Agreement(_Part):
+class Agreement(Part):
     """How a precision's answers differ from those of the reference engine in float32, slice by slice.
 
     Attributes:
@@ -61,7 +59,7 @@ class Agreement(_Part):
     speed: float
 
 
-class PrecisionSpec(_Part):
+class PrecisionSpec(Part):
     """One allowed precision.
 
     Attributes:
@@ -75,7 +73,7 @@ class PrecisionSpec(_Part):
     measured: Agreement | None = None
 
 
-class EngineSpec(_Part):
+class EngineSpec(Part):
     """Files of an engine other than the reference, the precision it runs in and how far it may differ from the reference.
 
     Attributes:
@@ -89,7 +87,7 @@ class EngineSpec(_Part):
     file: str
     precision: Precision
     tolerance: float = Field(gt=0, le=0.1)
-    allowed: dict[Precision, PrecisionSpec] = {}
+    allowed: dict[Precision, PrecisionSpec] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, allowed: dict[Precision, PrecisionSpec]) -> Self:

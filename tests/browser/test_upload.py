@@ -293,7 +293,9 @@ def test_the_browser_asks_before_another_language_loses_what_was_chosen(page: Pa
     answers = [False, True]
     page.on("dialog", lambda dialog: dialog.accept() if answers.pop(0) else dialog.dismiss())
     page.goto("/covid")
-    page.get_by_role("heading", level=1).click()  # As who chooses files does: a browser asks nobody who never touched a page.
+    page.get_by_role(
+        "heading", level=1
+    ).click()  # As who chooses files does: a browser asks nobody who never touched a page.
     page.locator("#files").set_input_files(pictures(scan_folder))
     expect(page.locator("#chosen")).to_contain_text("24 files")
     page.get_by_role("button", name="中文").click(no_wait_after=True)

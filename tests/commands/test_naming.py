@@ -33,6 +33,15 @@ def test_exams_of_one_name_are_told_apart_by_the_folders_above(tmp_path, places,
     assert folder_names(folders(tmp_path, *places)) == names
 
 
+@pytest.mark.parametrize("name", ["..zip", "...zip", ".zip", "...nii", "....nii.gz"])
+def test_no_name_leads_out_of_the_folder(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+
+    (called,) = folder_names(given(tmp_path / name))
+
+    assert (tmp_path / "out" / called).resolve().parent == tmp_path / "out"
+
+
 def test_a_name_stays_with_its_exam_whatever_is_given_beside_it(tmp_path):
     exams = folders(tmp_path, *(f"p{number}/img" for number in range(5)))
     whose = dict(zip(folder_names(exams), exams, strict=True))

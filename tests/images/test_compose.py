@@ -52,9 +52,21 @@ def test_what_only_this_machine_reaches_is_open(name):
 @pytest.mark.parametrize("service", [*SERVICES.values(), KEYED], ids=[*SERVICES, "keyed"])
 def test_every_setting_reaches_it_but_those_of_the_image(service):
     passed = {name for name, value in service["environment"].items() if value is None}
-    of_the_image = {"HOST", "PORT", "OPEN", "DATA_DIR", "MODEL_DIR", "MODEL_STORE", "TLS_CERT", "TLS_KEY", "ALLOWED_HOSTS"}
+    of_the_image = {
+        "HOST",
+        "PORT",
+        "OPEN",
+        "DATA_DIR",
+        "MODEL_DIR",
+        "MODEL_STORE",
+        "TLS_CERT",
+        "TLS_KEY",
+        "ALLOWED_HOSTS",
+    }
 
-    assert passed == {f"COVIDCT_{name.upper()}" for name in Settings.model_fields} - {f"COVIDCT_{n}" for n in of_the_image}
+    assert passed == {f"COVIDCT_{name.upper()}" for name in Settings.model_fields} - {
+        f"COVIDCT_{n}" for n in of_the_image
+    }
 
 
 def test_services_that_run_together_share_neither_port_nor_exams():

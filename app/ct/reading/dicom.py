@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
 
 from app.ct.errors import TooLarge
@@ -16,7 +15,7 @@ from app.ct.reading.first import OnFirst
 from app.ct.reading.geometry import is_transposed
 from app.ct.reading.headers import MAX_FRAMES, Header, read_headers
 from app.ct.reading.hounsfield import check_tables, in_hounsfield_units
-from app.ct.reading.images import MAX_EXAM_PIXELS
+from app.ct.reading.images import MAX_EXAM_PIXELS, within_an_exam
 from app.ct.reading.kinds import KnownFile
 from app.ct.reading.order import ordered, tie
 from app.ct.reading.passes import OnePass, one_pass
@@ -54,7 +53,7 @@ def read_dicom(
     headers, damages = _headers(files, workers)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
-        candidates = _within_an_exam([h for h in headers if _may_be_decoded(h)])
+        candidates = within_an_exam([h for h in headers if _may_be_decoded(h)], _pixels)
         refuse(damages | damages_of(candidates, workers=workers), total=total)
     # Some codings keep the pixels elsewhere (JPIP): such a file is whole, and the series choice finds no picture in it.
     refuse_unsupported([(h.number, h.syntax) for h in headers if h.rows and not h.has_pixels], total=total)
@@ -129,10 +128,8 @@ def _may_be_decoded(header: Header) -> bool:
     return header.has_pixels and one_of_gray and small and header.syntax in DECODERS
 
 
-def _within_an_exam(headers: Sequence[Header]) -> list[Header]:
-    """The first ones of ``headers``, as many as one exam may hold."""
-    so_far = accumulate(h.rows * h.columns for h in headers)
-    return [header for header, pixels in zip(headers, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
+def _pixels(header: Header) -> int:
+    return header.rows * header.columns
 
 
 def _decoded(
@@ -190,7 +187,7 @@ def _check_sizes(headers: Sequence[Header], total: int) -> None:
         raise TooLarge(
             sentence("{files}: more than {most} megapixels each.", files=named(large, total), most=MAX_PIXELS // 10**6)
         )
-    if sum(h.rows * h.columns for h in headers) > MAX_EXAM_PIXELS:
+    if sum(map(_pixels, headers)) > MAX_EXAM_PIXELS:
         raise TooLarge(sentence("The exam holds more than {most} megapixels.", most=MAX_EXAM_PIXELS // 10**6))
 
 

@@ -1,10 +1,11 @@
 """JPEG and PNG pictures in the lung window -> Exam."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +39,8 @@ _TWO_WINDOWS = sentence(
     " in two folders: send those in the lung window alone."
 )
 
+Found = TypeVar("Found")
+
 
 def read_images(
     files: Sequence[KnownFile], *, total: int, on_first: OnFirst | None = None, workers: Workers = ON_THE_SPOT
@@ -55,7 +58,7 @@ def read_images(
     sized, damages = _measured(files, workers)
     if damages:
         # Refused already; of the rest as much as one exam may hold is decoded, to name every file that cannot be read.
-        refuse(damages | attempt(_within_an_exam(sized), check, workers=workers)[1], total=total)
+        refuse(damages | attempt(within_an_exam(sized, _pixels), check, workers=workers)[1], total=total)
     # Before decoding it is not known which pictures lie on their side.
     kept, odd = _alike(sized, [(min(f.size), max(f.size)) for f in sized], total)
     _check_pixels([sized[place] for place in kept])
@@ -190,14 +193,18 @@ def _without_file(file: KnownFile) -> Sized:
     return replace(measure(file), file=NOWHERE)
 
 
-def _within_an_exam(files: Sequence[Sized]) -> list[Sized]:
-    """The first ones of ``files``, as many as one exam may hold."""
-    so_far = accumulate(f.size[0] * f.size[1] for f in files)
-    return [file for file, pixels in zip(files, so_far, strict=True) if pixels <= MAX_EXAM_PIXELS]
+def within_an_exam(files: Sequence[Found], pixels: Callable[[Found], int]) -> list[Found]:
+    """The first ones of ``files``, as many as one exam may hold by the ``pixels`` of each."""
+    so_far = accumulate(map(pixels, files))
+    return [file for file, pixels_so_far in zip(files, so_far, strict=True) if pixels_so_far <= MAX_EXAM_PIXELS]
+
+
+def _pixels(file: Sized) -> int:
+    return file.size[0] * file.size[1]
 
 
 def _check_pixels(files: Sequence[Sized]) -> None:
-    if sum(f.size[0] * f.size[1] for f in files) > MAX_EXAM_PIXELS:
+    if sum(map(_pixels, files)) > MAX_EXAM_PIXELS:
         raise TooLarge(sentence("The exam holds more than {most} megapixels.", most=MAX_EXAM_PIXELS // 10**6))
 
 

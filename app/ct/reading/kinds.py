@@ -39,7 +39,7 @@ _JUNK_SUFFIXES = re.compile(
 )
 # Of these, the ones that are ZIP archives themselves.
 _ARCHIVED_SUFFIXES = re.compile(r"\.(jar|docx|xlsx)", re.IGNORECASE)
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 # Value representations a big-endian data set without preamble may begin with; others are no group 0008.
 _EXPLICIT = {b"UL", b"CS", b"UI", b"DA", b"TM", b"DT", b"LO", b"SH"}
 # Text in another coding than UTF-8 holds blanks and digits at least, and none of the control characters of pixels.
@@ -189,7 +189,7 @@ def _is_junk_name(path: PurePosixPath, head: bytes) -> bool:
     """Whether a name is one that no slice has; an archive may have any, but for those of programs and documents."""
     if path.name.casefold() in _JUNK_NAMES or path.name.startswith("."):
         return True
-    suffixes = _ARCHIVED_SUFFIXES if head.startswith(_ZIP) else _JUNK_SUFFIXES
+    suffixes = _ARCHIVED_SUFFIXES if head.startswith(ZIP) else _JUNK_SUFFIXES
     return bool(suffixes.fullmatch(path.suffix))
 
 

@@ -1,6 +1,6 @@
 // Exams of this browser: ids alone are remembered, what they came to is asked for anew.
 import { chance, one } from "./page.js";
-import { ask } from "./service.js";
+import { ask, said } from "./service.js";
 import { counted, locale, sentence } from "./words.js";
 
 const KEY = "covidct-exams";
@@ -38,7 +38,7 @@ async function exam(id) {
   const answer = await ask(`/api/v1/exams/${id}`);
   if (answer === null) return undefined;
   if (answer.status === 404 || answer.status === 410) return null;
-  return answer.ok ? answer.json() : undefined;
+  return answer.ok ? ((await said(answer)) ?? undefined) : undefined;
 }
 
 /** What stands where an exam will: nothing jumps once it is known. */

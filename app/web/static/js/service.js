@@ -70,7 +70,10 @@ export function troubled(isSo) {
 /** What stands at an address; null where it cannot be had. */
 export async function jsonAt(address) {
   const answer = await ask(address, { headers: { Accept: "application/json" } });
-  return answer?.ok ? answer.json() : null;
+  if (!answer?.ok) return null;
+  const found = await said(answer);
+  if (found === null) away(); // It broke off.
+  return found;
 }
 
 /** Run ``start``, and again when the service is back, until it gives true. */

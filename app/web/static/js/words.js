@@ -1,4 +1,4 @@
-// What the scripts sentence, in the reader's language: a page that is not English brings the translations along.
+// What the scripts say, in the reader's language: a page that is not English brings the translations along.
 
 const host = document.getElementById("words");
 const known = host ? JSON.parse(host.textContent) : {};
