@@ -216,6 +216,22 @@ def test_answers_that_break_off_or_are_errors_are_asked_for_again(
     assert len(asked) > 1
 
 
+def test_a_result_whose_answer_broke_off_is_shown_when_the_service_is_back(
+    shown: Page, service: Service, exam_folder: Path
+) -> None:
+    is_whole = False
+    shown.route(
+        "**/maps", lambda route: route.continue_() if is_whole else route.fulfill(status=200, body='{"maps": [')
+    )
+    service.gate.touch()
+    diagnose(shown, pictures(exam_folder))
+    expect(shown.locator(AWAY)).to_be_visible()
+    is_whole = True
+
+    expect(shown.locator(BACK)).to_be_visible()
+    drawn(shown)
+
+
 def test_a_refusal_that_could_not_be_had_is_told_when_the_service_is_back(
     shown: Page, exam_folder: Path, tmp_path: Path
 ) -> None:
