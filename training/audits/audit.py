@@ -22,7 +22,7 @@ from training.audits.plan import Plan
 from training.audits.randomized import cascade
 from training.audits.robustness import disturbances
 from training.audits.tables import changes_table, stages_table
-from training.audits.trial import Case, Pair, pairs, try_all
+from training.audits.trial import UNREAD, Case, Pair, pairs, try_all
 from training.measuring.choosing import slices_at_most
 from training.measuring.evaluate import model_used
 from training.records.catalog import Record
@@ -101,11 +101,13 @@ def _trial(
         drawing.draw_aucs(rows, out / f"{name}.png")
     else:
         drawing.draw_moves(rows, out / f"{name}.png", goal=jpeg.GOAL if name is Audit.JPEG else None)
+    forms = Counter(case.form for case in cases)
     figures = {
-        "forms": dict(Counter(case.form for case in cases)),
+        "forms": dict(forms),
         "rows": [asdict(one) | {"goal_reached": reached(one)} for one in rows],
     }
-    return _Section(name, figures, f"{changes_table(rows)}\n{words([reached(one) for one in rows])}\n")
+    text = f"{_unread(forms[UNREAD])}{changes_table(rows)}\n{words([reached(one) for one in rows])}\n"
+    return _Section(name, figures, text)
 
 
 def rows_of(cases: Sequence[Case], alterations: Sequence[Alteration], model: Auditable, plan: Plan) -> list[Row]:
@@ -149,15 +151,26 @@ def _columns() -> list[str]:
 
 
 def _cascade(records: Sequence[Record], model: Auditable, folder: Path, plan: Plan, *, out: Path) -> _Section:
-    unused = list[Record]()
-    pictures = pictures_of(records, model, seed=plan.bootstrap.seed, on_unused=unused.append)
-    spec, weights = model.manifest.network, folder / WEIGHTS_FILE
+    shown = pictures_of(records, model, seed=plan.bootstrap.seed)
+    spec, weights, pictures = model.manifest.network, folder / WEIGHTS_FILE, shown.pictures
     stages = list(cascade(spec, weights, pictures, bootstrap=plan.bootstrap)) if pictures else []
     if stages:
         drawing.draw_cascade(stages, out / f"{Audit.RANDOMIZED}.png")
-    found = {"stages": [asdict(stage) for stage in stages], "masks_not_used": [record.file.name for record in unused]}
-    told = f"{len(unused)} masks cannot be read, or have another size than their image; audit.json names them.\n\n"
-    return _Section(Audit.RANDOMIZED, found, (told if unused else "") + stages_table(stages))
+    unused = shown.masks_not_used
+    found = {
+        "stages": [asdict(stage) for stage in stages],
+        "unread": len(shown.unread),
+        "masks_not_used": [{"file": record.file.name, "why": why} for record, why in unused],
+    }
+    reasons = " ".join(f"{why} ({count} times)" for why, count in Counter(why for _, why in unused).items())
+    told = f"{len({record.file for record, _ in unused})} masks are not used: {reasons} audit.json names them.\n\n"
+    return _Section(
+        Audit.RANDOMIZED, found, _unread(len(shown.unread)) + (told if unused else "") + stages_table(stages)
+    )
+
+
+def _unread(count: int) -> str:
+    return f"{count} records cannot be read, and no figure is of them.\n\n" if count else ""
 
 
 def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from training.records.catalog import Record
 
 Progress = Callable[[int, int], None]
 
+UNREAD = "unread"
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -23,7 +25,7 @@ class Case:
 
     Attributes:
         record: an image or an exam.
-        form: what it came as: dicom, volume, or a picture's suffix.
+        form: what it came as: dicom, volume, or a picture's suffix; ``UNREAD`` where it cannot be read.
         exam_slices: how many slices it holds; 0 where it cannot be read.
         before: what the model says of it as it is.
         after: what it says of it altered; only those alterations that can be done to it.
@@ -86,7 +88,7 @@ def _tried(record: Record, alterations: Sequence[Alteration], model: Auditable, 
     try:
         exam = record.read()
     except ExamError as error:
-        return Case(record, "unread", 0, Judged.unscored(error.code), {})
+        return Case(record, UNREAD, 0, Judged.unscored(error.code), {})
     fitting = [(0, UNALTERED), *((k, a) for k, a in enumerate(alterations, start=1) if a.applies(exam))]
     variants = ((_changed(a, exam, np.random.default_rng((*seed, k))), a.look) for k, a in fitting)
     before, *after = judge(variants, model)

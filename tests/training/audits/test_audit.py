@@ -205,6 +205,7 @@ def test_slices_without_lungs_and_files_that_cannot_be_read_are_no_error(tmp_pat
     row = rows(report)[LUNGS_BLANKED]
     assert (row["n"], row["lost"], row["refused_before"]) == (0, 1, 1)
     assert report[Audit.SHORTCUT]["forms"] == {"png": 1, "unread": 1}
+    assert (tmp_path / "out/audit.md").read_text().count("1 records cannot be read, and no figure is of them.") == 3
 
 
 def test_an_exam_that_cannot_be_read_once_altered_is_counted_as_lost(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from PIL import Image
 
 from app.ct.manifest import NetworkSpec
 from app.ct.network import build_network
+from app.ct.phantom import phantom
+from app.ct.phantom.files import dicom_files, write
 from app.ct.weights import save_weights, weights_of
 from tests.training.audits.scorers import LooksAt, chests, lungs
+from tests.volumes import a_cut, a_nifti
 from training.audits.changes import Bootstrap
 from training.audits.mapped import pictures_of
 from training.audits.randomized import LEARNED, Picture, Stage, cascade, randomized_network
-from training.records.catalog import Catalog, Record
+from training.records.catalog import Catalog
 
 SPEC = NetworkSpec(head="attention", size=32, stages=(3,), evidence_channels=4)
 BOOTSTRAP = Bootstrap(200, 0)
@@ -98,31 +101,61 @@ def masked(folder: Path, *, size: tuple[int, int] = (192, 192)) -> Catalog:
     return Catalog((*catalog.records[:2], replace(catalog.records[2], mask=folder / "mask.png")))
 
 
-def none(record: Record) -> None:
-    pytest.fail(f"the mask of {record.file.name} is not used")
-
-
 def test_pictures_with_drawn_lesions_come_first_then_those_of_the_disease(tmp_path: Path) -> None:
-    pictures = pictures_of(masked(tmp_path / "data").records, LooksAt(lungs), seed=0, on_unused=none)
+    shown = pictures_of(masked(tmp_path / "data").records, LooksAt(lungs), seed=0)
 
+    pictures = shown.pictures
     assert [p.group for p in pictures] == ["patient 2", "patient 0", "patient 1"]
     assert [p.lesion is not None for p in pictures] == [True, False, False]
+    assert shown.masks_not_used == []
 
 
-def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
     records = masked(tmp_path / "data").records
     (tmp_path / "data/0.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
-    assert len(pictures_of(records, LooksAt(lungs), seed=0, on_unused=none)) == 2
+    shown = pictures_of(records, LooksAt(lungs), seed=0)
+
+    assert (len(shown.pictures), shown.unread) == (2, [records[0]])
 
 
-@pytest.mark.parametrize("content", [b"no picture", None])
-def test_a_mask_that_cannot_be_used_counts_as_none(tmp_path: Path, content: bytes | None) -> None:
-    records, unused = masked(tmp_path / "data", size=(10, 10)).records, list[Record]()
+@pytest.mark.parametrize(("content", "why"), [(b"no picture", "cannot be read as PNG"), (None, "has another size")])
+def test_a_mask_that_cannot_be_used_counts_as_none(tmp_path: Path, content: bytes | None, why: str) -> None:
+    records = masked(tmp_path / "data", size=(10, 10)).records
     if content is not None:
         (tmp_path / "data/mask.png").write_bytes(content)
 
-    pictures = pictures_of(records, LooksAt(lungs), seed=0, on_unused=unused.append)
+    shown = pictures_of(records, LooksAt(lungs), seed=0)
 
-    assert (len(pictures), unused) == (3, [records[2]])
-    assert all(p.lesion is None for p in pictures)
+    ((record, told),) = shown.masks_not_used
+    assert (len(shown.pictures), record) == (3, records[2])
+    assert why in told
+    assert all(p.lesion is None for p in shown.pictures)
+
+
+CHEST = phantom(slices=12, lesions="many", size=96)
+
+
+def an_exam(folder: Path, **mask: float) -> Catalog:
+    """An exam of twelve slices with a volume of its lesions, which lies where the exam does but for ``off_mm``."""
+    write(dicom_files(CHEST), folder / "exam")
+    marked = a_cut(CHEST.lesions.astype(np.uint8), spacing_mm=CHEST.spacing_mm)
+    first_mm = np.array([0.0, 0.0, mask.get("off_mm", 0.0)])
+    (folder / "mask.nii").write_bytes(a_nifti(replace(marked, origin=first_mm)))
+    (folder / "manifest.csv").write_text("file,label,mask\nexam,1,mask.nii\n")
+    return Catalog.read(folder)
+
+
+def test_the_slices_of_an_exam_have_the_lesions_of_its_volume_of_masks(tmp_path: Path) -> None:
+    shown = pictures_of(an_exam(tmp_path).records, LooksAt(lungs), seed=0)
+
+    drawn = [p.lesion for p in shown.pictures if p.lesion is not None]
+    assert shown.masks_not_used == []
+    assert drawn
+    assert all(any(np.array_equal(lesion, there) for there in CHEST.lesions) for lesion in drawn)
+
+
+def test_a_volume_of_masks_that_lies_elsewhere_is_told_once(tmp_path: Path) -> None:
+    ((_, why),) = pictures_of(an_exam(tmp_path, off_mm=900.0).records, LooksAt(lungs), seed=0).masks_not_used
+
+    assert "no slice where the exam has one" in why
