@@ -135,7 +135,7 @@ def _wire(settings: Settings, load: LoadClassifier, on_refusal: OnRefusal, on_st
         on_refusal=on_refusal,
         on_stuck=on_stuck,
     )
-    metrics.watch(desk)
+    metrics.watch(desk, settings.data_dir)
     rates = Rates(exams_per_minute=settings.exams_per_minute, mb_per_minute=settings.upload_mb_per_minute)
     return Parts(settings, store, desk, metrics, workers, rates)
 

@@ -1,5 +1,9 @@
 """Counts and seconds for Prometheus; nothing in them stands for one exam."""
 
+import math
+import shutil
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app.desk import Desk
@@ -37,13 +41,15 @@ class Metrics:
         )
         self._drift: Drift | None = None
 
-    def watch(self, desk: Desk) -> None:
-        """Show the desk's line, readiness and the model's references whenever metrics are read."""
+    def watch(self, desk: Desk, data_dir: Path) -> None:
+        """Show the desk's line, readiness, the disk's room and the model's references whenever metrics are read."""
         self._drift = Drift(self.registry, lambda: None if desk.classifier is None else desk.classifier.manifest)
         waiting = Gauge("covidct_exams_waiting", "Exams in line", registry=self.registry)
         waiting.set_function(lambda: desk.waiting)
         ready = Gauge("covidct_ready", "1 once the model passed its self-test", registry=self.registry)
         ready.set_function(lambda: float(desk.classifier is not None))
+        free = Gauge("covidct_data_free_bytes", "Room on the disk of the data folder", registry=self.registry)
+        free.set_function(lambda: _free_bytes(data_dir))
 
     def observe(self, outcome: Outcome) -> None:
         """Count one exam's end."""
@@ -69,3 +75,10 @@ class Metrics:
     def count_refusal(self, code: str) -> None:
         """Count a request that was answered with a problem."""
         self._refusals.labels(code).inc()
+
+
+def _free_bytes(folder: Path) -> float:
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.nan

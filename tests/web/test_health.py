@@ -4,12 +4,14 @@ import hashlib
 import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import httpx
 import pytest
 from anyio import to_thread
 
+from app.web import metrics
 from app.web.templating import STATIC
 from tests.web.conftest import Upload
 
@@ -40,6 +42,21 @@ async def test_metrics_count_exams_and_hold_no_id(client: httpx.AsyncClient, upl
     assert 'covidct_problems_total{code="unreadable"} 1.0' in text
     assert "covidct_ready 1.0" in text
     assert exam_id not in text
+
+
+async def test_metrics_tell_the_room_on_the_disk_of_the_exams(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(folder: Path) -> SimpleNamespace:
+        if folder.name != "data":
+            raise OSError
+        return SimpleNamespace(free=12345)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics.shutil, "disk_usage", answer)
+        assert "covidct_data_free_bytes 12345.0" in (await client.get("/metrics")).text
+        patch.setattr(metrics.shutil, "disk_usage", lambda _: answer(Path("elsewhere")))
+        assert "covidct_data_free_bytes NaN" in (await client.get("/metrics")).text
 
 
 @pytest.mark.parametrize("path", ["/covid", "/livez", "/api/v1/exams", "/openapi.json", "/docs", "/static/page.css"])
