@@ -17,7 +17,7 @@ from training.audits.changes import ALL, Row, row
 from training.audits.goals import reached, words
 from training.audits.judging import Auditable
 from training.audits.kinds import Audit
-from training.audits.mapped import pictures_of
+from training.audits.mapped import pictures_of, unread
 from training.audits.plan import Plan
 from training.audits.randomized import cascade
 from training.audits.robustness import disturbances
@@ -106,7 +106,7 @@ def _trial(
         "forms": dict(forms),
         "rows": [asdict(one) | {"goal_reached": reached(one)} for one in rows],
     }
-    text = f"{_unread(forms[UNREAD])}{changes_table(rows)}\n{words([reached(one) for one in rows])}\n"
+    text = f"{unread(forms[UNREAD])}{changes_table(rows)}\n{words([reached(one) for one in rows])}\n"
     return _Section(name, figures, text)
 
 
@@ -156,21 +156,12 @@ def _cascade(records: Sequence[Record], model: Auditable, folder: Path, plan: Pl
     stages = list(cascade(spec, weights, pictures, bootstrap=plan.bootstrap)) if pictures else []
     if stages:
         drawing.draw_cascade(stages, out / f"{Audit.RANDOMIZED}.png")
-    unused = shown.masks_not_used
     found = {
         "stages": [asdict(stage) for stage in stages],
         "unread": len(shown.unread),
-        "masks_not_used": [{"file": record.file.name, "why": why} for record, why in unused],
+        "masks_not_used": [{"file": record.file.name, "why": why} for record, why in shown.masks_not_used],
     }
-    reasons = " ".join(f"{why} ({count} times)" for why, count in Counter(why for _, why in unused).items())
-    told = f"{len({record.file for record, _ in unused})} masks are not used: {reasons} audit.json names them.\n\n"
-    return _Section(
-        Audit.RANDOMIZED, found, _unread(len(shown.unread)) + (told if unused else "") + stages_table(stages)
-    )
-
-
-def _unread(count: int) -> str:
-    return f"{count} records cannot be read, and no figure is of them.\n\n" if count else ""
+    return _Section(Audit.RANDOMIZED, found, shown.words + stages_table(stages))
 
 
 def _head(model: Auditable, plan: Plan, records: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The pictures whose maps are compared: those with drawn lesions first, then those of COVID-19, then others."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,21 @@ class Shown:
     pictures: list[Picture] = field(default_factory=list)
     unread: list[Record] = field(default_factory=list)
     masks_not_used: list[tuple[Record, str]] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """What could not be used, as paragraphs of Markdown; empty where all could."""
+        if not self.masks_not_used:
+            return unread(len(self.unread))
+        count = len({record.file for record, _ in self.masks_not_used})
+        reasons = Counter(why for _, why in self.masks_not_used)
+        told = " ".join(f"{why} ({times} times)" for why, times in reasons.most_common())
+        return f"{unread(len(self.unread))}{count} masks are not used: {told} Which, audit.json tells.\n\n"
+
+
+def unread(count: int) -> str:
+    """How many records cannot be read, as a paragraph; empty for none."""
+    return f"{count} records cannot be read, and no figure is of them.\n\n" if count else ""
 
 
 def pictures_of(records: Sequence[Record], model: Auditable, *, seed: int) -> Shown:

@@ -117,6 +117,7 @@ def test_what_cannot_be_read_is_left_out_and_told(tmp_path: Path) -> None:
     shown = pictures_of(records, LooksAt(lungs), seed=0)
 
     assert (len(shown.pictures), shown.unread) == (2, [records[0]])
+    assert shown.words == "1 records cannot be read, and no figure is of them.\n\n"
 
 
 @pytest.mark.parametrize(("content", "why"), [(b"no picture", "cannot be read as PNG"), (None, "has another size")])
@@ -130,18 +131,19 @@ def test_a_mask_that_cannot_be_used_counts_as_none(tmp_path: Path, content: byte
     ((record, told),) = shown.masks_not_used
     assert (len(shown.pictures), record) == (3, records[2])
     assert why in told
+    assert shown.words == f"1 masks are not used: {told} (1 times) Which, audit.json tells.\n\n"
     assert all(p.lesion is None for p in shown.pictures)
 
 
 CHEST = phantom(slices=12, lesions="many", size=96)
 
 
-def an_exam(folder: Path, **mask: float) -> Catalog:
+def an_exam(folder: Path, *, off_mm: float = 0.0) -> Catalog:
     """An exam of twelve slices with a volume of its lesions, which lies where the exam does but for ``off_mm``."""
     write(dicom_files(CHEST), folder / "exam")
     marked = a_cut(CHEST.lesions.astype(np.uint8), spacing_mm=CHEST.spacing_mm)
-    first_mm = np.array([0.0, 0.0, mask.get("off_mm", 0.0)])
-    (folder / "mask.nii").write_bytes(a_nifti(replace(marked, origin=first_mm)))
+    there = replace(marked, origin=marked.origin + np.array([0.0, 0.0, off_mm - 300.0]))
+    (folder / "mask.nii").write_bytes(a_nifti(there))
     (folder / "manifest.csv").write_text("file,label,mask\nexam,1,mask.nii\n")
     return Catalog.read(folder)
 
