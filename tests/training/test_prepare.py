@@ -360,6 +360,13 @@ def test_data_of_which_nothing_can_be_read_are_refused(tmp_path: Path) -> None:
         prepare([data], tmp_path / "work")
 
 
+def test_data_of_which_every_picture_is_in_both_classes_are_refused(tmp_path: Path) -> None:
+    data = a_data_set(tmp_path / "data", [{"flags": CONFLICT_FLAG}] * 2)
+
+    with pytest.raises(CatalogError, match=f"all that could be read were left out .{CONFLICT_FLAG}"):
+        prepare([data], tmp_path / "work")
+
+
 def test_a_label_whose_patients_are_unknown_is_told_beside_one_whose_are(tmp_path: Path) -> None:
     rows = [
         {"dataset": "d", "label": 1, "patient": f"p{k}"} if k % 2 else {"dataset": "d", "label": 0} for k in range(40)

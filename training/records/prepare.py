@@ -76,6 +76,9 @@ def prepare(
     readable = merged([look.record for look in looks], pictures)
     parted = split(readable, holdout=holdout, fold=fold, seed=seed)
     records = parted.catalog.records
+    if not records:
+        told = ", ".join(sorted({dropped.why for dropped in parted.dropped}))
+        raise CatalogError(f"No record is left to split: all that could be read were left out ({told}).")
     found = alike(pictures, records)
     leaks = [a for a in found if a.leaks]
     leaking = to_drop(leaks, records) if drop_leaks else frozenset()
