@@ -199,6 +199,13 @@ def test_agreement_is_what_it_is_by_hand():
     assert found["mean_absolute_error"].low is not None
 
 
+def test_estimates_that_are_right_in_every_group_have_a_binomial_limit_of_the_share_inside_the_band_alone():
+    found = agreement([Pair(Estimate(0.2, 0.1, 0.3), 0.2, group) for group in "abc"], draws=50)
+
+    assert {name for name, figure in found.items() if figure.low is not None} == {"inside_band"}
+    assert (found["bias"].value, found["inside_band"].high) == (0.0, 1.0)
+
+
 def test_one_group_has_figures_without_intervals_and_no_correlation():
     found = agreement([Pair(Estimate(0.2, 0.1, 0.3), 0.2, "a")], draws=50)
 

@@ -192,6 +192,13 @@ def percentiles(value: float, resampled: np.ndarray, *, groups: int) -> Interval
     return Interval(float(value), low=float(low), high=float(high))
 
 
+def uncertain(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
+    """The interval of a figure that is no share: as ``percentiles``, but none where no sample changes it."""
+    found = percentiles(value, resampled, groups=groups)
+    unchanged = found.low is not None and found.high is not None and _same(found.low, found.high)
+    return Interval(found.value) if unchanged else found
+
+
 def interval(value: float, resampled: np.ndarray, *, groups: int) -> Interval:
     """The interval of a share: as ``percentiles`` gives it, but never certain.
 

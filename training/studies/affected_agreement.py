@@ -17,7 +17,7 @@ from app.ct.preprocessing import Prepared, make_preprocessor
 from app.ct.scores import SliceScores
 from app.ct.selection import CPU_SLICES, lung_area, select_slices
 from training.deciding.affected import EvidenceOf, Extent, extents
-from training.metrics.evaluation import DRAWS, Interval, as_numbers, group_weights, interval
+from training.metrics.evaluation import DRAWS, Interval, as_numbers, group_weights, interval, uncertain
 from training.records.catalog import Record
 
 LESIONS = (0, 2, 6, 12, 30, 60)
@@ -67,7 +67,9 @@ def agreement(pairs: Sequence[Pair], *, draws: int = DRAWS, seed: int = 0) -> di
     of_draws = _figures(pairs, weights)
     if len(names) < 2:
         return {name: Interval(float(v[0]) if np.isfinite(v[0]) else None) for name, v in of_draws.items()}
-    return {name: interval(float(v[0]), v[1:], groups=len(names)) for name, v in of_draws.items()}
+    # The others are no shares of pairs: for them no binomial limit holds.
+    kinds = dict.fromkeys(of_draws, uncertain) | {"inside_band": interval}
+    return {name: kinds[name](float(v[0]), v[1:], groups=len(names)) for name, v in of_draws.items()}
 
 
 def _figures(pairs: Sequence[Pair], weights: np.ndarray) -> dict[str, np.ndarray]:
