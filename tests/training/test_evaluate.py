@@ -344,6 +344,19 @@ def test_energy_in_lung_is_measured_where_lungs_are_found(tmp_path: Path) -> Non
     assert 0.1 < found["energy_in_lung"]["value"] < 0.6
 
 
+@pytest.mark.parametrize("by", list(By))
+def test_where_nothing_is_called_and_there_are_no_masks_no_more_is_said_of_maps(tmp_path: Path, by: By) -> None:
+    data = a_data_set(tmp_path / "data", [{"label": 0}] * 2)
+    for path in data.glob("*.png"):
+        Image.new("L", (64, 48), 20).save(path)
+
+    run(data, tmp_path / "out", by=by)
+
+    text = (tmp_path / "out/report.md").read_text()
+    assert "## Heat maps\n\nThere are no masks to measure them against." in text
+    assert "Of the heat" not in text
+
+
 def test_masks_that_show_no_lesion_are_counted(tmp_path: Path) -> None:
     rows = [{"dataset": "medseg48", "label": 1, "mask": "none.png"}, {"dataset": "medseg48", "label": 1}]
     data = a_data_set(tmp_path / "data", rows)

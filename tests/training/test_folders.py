@@ -164,6 +164,22 @@ def test_what_cannot_be_labeled_is_refused_in_words(
         Catalog.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("1.dcm", a_dicom_exam()[0], "DICOM files lie in the folder of a class itself"),
+        ("1.tif", b"II*\0 and more", "of a kind that is not read"),
+        ("1.jfif", b"\xff\xd8\xff and more", "no picture, archive or volume by their names"),
+    ],
+)
+def test_a_loose_file_is_told_by_what_it_is(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / "covid").mkdir()
+    (tmp_path / "covid" / name).write_bytes(content)
+
+    with pytest.raises(CatalogError, match=words):
+        Catalog.read(tmp_path)
+
+
 def test_missing_labels_are_answered_with_what_to_write(tmp_path: Path) -> None:
     a_picture_at(tmp_path / "Jane Doe/1.png")
 

@@ -236,13 +236,13 @@ def _decision(report: Mapping[str, Any]) -> Section | None:
 
 def _maps(report: Mapping[str, Any]) -> Section:
     inside, found = report["evidence_in_lung"], report["localization"]
-    note = (
+    of_heat = (
         f"Of the heat of the {inside['n']} cases at or above the threshold whose lungs were found, {_words(inside)} lies "
         "inside the lungs (mean of their strongest slices)."
     )
+    note = (of_heat,) if inside["n"] else ()
     if found is None:
-        why = "" if report["by"] == By.SLICE else " of single pictures (a volume's or a folder's are not read)"
-        return Section("Heat maps", (note, f"There are no masks{why} to measure them against."))
+        return Section("Heat maps", (*note, "There are no masks to measure them against."))
     counts = (
         f"{found['n']} slices in {found['groups']} groups have a mask that shows a lesion; the masks of "
         f"{found['without_lesion']} show none. Lungs were not found on {found['without_lungs']}."
@@ -252,9 +252,9 @@ def _maps(report: Mapping[str, Any]) -> Section:
         told = " ".join(f"{text} ({count} times)" for text, count in reasons.most_common())
         counts += f" {found['masks_not_used']} masks are not used: {told} Which, metrics.json tells."
     if not found["n"]:
-        return Section("Heat maps", (note, counts))
+        return Section("Heat maps", (*note, counts))
     rows = tuple((name, _words(found[key]), _words(found["evidence"][key])) for key, name in _MAPS.items())
-    return Section("Heat maps", (note, counts), ("", "heat map", "evidence map"), rows)
+    return Section("Heat maps", (*note, counts), ("", "heat map", "evidence map"), rows)
 
 
 def _refusals(report: Mapping[str, Any]) -> Section:

@@ -12,6 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from app.ct.reading import NamedFile
+from app.ct.reading.kinds import Kind, kind_of
 from app.ct.reading.walking import files_below
 from training.records.catalog import PART_NAMES, CatalogError, Record, as_csv
 from training.records.files import HEADER_SUFFIX, is_archive, is_data_of, is_volume
@@ -120,7 +122,7 @@ def _in_class(folder: Path, file: Path, depth: int, wrappers: frozenset[str]) ->
     end = len(names) - len(rest) + 1
     unit = file if len(rest) == 1 or is_archive(file) else folder.joinpath(*names[1:end])
     if unit == file and not stands_alone:
-        raise CatalogError("DICOM files lie in the folder of a class itself: give every exam a folder of its own.")
+        raise _loose(file)
     patient = "" if (named := _patient(above)) in wrappers else named
     return Record(
         file=unit,
@@ -130,6 +132,18 @@ def _in_class(folder: Path, file: Path, depth: int, wrappers: frozenset[str]) ->
         patient=patient,
         split=split,
     )
+
+
+def _loose(file: Path) -> CatalogError:
+    """Why a file cannot lie in the folder of a class itself, which is no picture, archive or volume by its name."""
+    try:
+        kind = kind_of(NamedFile(file.name, file))
+    except OSError:
+        return CatalogError("A file in the folder of a class cannot be opened.")
+    if kind in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME):
+        named = "DICOM files" if kind is Kind.DICOM else "Files that are no picture, archive or volume by their names"
+        return CatalogError(f"{named} lie in the folder of a class itself: give every exam a folder of its own.")
+    return CatalogError("A file in the folder of a class is of a kind that is not read: PNG, JPEG, a ZIP and volumes are.")
 
 
 def _listed(folder: Path) -> tuple[Record, ...]:
