@@ -348,7 +348,7 @@ def test_energy_in_lung_is_measured_where_lungs_are_found(tmp_path: Path) -> Non
 def test_where_nothing_is_called_and_there_are_no_masks_no_more_is_said_of_maps(tmp_path: Path, by: By) -> None:
     data = a_data_set(tmp_path / "data", [{"label": 0}] * 2)
     for path in data.glob("*.png"):
-        Image.new("L", (64, 48), 20).save(path)
+        Image.new("L", (64, 48), 110).save(path)
 
     run(data, tmp_path / "out", by=by)
 

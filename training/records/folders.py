@@ -143,7 +143,9 @@ def _loose(file: Path) -> CatalogError:
     if kind in (Kind.DICOM, Kind.IMAGE, Kind.VOLUME):
         named = "DICOM files" if kind is Kind.DICOM else "Files that are no picture, archive or volume by their names"
         return CatalogError(f"{named} lie in the folder of a class itself: give every exam a folder of its own.")
-    return CatalogError("A file in the folder of a class is of a kind that is not read: PNG, JPEG, a ZIP and volumes are.")
+    return CatalogError(
+        "A file in the folder of a class is of a kind that is not read: PNG, JPEG, a ZIP and volumes are."
+    )
 
 
 def _listed(folder: Path) -> tuple[Record, ...]:
