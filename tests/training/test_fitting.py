@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.ct.manifest import NetworkSpec
+from training.fitting.conclude import shortcuts_of
 from training.fitting.recipe import Recipe
 from training.fitting.setup import Fitting, counted
 from training.imaging.pictures import Pictures
@@ -118,3 +119,12 @@ def test_a_record_is_learned_from_by_any_of_its_pictures():
     looks = replace(pictures_of(6), records=np.array([0, 1, 2, 3, 4, 4]), known=np.arange(6) == 5)
 
     assert a_fitting(*RECORDS).learned(looks).tolist() == [True, True, False, True, True, True]
+
+
+def test_shortcuts_of_a_run_rest_on_data_sets_that_it_saw_alone():
+    figures = {"part": "all", "features": "all", "n": 9, "groups": 9, "value": 0.7, "low": 0.6, "high": 0.8}
+    pairs = [("a", "a"), ("a", "b"), ("b", "a"), ("all sources", "all sources")]
+    rows = [figures | {"fitted_on": fitted, "measured_on": measured} for fitted, measured in pairs]
+
+    assert [s.fitted_on for s in shortcuts_of({"shortcut": rows}, {"a"})] == ["a"]
+    assert shortcuts_of({}, {"a"}) == ()

@@ -128,6 +128,39 @@ def test_the_least_lung_area_is_what_few_training_slices_fall_below(areas, least
     assert spec.least_lung_area == pytest.approx(least, abs=0.001)
 
 
+def test_what_lies_beyond_the_limits_is_counted_and_not_taken_for_what_was_wished():
+    records, seen = seen_and_records(lung_area=np.where(np.arange(200) % 4 == 0, 0.0, 0.2))
+
+    said = fit_limits(records, seen, SETTINGS)[1].rests_on
+
+    assert "10.0% of 200 slices of training and validation lie beyond" in said
+    assert "25.0% of the training slices have less than the least lung area" in said
+
+
+@pytest.mark.parametrize(
+    ("masked", "said"),
+    [
+        (np.arange(200) % 2 == 0, "one limit is for slices shown whole and one for those with blackened surroundings"),
+        (np.arange(200) % 99 == 0, "one limit is for all, from slices shown whole"),
+        (np.arange(200) % 99 > 0, "one limit is for all, from slices with blackened surroundings"),
+    ],
+)
+def test_it_is_said_which_limits_there_are(masked, said):
+    records, seen = seen_and_records(masked=masked)
+
+    assert said in fit_limits(records, seen, SETTINGS)[1].rests_on
+
+
+def test_slices_of_a_kind_without_limits_of_its_own_are_counted_by_those_they_are_judged_by():
+    records, seen = seen_and_records(masked=np.arange(200) % 99 > 0)
+    far = np.where(seen.masked[:, None], seen.features, 1e4).astype(np.float32)
+
+    said = fit_limits(records, replace(seen, features=far), SETTINGS)[1].rests_on
+
+    # A tenth of the 197 masked ones, and the three shown whole.
+    assert f"{(20 + 3) / 200:.1%} of 200 slices" in said
+
+
 def test_too_few_slices_to_fit_limits_are_said():
     records, seen = seen_and_records(lung_found=np.zeros(200, bool))
 

@@ -1,9 +1,11 @@
 """The end of a run: calibration, thresholds and the exam rule from validation, and run.json."""
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +83,6 @@ def conclude(
     decided = decided or _decided(fitting, pictures, logits, logits_of)
     prepared = json.loads((work / "prepare.json").read_text(encoding="utf-8"))
     data = counted(fitting)
-    seen = {count.dataset for count in data}
     return Run(
         recipe=recipe.name,
         settings=recipe.key,
@@ -103,11 +104,15 @@ def conclude(
         affected=affected,
         data=data,
         split=split_key(fitting),
-        shortcut=tuple(
-            s for row in prepared.get("shortcut", ()) if (s := Shortcut.model_validate(row)).measured_on in seen
-        ),
+        shortcut=shortcuts_of(prepared, {count.dataset for count in data}),
         limitations=recipe.limitations,
     )
+
+
+def shortcuts_of(prepared: Mapping[str, Any], seen: Collection[str]) -> tuple[Shortcut, ...]:
+    """The rows of ``prepare.json`` that rest on data sets the run saw, and on no others."""
+    rows = [Shortcut.model_validate(row) for row in prepared.get("shortcut", ())]
+    return tuple(row for row in rows if {row.fitted_on, row.measured_on} <= {*seen})
 
 
 def _decided(fitting: Fitting, pictures: Pictures, logits: np.ndarray, logits_of: LogitsOf | None) -> Decided:

@@ -26,12 +26,17 @@ _AT_ONCE = 64
 """Slices that are read before the network sees them."""
 _RESTS_ON = (
     "Distances are from {training} training slices. {refused:.1%} of {known} slices of training and validation lie beyond their"
-    " limits, each judged by training slices of other patients; one limit is for slices shown whole and one for those with"
-    " blackened surroundings."
-    " {lungless:.0%} of the training slices have less than the least lung area. No picture of anything but chest CT was"
+    " limits, each judged by training slices of other patients; {limits}."
+    " {lungless:.1%} of the training slices have less than the least lung area. No picture of anything but chest CT was"
     " fitted to; that the two kinds are kept apart, and how many slices may lie beyond, was decided after other pictures had been"
     " measured."
 )
+_LIMITS = {
+    (True, True): "one limit is for slices shown whole and one for those with blackened surroundings",
+    (True, False): "one limit is for all, from slices shown whole, as too few came with blackened surroundings",
+    (False, True): "one limit is for all, from slices with blackened surroundings, as too few are shown whole",
+}
+"""By whether slices shown whole, and those with blackened surroundings, have a limit of their own."""
 
 
 @dataclass(frozen=True)
@@ -106,24 +111,31 @@ def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings)
         RunError: there are too few training slices with lung of either kind.
     """
     training = np.array([r.part is Part.TRAIN for r in records])
-    masked = _fit_kind(records, seen.features, training, seen.lung_found & seen.masked, settings)
-    whole = _fit_kind(records, seen.features, training, seen.lung_found & ~seen.masked, settings) or masked
+    are_whole, are_masked = seen.lung_found & ~seen.masked, seen.lung_found & seen.masked
+    own, masked = (_fit_kind(records, seen.features, training, rows, settings) for rows in (are_whole, are_masked))
+    whole = own or masked
     if whole is None:
         raise RunError(
             f"Limits of fitness need more than {settings.directions} training slices with lung, shown whole or with blackened"
             f" surroundings, beside every {_FOLDS}th of the groups."
         )
-    least_area = float(np.quantile(seen.lung_area[training], settings.lungless_share))
+    lungless = float(np.quantile(seen.lung_area[training], settings.lungless_share))
+    least_area = max(LEAST_AREA, round(lungless, 4))
+    beyond = sum(
+        kind.beyond if kind else int((whole.features.distance(seen.features[rows]) > whole.limit).sum())
+        for kind, rows in ((own, are_whole), (masked, are_masked))
+    )
     spec = FitnessSpec(
         file=FITNESS_FILE,
-        least_lung_area=max(LEAST_AREA, round(least_area, 4)),
+        least_lung_area=least_area,
         distance_limit=whole.limit,
         masked_distance_limit=masked.limit if masked else None,
         rests_on=_RESTS_ON.format(
             training=int((training & seen.lung_found).sum()),
             known=int(seen.lung_found.sum()),
-            refused=settings.refused_share,
-            lungless=settings.lungless_share,
+            refused=beyond / seen.lung_found.sum(),
+            limits=_LIMITS[own is not None, masked is not None],
+            lungless=(seen.lung_area[training] < least_area).mean(),
         ),
     )
     return TrainingSlices(whole.features, masked.features if masked else None), spec
@@ -131,10 +143,11 @@ def fit_limits(records: Sequence[Record], seen: Seen, settings: FitnessSettings)
 
 @dataclass(frozen=True, eq=False)
 class _Kind:
-    """One kind of slices: how they spread, and how far is too far."""
+    """One kind of slices: how they spread, how far is too far, and how many of them lie beyond."""
 
     features: TrainingFeatures
     limit: float
+    beyond: int
 
 
 def _fit_kind(
@@ -156,8 +169,9 @@ def _fit_kind(
 
     fitted = fitted_on(chosen)
     away = [fitted_on(rest).distance(features[chosen[folds == fold]]) for fold, rest in enumerate(rests)]
-    limit = np.quantile(np.concatenate([*away, fitted.distance(features[others])]), 1 - settings.refused_share)
-    return _Kind(fitted, round(float(limit), 3))
+    distance = np.concatenate([*away, fitted.distance(features[others])])
+    limit = round(float(np.quantile(distance, 1 - settings.refused_share)), 3)
+    return _Kind(fitted, limit, int((distance > limit).sum()))
 
 
 def fit_features(features: np.ndarray, datasets: Sequence[str], *, directions: int) -> TrainingFeatures:

@@ -25,11 +25,11 @@ _COLUMNS = ("file", "label", "probability", "refused", "dataset", "group", "verd
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One evaluation: what it says of itself, and its scores, one row a case that could be scored.
+    """One evaluation: what it says of itself, and its scores, one row a case, scored or not.
 
     Attributes:
         told: of ``metrics.json``.
-        files, groups: str (cases,), digests of their names: a fold that was kept has no others.
+        files, groups: str (cases,), digests of their names, which are all that a fold that was kept holds.
         datasets: str (cases,).
         labels: int (cases,), 1 for COVID-19.
         probabilities: float (cases,), of COVID-19; nan where it could not be scored.
