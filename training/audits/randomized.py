@@ -16,7 +16,7 @@ from scipy import stats
 from app.ct.heatmap import enlarged
 from app.ct.manifest import NetworkSpec
 from training.audits.changes import NONE, Bootstrap
-from training.measuring.localization import Mapped, measure_maps, relative
+from training.measuring.localization import Mapped, lesion_share, measure_maps, relative
 from training.metrics.evaluation import Interval, percentiles
 from training.metrics.evaluation import bootstrap as resample
 
@@ -142,8 +142,8 @@ def randomized_network(spec: NetworkSpec, weights: Path, randomized: tuple[str, 
 
 def _stage(name: str, maps: _Maps, learned: _Maps, pictures: Sequence[Picture], bootstrap: Bootstrap) -> Stage:
     groups = [p.group for p in pictures]
-    pointing = _pointing(maps, pictures, bootstrap)
-    drawn = [p for p in pictures if p.lesion is not None]
+    drawn = _mapped(maps, pictures)
+    pointing = measure_maps(drawn, draws=bootstrap.draws, seed=bootstrap.seed) if drawn else {}
     heated = _has_values(learned.heat)
     return Stage(
         randomized=name,
@@ -154,7 +154,7 @@ def _stage(name: str, maps: _Maps, learned: _Maps, pictures: Sequence[Picture], 
         evidence_correlation=_correlation(maps.evidence, learned.evidence, groups, bootstrap),
         pointing_game=pointing.get("pointing_game", NONE),
         energy_in_lesion=pointing.get("energy_in_lesion", NONE),
-        by_chance=_mean([_lesion_in_box(p) for p in drawn], [p.group for p in drawn], bootstrap),
+        by_chance=_mean([lesion_share(m) for m in drawn], [m.group for m in drawn], bootstrap),
         n_lesions=len(drawn),
         n_heat=int(heated.sum()),
         n_emptied=int((heated & ~_has_values(maps.heat)).sum()),
@@ -177,20 +177,13 @@ def _ranks_alike(drawn: np.ndarray, learned: np.ndarray) -> float:
     return 0.0 if np.ptp(drawn) == 0 else float(stats.spearmanr(drawn, learned).statistic)
 
 
-def _pointing(maps: _Maps, pictures: Sequence[Picture], bootstrap: Bootstrap) -> dict[str, Interval]:
-    mapped = [
-        Mapped(relative(enlarged(heat, p.box, (p.lesion.shape[0], p.lesion.shape[1]))), p.lesion, p.group)
+def _mapped(maps: _Maps, pictures: Sequence[Picture]) -> list[Mapped]:
+    """The heat on the slices where people drew lesions."""
+    return [
+        Mapped(relative(enlarged(heat, p.box, (p.lesion.shape[0], p.lesion.shape[1]))), p.lesion, p.group, box=p.box)
         for heat, p in zip(maps.heat, pictures, strict=True)
         if p.lesion is not None
     ]
-    return measure_maps(mapped, draws=bootstrap.draws, seed=bootstrap.seed) if mapped else {}
-
-
-def _lesion_in_box(picture: Picture) -> float:
-    if picture.lesion is None:
-        raise ValueError("nobody drew lesions on the picture")
-    top, left, bottom, right = picture.box
-    return float(picture.lesion[top:bottom, left:right].mean())
 
 
 def _mean(values: Sequence[float], groups: Sequence[str], bootstrap: Bootstrap) -> Interval:

@@ -19,7 +19,7 @@ from app.ct.exam_rule import Decision, ExamRule, TopShareMean
 from training.deciding.decisions import FallingScores, Judged, calibrate, decide, softened, undecided
 from training.deciding.patients import Patient, patients_of, with_healthy
 from training.deciding.stability import Stability, WholeExam, stability
-from training.metrics.evaluation import DRAWS, Interval, fewest_groups, group_weights, interval
+from training.metrics.evaluation import DRAWS, Interval, bootstrap, fewest_groups, interval
 from training.metrics.ranking import areas, by_score
 from training.records.balance import balanced_weights
 
@@ -29,6 +29,7 @@ _ONE_CLASS_SHARE = 0.25
 _PLAIN_SHARE = 0.3
 _NO_PATIENTS = "Chosen on nothing: there were no validation patients of both classes with several slices."
 _NO_RULE = "Chosen on nothing: on the validation patients with several slices no rule rose with the label."
+_RANKING = "Read exam probabilities as a ranking."
 _FITTED = ("slope", "intercept", "decision", "rests_on")
 _UNDECIDED = Decision(threshold=0.5, band=(0.5, 0.5))
 
@@ -123,18 +124,16 @@ def _fewest_patients(patients: Sequence[Patient]) -> int:
 
 def _aucs(rule: ExamRule, patients: Sequence[Patient], *, draws: int, seed: int) -> np.ndarray:
     """AUC meaned over data sets with both classes: of the patients, then of each bootstrap sample. float (1 + draws,)."""
-    names, owner = np.unique([p.group for p in patients], return_inverse=True)
-    weights = np.vstack([np.ones(len(names)), group_weights(len(names), draws=draws, seed=seed)])[:, owner]
     scores, labels = _pooled(rule, patients), _labels(patients)
     datasets = np.array([p.dataset for p in patients])
-    of_each = []
-    for name in np.unique(datasets):
-        own = datasets == name
-        if len(set(labels[own])) == 2:
-            of_each.append(areas(*by_score(labels[own], scores[own], weights[:, own])))
-    if not of_each:
-        return np.full(len(weights), np.nan)
-    return np.asarray(np.mean(of_each, axis=0))
+    owns = [own for own in (datasets == name for name in np.unique(datasets)) if len(set(labels[own])) == 2]
+
+    def aucs(weights: np.ndarray) -> np.ndarray:
+        of_each = [areas(*by_score(labels[own], scores[own], weights[:, own])) for own in owns]
+        return np.asarray(np.mean(of_each, axis=0)) if of_each else np.full(len(weights), np.nan)
+
+    drawn = bootstrap(aucs, np.array([p.group for p in patients], dtype=np.str_), draws, seed)
+    return np.concatenate([aucs(np.ones((1, len(patients)))), drawn])
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,18 +210,18 @@ def choose_exam_rule(
     """
     patients = patients_of(scored)
     if len({p.label for p in patients}) < 2:
-        return _plain(_NO_PATIENTS)
+        return plain(f"{_NO_PATIENTS} {_RANKING}")
     rules = measured(with_healthy(patients, healthy, seed=seed), exams, draws=draws, seed=seed)
     if not rules:
-        return _plain(_NO_RULE)
+        return plain(f"{_NO_RULE} {_RANKING}")
     best = chosen(rules)
     told = rests_on(best, patients, rules=len(rules), healthy=len(healthy), exams=len(exams))
     return best.rule.model_copy(update={"rests_on": told})
 
 
-def _plain(why: str) -> ExamRule:
-    told = f"{why} Read exam probabilities as a ranking."
-    return TopShareMean(top_share=_PLAIN_SHARE, decision=undecided(), rests_on=told)
+def plain(rests_on: str) -> ExamRule:
+    """The rule with the widest band that is served where nothing could be chosen; ``rests_on`` says why that was so."""
+    return TopShareMean(top_share=_PLAIN_SHARE, decision=undecided(), rests_on=rests_on)
 
 
 def rests_on(best: Measured, patients: Sequence[Patient], *, rules: int, healthy: int, exams: int) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from app.ct.exam_rule import Decision, ExamRule, TopShareMean
+from app.ct.exam_rule import Decision, ExamRule
 from app.ct.manifest import AffectedSpec, FitnessSpec
 from app.ct.preprocessing import spec_of
 from training.deciding.decisions import JUDGED_ON, Judged, calibrate, decide, undecided
-from training.deciding.exam_rules import choose_exam_rule
+from training.deciding.exam_rules import choose_exam_rule, plain
 from training.deciding.patients import is_other_healthy
 from training.deciding.stability import LogitsOf, WholeExam, phantom_exams
 from training.fitting.setup import Fitting, counted, split_key
@@ -36,11 +36,7 @@ class Decided:
 UNDECIDED = Decided(
     (1.0, 0.0),
     undecided(),
-    TopShareMean(
-        top_share=0.3,
-        decision=undecided(),
-        rests_on="Chosen on nothing: the network's scores do not rise with the label on validation.",
-    ),
+    plain("Chosen on nothing: the network's scores do not rise with the label on validation."),
 )
 """Of a network that has learned nothing; to be told and compared, not to be served."""
 
