@@ -65,6 +65,18 @@ def test_the_same_pictures_give_the_same_overlaps_again() -> None:
     assert list(overlaps(marks)) == list(overlaps(marks))
 
 
+@pytest.mark.parametrize("at_once", [100, 600, 10_000])
+def test_however_few_marks_are_looked_up_together_the_same_pictures_are_found(at_once: int) -> None:
+    marks = [Marks.of(picture) for picture in (*STRANGERS, np.full((60, 80), 10, np.uint8), PICTURE, *COPIES.values())]
+
+    some, all_together = (
+        {(o.first, o.second) for o in found} for found in (overlaps(marks, at_once=at_once), overlaps(marks))
+    )
+
+    assert len(all_together) > len(COPIES)
+    assert some == all_together
+
+
 def test_marks_of_a_mirror_image_are_those_of_the_mirrored_picture() -> None:
     marks, mirrored = Marks.of(PICTURE), Marks.of(PICTURE[:, ::-1].copy()).mirrored()
 

@@ -40,6 +40,9 @@ LEAST, LEAST_ALIKE = 15, 10
 SHARE, SHARE_ALIKE = 0.6, 0.5
 """Share of the marks in common that the map must explain, likewise."""
 CORRELATION, MIRRORED_CORRELATION = 0.95, 0.90
+AT_ONCE = 1_000_000
+"""Marks whose descriptors are held as floats at a time, which takes 1.5 GB. The data sets that the limits were set on have fewer;
+of more, an even part decides on the axes."""
 _DIMENSIONS = 48
 _SMALLEST_OVERLAP = 125
 
@@ -101,11 +104,16 @@ class Overlap:
     correlation: float
 
 
-def overlaps(marks: Sequence[Marks]) -> Iterator[Overlap]:
-    """All pairs of pictures found to show one slice, each once, ``first < second``; the same on every call."""
+def overlaps(marks: Sequence[Marks], *, at_once: int = AT_ONCE) -> Iterator[Overlap]:
+    """All pairs of pictures found to show one slice, each once, ``first < second``; the same on every call.
+
+    Args:
+        marks: of the pictures.
+        at_once: how many marks are looked up together; it bounds the memory.
+    """
     if sum(len(m.angles) for m in marks) <= NEIGHBORS:
         return
-    index = _Index(marks)
+    index = _Index(marks, at_once)
     found = set()
     for i, j in index.proposed([m.asking() for m in marks]):
         match = _match(marks[i], marks[j])
@@ -122,32 +130,59 @@ def overlaps(marks: Sequence[Marks]) -> Iterator[Overlap]:
 class _Index:
     """All marks of all pictures, to be asked for neighbors."""
 
-    def __init__(self, marks: Sequence[Marks]) -> None:
+    def __init__(self, marks: Sequence[Marks], at_once: int) -> None:
         from sklearn.decomposition import PCA
 
+        self.at_once = at_once
         self.owners = _owners(marks)
         self.angles = np.concatenate([m.angles for m in marks])
-        descriptors = _rooted(np.concatenate([m.descriptors for m in marks]))
-        self.projection = PCA(min(_DIMENSIONS, len(descriptors)), svd_solver="covariance_eigh").fit(descriptors)
+        every = -(-len(self.angles) // at_once)
+        fitted = _rooted(np.concatenate([m.descriptors[::every] for m in marks]))
+        self.projection = PCA(min(_DIMENSIONS, len(fitted)), svd_solver="covariance_eigh").fit(fitted)
+        del fitted
+        projected = np.concatenate([self._project(part) for part in _parts(marks, at_once)])
         # The trees are drawn at random, from OpenCV's own numbers.
         cv2.setRNGSeed(0)
-        self.trees = cv2.flann.Index(self._project(descriptors), {"algorithm": 1, "trees": 4})
+        self.trees = cv2.flann.Index(projected, {"algorithm": 1, "trees": 4})
 
     def proposed(self, queries: Sequence[Marks]) -> list[tuple[int, int]]:
         """Pairs of pictures with enough votes, ``first < second``, sorted."""
-        asked = np.concatenate([m.descriptors for m in queries])
-        near, _ = self.trees.knnSearch(self._project(_rooted(asked)), NEIGHBORS, params={"checks": CHECKS})
-        mark = np.repeat(np.arange(len(asked)), NEIGHBORS)
-        asker, owner = _owners(queries)[mark], self.owners[near.ravel()]
+        counts, first = Counter[tuple[int, int]](), 0
+        for part in _parts(queries, self.at_once):
+            counts.update(self._votes(part, first))
+            first += len(part)
+        return sorted({(min(pair), max(pair)) for pair, count in counts.items() if count >= VOTES})
+
+    def _votes(self, queries: Sequence[Marks], first: int) -> Iterator[tuple[int, int]]:
+        """Pairs of a picture that asks, the ``first`` of them by that number, and one that shows the like; one a mark."""
+        if not any(len(m.angles) for m in queries):
+            return
+        near, _ = self.trees.knnSearch(self._project(queries), NEIGHBORS, params={"checks": CHECKS})
+        mark = np.repeat(np.arange(len(near)), NEIGHBORS)
+        asker, owner = first + _owners(queries)[mark], self.owners[near.ravel()]
         turned = _turned(np.concatenate([m.angles for m in queries])[mark], self.angles[near.ravel()])
         valid = (turned < ANGLE) & (asker != owner)
         # A mark votes once for a picture, however many of that picture's marks are near.
         votes = np.unique(np.stack([mark, asker, owner], axis=1)[valid], axis=0)[:, 1:]
-        counts = Counter(map(tuple, votes.tolist()))
-        return sorted({(min(pair), max(pair)) for pair, count in counts.items() if count >= VOTES})
+        yield from ((one, other) for one, other in votes.tolist())
 
-    def _project(self, rooted: np.ndarray) -> np.ndarray:
+    def _project(self, marks: Sequence[Marks]) -> np.ndarray:
+        rooted = _rooted(np.concatenate([m.descriptors for m in marks]))
+        if not len(rooted):
+            return np.zeros((0, self.projection.n_components_), np.float32)
         return np.ascontiguousarray(self.projection.transform(rooted), dtype=np.float32)
+
+
+def _parts(marks: Sequence[Marks], at_once: int) -> Iterator[Sequence[Marks]]:
+    """Pictures in their order, as many at a time as have ``at_once`` marks together, but one at least."""
+    start, held = 0, 0
+    for end, one in enumerate(marks):
+        if end > start and held + len(one.angles) > at_once:
+            yield marks[start:end]
+            start, held = end, 0
+        held += len(one.angles)
+    if start < len(marks):
+        yield marks[start:]
 
 
 def _owners(marks: Sequence[Marks]) -> np.ndarray:
