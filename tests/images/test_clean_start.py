@@ -14,6 +14,7 @@ from app.ct.phantom import phantom
 from app.ct.phantom.files import dicom_files
 from tests.images.dockerfile import last
 from tests.images.replay import Replay
+from tests.images.test_compose import SERVICES
 
 READY_LIMIT_S = 60
 
@@ -32,13 +33,20 @@ def port() -> str:
 
 @pytest.fixture
 def server(image: Replay, port: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The image's very command; the port alone is another one."""
-    process = image.start(last("cpu", "CMD").words(), tmp_path / "log", COVIDCT_PORT=port)
+    """The very command that Compose gives the image; the port alone is another one."""
+    process = image.start(SERVICES["cpu"]["command"], tmp_path / "log", COVIDCT_PORT=port)
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+def test_by_itself_it_ends_where_there_is_no_key(image, port, tmp_path):
+    process = image.start(last("cpu", "CMD").words(), tmp_path / "log", COVIDCT_PORT=port)
+
+    assert process.wait(READY_LIMIT_S) == 2
+    assert "covidct key add NAME" in (tmp_path / "log").read_text()
 
 
 def until_ready(client: httpx.Client, server: subprocess.Popen[bytes]) -> None:
