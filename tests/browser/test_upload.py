@@ -298,9 +298,9 @@ def test_the_browser_asks_before_another_language_loses_what_was_chosen(page: Pa
     ).click()  # As who chooses files does: a browser asks nobody who never touched a page.
     page.locator("#files").set_input_files(pictures(scan_folder))
     expect(page.locator("#chosen")).to_contain_text("24 files")
-    page.get_by_role("button", name="中文").click(no_wait_after=True)
+    with page.expect_event("dialog"):
+        page.get_by_role("button", name="中文").click(no_wait_after=True)
     expect(page.locator("#chosen")).to_contain_text("24 files")
-    assert answers == [True]
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("button", name="English")).to_be_visible()
     page.get_by_role("button", name="English").click()
