@@ -193,8 +193,8 @@ class Store:
 
         def note() -> None:
             with self._session() as session:
+                self.reviews.erase(session, exam_id)  # While they still say of which exam they are.
                 if session.execute(sa.delete(Row).where(living).returning(Row.id)).all():
-                    self.reviews.erase(session, exam_id)
                     self._audit.append(session, Entry("erased", exam_id, "erased", who(owner)))
 
         self._make_room_for(note, living)
